@@ -1,0 +1,39 @@
+//! The outside world: environment, folders, files, locks, clock, browser, log, signals.
+//!
+//! Owns: every read of the environment and the clock, every path, every lock. Refuses to know: MCP, OAuth, orders.
+//! May call: nothing of ours.
+
+pub mod browser;
+pub mod clock;
+pub mod env;
+pub mod file;
+pub mod lock;
+pub mod log;
+pub mod paths;
+pub mod process;
+
+pub use clock::{mono_ms, wall_ms};
+pub use env::Env;
+pub use lock::FileLock;
+pub use paths::Paths;
+
+/// What the program was started with: passed in, never global.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The environment as it was at the start.
+    pub env: Env,
+    /// Where everything lies.
+    pub paths: Paths,
+}
+
+impl World {
+    /// The real world of this process.
+    ///
+    /// # Errors
+    /// Where no home folder is known and `COUNTERSIGN_HOME` is not set.
+    pub fn real() -> Result<Self, String> {
+        let env = Env::real();
+        let paths = Paths::find(&env)?;
+        Ok(Self { env, paths })
+    }
+}
