@@ -1,1 +1,1 @@
-//! (being written)
+//! Opening a page in the person's browser.
