@@ -75,7 +75,7 @@ fn twins(earlier: Cow<'_, str>, later: Cow<'_, str>) -> JsonError {
 
 /// The key without its letter case. Down, up and down again, character by character, so that also those pairs meet
 /// that one step keeps apart: `ẞ`/`ß`/`ss`, `ς`/`σ`, the Kelvin sign and `k`.
-fn fold<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
+pub(super) fn fold<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
     if key
         .bytes()
         .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())

@@ -112,6 +112,16 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Passes the opening of an array or object; if it is empty also its end (false).
+    pub(super) fn open(&mut self, open: u8, close: u8) -> Result<bool, JsonError> {
+        self.expect(open)?;
+        if self.skip_blanks() == Some(close) {
+            self.at += 1;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
     /// Nothing but blanks may follow.
     pub(super) fn end(&mut self) -> Result<(), JsonError> {
         match self.skip_blanks() {
