@@ -5,7 +5,7 @@
 use crate::gate::card::{Card, CardLine, Mark};
 
 /// The longest line; longer ones are cut, which takes the Approve button off a notification.
-const LINE_MAX: usize = 72;
+const LINE_MAX: usize = 100;
 /// The most lines of a popup: what still fits a 720-pixel screen with the buttons below.
 const LINES_MAX: usize = 22;
 
