@@ -1,1 +1,4 @@
 //! One integration binary; each area is a module.
+
+mod approve;
+mod support;
