@@ -17,7 +17,7 @@ call)
     method=(--method tools/call --tool-name "$2" --tool-args-json "$3"); shift 3 ;;
 *) usage ;;
 esac
-[ "${1:-}" = -- ] && [ $# -ge 2 ] || usage
+{ [ "${1:-}" = -- ] && [ $# -ge 2 ]; } || usage
 shift
 
 # The inspector needs a newer Node.js than distributions have; the npm package carries it.
