@@ -160,8 +160,10 @@ stage_scripts() {
     local file files
     mapfile -t files < <(scripts)
     shellcheck --severity=style "${files[@]}" || return
-    for file in tests/clients/*.mjs tests/browser/*.mjs; do node --check "$file" || return; done
-    for file in tests/clients/*.py; do
+    mapfile -t files < <(git ls-files '*.mjs')
+    for file in "${files[@]}"; do node --check "$file" || return; done
+    mapfile -t files < <(git ls-files '*.py')
+    for file in "${files[@]}"; do
         python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$file" || return
     done
 }
