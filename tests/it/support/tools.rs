@@ -29,7 +29,11 @@ pub(crate) fn inspector(method: &[&str], program: &Path) -> Command {
     let folder = node_folder();
     present(&folder.join("node_modules/.bin/mcp-inspector"));
     let mut command = Command::new(script("tests/clients/inspector.sh"));
-    command.args(method).arg("--").arg(program).env("COUNTERSIGN_TEST_NODE_DIR", folder);
+    command
+        .args(method)
+        .arg("--")
+        .arg(program)
+        .env("COUNTERSIGN_TEST_NODE_DIR", folder);
     command
 }
 
@@ -39,7 +43,11 @@ pub(crate) fn browser() -> PathBuf {
     present(&node_folder().join("node_modules/playwright-core"));
     let path = script("tests/browser/browser");
     // A `$BROWSER` is split at blanks, without quoting.
-    assert!(!path.to_string_lossy().contains(' '), "the project's path has a blank in it: {}", path.display());
+    assert!(
+        !path.to_string_lossy().contains(' '),
+        "the project's path has a blank in it: {}",
+        path.display()
+    );
     path
 }
 
@@ -66,12 +74,22 @@ pub(crate) fn simulator() -> PathBuf {
 
 /// A Debian program by name, from a fixed list of folders: tests run with cleared environments.
 pub(crate) fn system(name: &str) -> PathBuf {
-    let folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/lib/x86_64-linux-gnu/xfce4/notifyd", "/usr/lib/aarch64-linux-gnu/xfce4/notifyd"];
-    folders
+    let folders = [
+        "/usr/local/bin",
+        "/usr/bin",
+        "/bin",
+        "/usr/lib/x86_64-linux-gnu/xfce4/notifyd",
+        "/usr/lib/aarch64-linux-gnu/xfce4/notifyd",
+    ];
+    let found = folders
         .iter()
         .map(|folder| Path::new(folder).join(name))
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{name} is not installed: run tests/run.sh --only install"))
+        .find(|path| path.exists());
+    assert!(
+        found.is_some(),
+        "{name} is not installed: run tests/run.sh --only install"
+    );
+    found.unwrap_or_default()
 }
 
 /// Node.js: the one that `COUNTERSIGN_TEST_NODE` names, else the machine's.
@@ -86,7 +104,10 @@ pub(crate) fn python() -> PathBuf {
 }
 
 fn chromium() -> PathBuf {
-    present(&variable("COUNTERSIGN_TEST_CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from))
+    present(
+        &variable("COUNTERSIGN_TEST_CHROMIUM")
+            .map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from),
+    )
 }
 
 fn node_folder() -> PathBuf {
@@ -104,18 +125,29 @@ fn root() -> &'static Path {
 
 fn on_path(name: &str) -> PathBuf {
     let path = variable("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
+    let found = std::env::split_paths(&path)
         .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
-        .unwrap_or_else(|| panic!("{name} is not on PATH: install it, then run tests/run.sh --only install"))
+        .find(|file| file.is_file());
+    assert!(
+        found.is_some(),
+        "{name} is not on PATH: install it, then run tests/run.sh --only install"
+    );
+    found.unwrap_or_default()
 }
 
 fn present(path: &Path) -> PathBuf {
-    assert!(path.exists(), "{} is not there: run tests/run.sh --only install, then --only build", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: run tests/run.sh --only install, then --only build",
+        path.display()
+    );
     path.to_path_buf()
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests learn from their runner's environment where things are")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests learn from their runner's environment where things are"
+)]
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
