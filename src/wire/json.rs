@@ -10,6 +10,7 @@ mod scan;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::run;
 use keys::Keys;
 use scan::{Scanner, Text, Unwatched};
 
@@ -253,9 +254,9 @@ pub fn minify(text: &str) -> Cow<'_, str> {
     let (mut kept, mut at, mut in_string) = (0, 0, false);
     loop {
         at = if in_string {
-            scan::string_end(bytes, at)
+            run::string_end(bytes, at)
         } else {
-            scan::token_end(bytes, at)
+            run::token_end(bytes, at)
         };
         match bytes.get(at) {
             None => break,

@@ -1,6 +1,7 @@
 //! The scanner under the JSON reader: walks over RFC 8259 text byte by byte, without recursion and without copies.
 //! Refuses to know: which keys may stand together (`keys.rs` watches that).
 
+use super::super::run;
 use super::{JsonError, MAX_DEPTH};
 
 /// One string literal as it was passed.
@@ -271,7 +272,7 @@ impl<'a> Scanner<'a> {
         let (mut escaped, mut lone) = (false, None);
         self.expect(b'"')?;
         loop {
-            self.at = string_end(self.bytes, self.at);
+            self.at = run::string_end(self.bytes, self.at);
             match self.peek() {
                 Some(b'"') => break self.at += 1,
                 Some(b'\\') => {
@@ -361,40 +362,4 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
         .get(at..at + 4)?
         .iter()
         .try_fold(0, |unit, byte| Some(unit * 16 + char::from(*byte).to_digit(16)?))
-}
-
-/// Where the plain run of a string ends: at a quote, a backslash or a control character, or at the end.
-pub(super) fn string_end(bytes: &[u8], at: usize) -> usize {
-    run_end::<0x20, b'\\'>(bytes, at)
-}
-
-/// Where the run outside of strings ends: at a quote, a blank or a control character, or at the end.
-pub(super) fn token_end(bytes: &[u8], at: usize) -> usize {
-    run_end::<0x21, b'"'>(bytes, at)
-}
-
-/// The first place from `at` on of a byte below `BELOW`, a quote, or the byte `OTHER`; else the length. Looks at
-/// eight bytes in one step, as results of 100 MB pass through here.
-fn run_end<const BELOW: u8, const OTHER: u8>(bytes: &[u8], at: usize) -> usize {
-    let rest = bytes.get(at..).unwrap_or_default();
-    let (words, tail) = rest.as_chunks::<8>();
-    for (count, word) in words.iter().enumerate() {
-        let hits = hits::<BELOW, OTHER>(u64::from_le_bytes(*word));
-        if hits != 0 {
-            return at + count * 8 + (hits.trailing_zeros() / 8) as usize;
-        }
-    }
-    let stops = |byte: &u8| *byte < BELOW || *byte == b'"' || *byte == OTHER;
-    let plain = tail.iter().position(stops).unwrap_or(tail.len());
-    at + words.len() * 8 + plain
-}
-
-/// Sets the top bit of each byte that ends a run. A borrow can set a bit too many above a true hit, never below:
-/// the lowest is exact.
-fn hits<const BELOW: u8, const OTHER: u8>(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const TOPS: u64 = ONES * 128;
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, BELOW) | equal(b'"') | equal(OTHER)) & TOPS
 }
