@@ -2,13 +2,13 @@
 
 use super::{Context, Exit, args, out};
 use crate::gate::Tier;
-use crate::oauth::{GrantKind, LoginError, LoginRequest, NewGrant, Which};
+use crate::oauth::{GrantKind, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, Which};
 use crate::relay::lists::Lists;
 use crate::relay::settings::Settings;
 use crate::relay::signin;
 use crate::system::process;
 use crate::upstream::{Budget, TradeLane};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// `login [--trade] [--no-browser] [--single-grant]`.
@@ -26,9 +26,9 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
     let kind = if trade { GrantKind::Trade } else { GrantKind::Read };
     let grant = match sign_in(context, &grants, kind, what).await {
         Ok(grant) => grant,
-        Err(error) => return fail(context, &error.to_string(), error.hint(), exit_of(&error)),
+        Err(error) => return fail(context, &error.to_string(), "", exit_of(&error)),
     };
-    let lane = TradeLane::new(context.endpoint.clone(), Budget::new(&context.world.paths, 0.0, 0.0));
+    let lane = TradeLane::new(context.http.clone(), context.endpoint.clone(), Budget::new(&context.world.paths, 0.0, 0.0));
     let kept = if trade {
         signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant).await.map(Some)
     } else {
@@ -118,8 +118,8 @@ fn pasted_lines(wanted: bool) -> tokio::sync::mpsc::Receiver<String> {
 
 fn exit_of(error: &LoginError) -> Exit {
     match error {
-        LoginError::Denied(_) => Exit::Denied,
-        LoginError::Expired(_) => Exit::Expired,
+        LoginError::Denied => Exit::Denied,
+        LoginError::TimedOut(_) => Exit::Expired,
         LoginError::Network(_) => Exit::Unreachable,
         LoginError::Stopped => Exit::Interrupted,
         _ => Exit::Failure,
@@ -130,8 +130,41 @@ fn exit_of(error: &LoginError) -> Exit {
 pub(super) async fn logout(context: &Context, trade: bool) -> Exit {
     let report = context.grants().logout(if trade { Which::TradeOnly } else { Which::All }).await;
     Lists::load(&context.world.paths, context.endpoint.url()).forget_trade();
-    context.out.data(&report.text(), &report.json());
-    if report.complete() { Exit::Fine } else { Exit::Partly }
+    let complete = report.not_wiped.is_none() && report.tokens.iter().all(|token| token.answer.is_revoked());
+    context.out.data(&report_text(&report), &report_object(&report));
+    if complete { Exit::Fine } else { Exit::Partly }
+}
+
+fn report_text(report: &LogoutReport) -> String {
+    let mut lines: Vec<String> = report.tokens.iter().map(|token| format!("{:<6} {:<8} {}", token.kind.as_str(), token.token, said(&token.answer))).collect();
+    if lines.is_empty() {
+        lines.push("There was no sign-in.".to_owned());
+    }
+    lines.push(match &report.not_wiped {
+        Some(why) => format!("NOT wiped here: {why}"),
+        None => "Wiped on this computer.".to_owned(),
+    });
+    lines.extend(report.advice.clone());
+    lines.join("\n")
+}
+
+fn said(answer: &RevokeAnswer) -> String {
+    match answer {
+        RevokeAnswer::Revoked => "revoked".to_owned(),
+        RevokeAnswer::Refused(status) => format!("NOT revoked: the service answered {status}"),
+        RevokeAnswer::Offline(why) => format!("NOT revoked: {why}"),
+        RevokeAnswer::NotOffered => "NOT revoked: the service offers no revocation".to_owned(),
+        RevokeAnswer::Sealed => "NOT revoked: it lies under your PIN".to_owned(),
+    }
+}
+
+fn report_object(report: &LogoutReport) -> Value {
+    let tokens: Vec<Value> = report
+        .tokens
+        .iter()
+        .map(|token| json!({ "kind": token.kind.as_str(), "token": token.token, "revoked": token.answer.is_revoked(), "said": said(&token.answer) }))
+        .collect();
+    json!({ "tokens": tokens, "offline": report.offline, "notWiped": report.not_wiped, "advice": report.advice })
 }
 
 fn fail(context: &Context, why: &str, hint: &str, exit: Exit) -> Exit {

@@ -114,7 +114,7 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
         Err(TokenError::NotSignedIn) => Vec::new(),
         Err(error) => return vec![Check { name: "vault", seen: Seen::Bad(error.to_string(), "start your keychain, or choose the file store: COUNTERSIGN_STORE=file") }],
     };
-    let store = grants.first().map_or_else(|| "empty".to_owned(), |grant| grant.store.to_string());
+    let store = grants.first().map_or_else(|| "empty".to_owned(), |grant| super::status::store(grant).to_owned());
     let read = grants.iter().any(|grant| grant.kind == GrantKind::Read);
     let trade = grants.iter().find(|grant| grant.kind == GrantKind::Trade);
     vec![
@@ -136,7 +136,7 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
 
 async fn service(context: &Context) -> Check {
     let budget = Budget::new(&context.world.paths, 0.0, 0.0);
-    let lane = ReadLane::new(context.endpoint.clone(), context.grants(), GrantKind::Read, budget, Box::new(|_| {}));
+    let lane = ReadLane::new(context.http.clone(), context.endpoint.clone(), context.grants(), GrantKind::Read, budget, Box::new(|_| {}));
     let began = clock::mono_ms();
     let asked = tokio::time::timeout(Duration::from_secs(15), lane.own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#)).await;
     lane.close().await;

@@ -63,13 +63,16 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Context {
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
+    pub(crate) http: reqwest::Client,
     pub(crate) out: Out,
 }
 
 impl Context {
     /// The grants of this endpoint; nothing is opened yet.
     pub(crate) fn grants(&self) -> Grants {
-        Grants::open_lazy(&self.world, self.endpoint.clone())
+        let grants = Grants::open(&self.world, self.endpoint.clone(), self.http.clone());
+        grants.person_is_present();
+        grants
     }
 }
 
@@ -95,7 +98,11 @@ pub fn main() -> ExitCode {
         None => Verb::Serve,
     };
     let _log = log::start(&world.paths, &world.env);
-    let context = Context { world, endpoint, out };
+    let http = match crate::upstream::client(&endpoint) {
+        Ok(http) => http,
+        Err(why) => return fail(&out, &why, "check the certificates of this system", Exit::Failure),
+    };
+    let context = Context { world, endpoint, http, out };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&context.out, &error.to_string(), "the system is out of threads or files", Exit::Failure),
@@ -109,8 +116,13 @@ pub fn main() -> ExitCode {
 async fn run(verb: Verb, context: Context) -> Exit {
     match verb {
         Verb::Serve => {
-            crate::relay::serve(context.world, context.endpoint, std::io::stdin(), std::io::stdout()).await;
-            Exit::Fine
+            match crate::relay::serve(context.world, context.endpoint, std::io::stdin(), std::io::stdout()).await {
+                Ok(()) => Exit::Fine,
+                Err(why) => {
+                    context.out.error(&why, "check the certificates of this system");
+                    Exit::Failure
+                }
+            }
         }
         Verb::Login(what) => account::login(&context, &what).await,
         Verb::Logout { trade } => account::logout(&context, trade).await,

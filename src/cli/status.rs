@@ -1,7 +1,7 @@
 //! `status`: am I signed in, is trading on, what is waiting.
 
 use super::{Context, Exit, waiting};
-use crate::oauth::{GrantInfo, GrantKind, TokenError};
+use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::relay::tickets::Tickets;
@@ -27,7 +27,7 @@ pub(super) async fn status(context: &Context) -> Exit {
     lines.push(grant_line("reading", grants.iter().find(|grant| grant.kind == GrantKind::Read)));
     lines.push(grant_line("trading", grants.iter().find(|grant| grant.kind == GrantKind::Trade)));
     if let Some(grant) = grants.first() {
-        lines.push(format!("keys      {}", grant.store));
+        lines.push(format!("keys      {}", store(grant)));
     }
     match &settings {
         Ok(settings) => {
@@ -68,15 +68,23 @@ fn grant_line(what: &str, grant: Option<&GrantInfo>) -> String {
         None => "trading   not enabled: countersign login --trade".to_owned(),
         Some(grant) => {
             let sealed = if grant.sealed { ", sealed under your PIN" } else { "" };
-            let name = grant.client_name.as_deref().unwrap_or("?");
+            let name = &grant.client_name;
             format!("{what:<9} signed in as \"{name}\"{sealed}")
         }
+    }
+}
+
+/// Where the vault's key lies, in words.
+pub(super) fn store(grant: &GrantInfo) -> &'static str {
+    match grant.store {
+        StoreKind::Keychain => "in the keychain of this system",
+        StoreKind::File => "in a FILE that your user's programs can read (COUNTERSIGN_STORE=file)",
     }
 }
 
 fn grant_object(grant: &GrantInfo) -> Value {
     json!({
         "kind": format!("{:?}", grant.kind).to_lowercase(), "scope": grant.scope, "clientName": grant.client_name,
-        "issuer": grant.issuer, "sealed": grant.sealed, "store": grant.store.to_string(),
+        "issuer": grant.issuer, "sealed": grant.sealed, "store": store(grant),
     })
 }

@@ -7,7 +7,13 @@ use serde_json::json;
 
 pub(super) fn halt(context: &Context) -> Exit {
     // Without a journal line the halt still stands: stopping must never fail for want of a disk.
-    let relay = Relay::detached(context.world.clone(), context.endpoint.clone());
+    let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
+        Ok(relay) => relay,
+        Err(why) => {
+            context.out.error(&why, "");
+            return Exit::Failure;
+        }
+    };
     relay.halt("countersign halt");
     if !context.world.paths.halt().exists() {
         context.out.error("the halt could not be written", "close the AI clients to be sure, and check the disk");
@@ -26,7 +32,13 @@ pub(super) async fn resume(context: &Context) -> Exit {
         context.out.data("AI trading is not stopped.", &json!({ "halted": false }));
         return Exit::Fine;
     }
-    let relay = Relay::detached(context.world.clone(), context.endpoint.clone());
+    let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
+        Ok(relay) => relay,
+        Err(why) => {
+            context.out.error(&why, "");
+            return Exit::Failure;
+        }
+    };
     if let Err(why) = relay.confirm_resume(context.out.can_ask()).await {
         context.out.error(&why, "AI trading stays stopped");
         return Exit::Denied;

@@ -24,7 +24,7 @@ pub(super) fn pending(context: &Context) -> Exit {
 /// A ticket as an object for programs.
 pub(super) fn object(ticket: &Ticket) -> Value {
     json!({
-        "ticket": ticket.id, "state": ticket.state.to_string(), "tool": ticket.tool_name(), "what": headline(ticket),
+        "ticket": ticket.id, "state": ticket.state.word(), "tool": crate::relay::tool_name(ticket), "what": headline(ticket),
         "client": ticket.client, "digest": ticket.digest, "heldAt": clock::rfc3339(ticket.created_wall),
         "closesAt": ticket.deadline().map(clock::rfc3339), "reason": ticket.reason,
     })
@@ -33,11 +33,11 @@ pub(super) fn object(ticket: &Ticket) -> Value {
 /// A ticket on one line.
 pub(super) fn line(ticket: &Ticket) -> String {
     let until = ticket.deadline().map(|at| format!(", closes {}", clock::local_time(at))).unwrap_or_default();
-    format!("{}  {:<8} {}  (from {}{until})", ticket.id, ticket.state.to_string(), out::safe(&headline(ticket)), out::safe(&ticket.client))
+    format!("{}  {:<8} {}  (from {}{until})", ticket.id, ticket.state.word(), out::safe(&headline(ticket)), out::safe(&ticket.client))
 }
 
 fn headline(ticket: &Ticket) -> String {
-    ticket.card.as_ref().map_or_else(|| ticket.tool_name(), |card| format!("{} {} {}", card.badge, card.account, card.headline))
+    ticket.card.as_ref().map_or_else(|| crate::relay::tool_name(ticket), |card| format!("{} {} {}", card.badge, card.account, card.headline))
 }
 
 pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
@@ -60,7 +60,13 @@ pub(super) async fn watch(context: &Context) -> Exit {
         context.out.error("watch asks you in a terminal, and this is none", "open a terminal and run it there");
         return Exit::Usage;
     }
-    let relay = Relay::detached(context.world.clone(), context.endpoint.clone());
+    let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
+        Ok(relay) => relay,
+        Err(why) => {
+            context.out.error(&why, "");
+            return Exit::Failure;
+        }
+    };
     context.out.say("Watching for trade calls that wait for you. Ctrl-C ends the watch; waiting calls stay with their prompts.");
     let ending = crate::system::process::ending();
     let watching = async {
@@ -76,7 +82,7 @@ pub(super) async fn watch(context: &Context) -> Exit {
                         context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
                     }
                     if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {
-                        context.out.say(&format!("{} {}{}", after.id, after.state, after.reason.map(|why| format!(": {}", out::safe(&why))).unwrap_or_default()));
+                        context.out.say(&format!("{} {}{}", after.id, after.state.word(), after.reason.map(|why| format!(": {}", out::safe(&why))).unwrap_or_default()));
                     }
                 }
                 None => tokio::time::sleep(LOOK).await,

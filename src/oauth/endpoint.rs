@@ -37,6 +37,11 @@ impl Endpoint {
         &self.raw
     }
 
+    /// Whether it lies on this computer.
+    pub fn is_loopback(&self) -> bool {
+        is_local(&self.url)
+    }
+
     /// The host name, without the port.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()

@@ -1,10 +1,10 @@
 //! Held calls: from the client's call to the ticket, and from the ticket's end to the answer. What happens on the
 //! person's side in between is in `send.rs`.
 
-use super::tickets::Owned;
+use super::tickets::{Notes, Owned};
 use super::{Relay, lists, lock, send, words};
 use crate::gate::policy::Policy;
-use crate::gate::ticket::{self, State, Ticket};
+use crate::gate::ticket::{self, Origin, State, Ticket};
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge};
 use crate::oauth::{GrantKind, Unsealed};
 use crate::relay::settings::{Armed as ArmedFor, Settings};
@@ -81,9 +81,8 @@ pub(super) struct Held {
 /// is waiting.
 pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress: Option<Id>, cancel: &CancellationToken) -> String {
     let began = mono_ms();
-    let what = describe(&call);
-    let ticket = match hold(relay, call).await {
-        Ok(ticket) => ticket,
+    let (ticket, what) = match hold(relay, call).await {
+        Ok(held) => held,
         Err(answer) => return answer,
     };
     let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
@@ -91,8 +90,8 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
     wait(relay, &ticket, until, &what, progress.as_ref().map(|token| (token, id)), Some(cancel)).await
 }
 
-/// Everything up to the ticket. The error is the client's answer.
-async fn hold(relay: &Arc<Relay>, call: Call) -> Result<String, String> {
+/// Everything up to the ticket: its id and headline. The error is the client's answer.
+async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String> {
     let paths = &relay.world.paths;
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
     let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..16).unwrap_or_default()));
@@ -127,23 +126,29 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<String, String> {
         return Err(refuse(judgement.code, &judgement.reason));
     }
     let tier = effective_tier(relay, settings, &judgement);
-    let owned = relay.tickets.claim_new(ticket::id_from).map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
+    let owned = relay.tickets.claim_new(ticket::ticket_id).map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
     let card = make_card(relay, &owned.id, &call, &facts, &judgement, &policy, settings);
-    let mut made = Ticket::hold(&owned.id, &call, &judgement, &relay.client_name(), relay.endpoint.url(), policy.digest(), wall_ms());
+    let origin = Origin {
+        endpoint: relay.endpoint.url().to_owned(),
+        client: relay.client_name(),
+        schema_digest: None,
+        policy_digest: policy.digest().to_owned(),
+    };
+    let mut made = Ticket::hold(owned.id.clone(), &call, &judgement, origin, wall_ms());
     made.tier = tier;
     made.card = Some(card.clone());
-    let journaled = journal(relay, "held", &made, &[("name", raw(made.name_raw.as_ref())), ("arguments", arguments_of(&made)), ("card", card.text().into()), ("rule", judgement.rule.clone().into())]);
+    let journaled = journal(relay, "held", &made, &[("name", raw(&made.name_raw)), ("arguments", arguments_of(&made)), ("card", card.text().into()), ("rule", judgement.rule.clone().into())]);
     journaled.and_then(|()| relay.tickets.save(&made)).map_err(|error| {
         refuse("disk", &format!("The journal or the ticket cannot be written ({error}); without them nothing is sent."))
     })?;
     if judgement.verdict == Verdict::Ask && !matches!(judgement.class, Class::Exit | Class::Protect) {
-        update_counters(relay, |counters| counters.note_ask(wall_ms()));
+        update_counters(relay, |counters| counters.note_ask_for(judgement.class, judgement.opening, wall_ms()));
     }
-    let id = owned.id.clone();
+    let (id, what) = (owned.id.clone(), card.headline.clone());
     let held = Held { id: id.clone(), owned: Some(owned), call, facts, judgement, card, tier };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move { send::live(&relay, held, send::Prompt::Desk).await });
-    Ok(id)
+    Ok((id, what))
 }
 
 /// Decides on another process's ticket in this terminal (`watch`): the same judgement, the same single sending, under
@@ -175,13 +180,13 @@ fn twin_of(relay: &Relay, call: &Call) -> Option<String> {
     let same = |ticket: &Ticket| ticket.digest == call.digest() && ticket.endpoint == relay.endpoint.url();
     let twin = relay.tickets.all().into_iter().find(|ticket| {
         let recent = ticket.ended_wall.is_some_and(|ended| ended + UNREAD_OUTCOME_MS > now);
-        same(ticket) && (ticket.state.is_open() || (!ticket.read && recent && ticket.sent_wall.is_some()))
+        same(ticket) && (ticket.state.is_open() || (recent && ticket.sent_wall.is_some() && !relay.tickets.notes(&ticket.id).read))
     })?;
     if twin.state.is_open() {
-        return Some(words::already_waiting(&twin.id, &describe(call)));
+        return Some(words::already_waiting(&twin.id, &headline(&twin)));
     }
     mark_read(relay, &twin.id);
-    let outcome = outcome_of(&twin).unwrap_or_default();
+    let outcome = outcome_of(&twin, &relay.tickets.notes(&twin.id)).unwrap_or_default();
     Some(words::earlier(&twin.id, &outcome))
 }
 
@@ -230,8 +235,8 @@ pub(super) fn judge_now(relay: &Relay, call: &Call, facts: &Facts, policy: &Poli
     let open = all.iter().filter(|ticket| ticket.state == State::Held && !matches!(ticket.class, Class::Exit | Class::Protect));
     let unknown: Vec<(String, String)> = all
         .iter()
-        .filter(|ticket| ticket.state == State::Unknown && !ticket.acknowledged)
-        .map(|ticket| (ticket.account.clone().unwrap_or_default(), ticket.instrument_root.clone().unwrap_or_default()))
+        .filter(|ticket| ticket.state == State::Unknown && !relay.tickets.notes(&ticket.id).acknowledged)
+        .map(|ticket| (ticket.account.clone().unwrap_or_default(), ticket.root.clone().unwrap_or_default()))
         .collect();
     let situation = judge::Situation {
         now_wall: wall_ms(),
@@ -256,9 +261,14 @@ pub(super) fn make_card(relay: &Relay, ticket: &str, call: &Call, facts: &Facts,
     card::card(call, facts, judgement, policy, &context)
 }
 
-/// A short name of the call for sentences, from facts only.
-pub(super) fn describe(call: &Call) -> String {
-    call.summary()
+/// The name of a ticket's tool.
+pub(crate) fn tool_name(ticket: &Ticket) -> String {
+    crate::wire::json::string(&ticket.name_raw).map(std::borrow::Cow::into_owned).unwrap_or_default()
+}
+
+/// What a ticket is about, from facts only.
+pub(crate) fn headline(ticket: &Ticket) -> String {
+    ticket.card.as_ref().map_or_else(|| tool_name(ticket), |card| card.headline.clone())
 }
 
 /// The counters of all processes; what cannot be read counts as exhausted.
@@ -290,7 +300,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
         match now {
             Ok(Some(ticket)) if ticket.state.is_final() => {
                 mark_read(relay, &ticket.id);
-                return outcome_of(&ticket).unwrap_or_else(|| words::no_ticket(&ticket.id));
+                return outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::no_ticket(&ticket.id));
             }
             Ok(Some(ticket)) if mono_ms() >= until => {
                 return match ticket.state {
@@ -328,7 +338,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
 pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &CancellationToken) -> String {
     let Ok(Some(found)) = relay.tickets.load(ticket) else { return words::no_ticket(ticket) };
     let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
-    let what = found.card.as_ref().map_or_else(|| found.tool_name(), |card| card.headline.clone());
+    let what = headline(&found);
     let until = mono_ms() + patience * 1000;
     tokio::select! {
         // Only the creating call's cancel withdraws a ticket; this one just stops listening.
@@ -341,7 +351,9 @@ pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &Canc
 pub(super) async fn withdraw(relay: &Arc<Relay>, ticket: &str) -> String {
     match end_held(relay, ticket, State::Withdrawn, "the AI client took it back").await {
         Ok(()) | Err(_) => match relay.tickets.load(ticket) {
-            Ok(Some(ticket)) => outcome_of(&ticket).unwrap_or_else(|| words::sending(&ticket.id, &ticket.tool_name())),
+            Ok(Some(ticket)) => {
+                outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::sending(&ticket.id, &headline(&ticket)))
+            }
             _ => words::no_ticket(ticket),
         },
     }
@@ -363,13 +375,13 @@ pub(crate) async fn end_held_in(
     let _turn = tickets.turn(id).await?;
     let Some(mut ticket) = tickets.load(id)? else { return Err(std::io::Error::other("no such ticket")) };
     ticket.end(state, reason, wall_ms()).map_err(|illegal| std::io::Error::other(illegal.to_string()))?;
-    journal.append(&state.to_string(), fields(&ticket, &[("reason", reason.into())]))?;
+    journal.append(state.word(), fields(&ticket, &[("reason", reason.into())]))?;
     tickets.save(&ticket)
 }
 
 /// The client's result for a ticket that has ended.
-pub(crate) fn outcome_of(ticket: &Ticket) -> Option<String> {
-    let what = ticket.card.as_ref().map_or_else(|| ticket.tool_name(), |card| card.headline.clone());
+pub(crate) fn outcome_of(ticket: &Ticket, notes: &Notes) -> Option<String> {
+    let what = headline(ticket);
     let reason = ticket.reason.as_deref().unwrap_or("no reason was kept");
     let upstream = ticket.outcome.as_deref().unwrap_or("null");
     Some(match ticket.state {
@@ -377,20 +389,17 @@ pub(crate) fn outcome_of(ticket: &Ticket) -> Option<String> {
         State::Accepted => words::answered(&ticket.id, true, upstream, &what),
         State::Rejected if ticket.sent_wall.is_none() => words::ended(&ticket.id, "not sent", reason, &what),
         State::Rejected => words::answered(&ticket.id, false, upstream, &what),
-        State::Unknown => words::unknown(&ticket.id, reason, ticket.found.as_deref(), &what),
+        State::Unknown => words::unknown(&ticket.id, reason, notes.found.as_deref(), &what),
         State::Denied | State::Expired | State::Withdrawn | State::Voided | State::Tampered => {
-            words::ended(&ticket.id, &ticket.state.to_string(), reason, &what)
+            words::ended(&ticket.id, ticket.state.word(), reason, &what)
         }
     })
 }
 
 fn mark_read(relay: &Relay, id: &str) {
-    if let Ok(Some(mut ticket)) = relay.tickets.load(id)
-        && !ticket.read
-        && ticket.state.is_final()
-    {
-        ticket.read = true;
-        let _ = relay.tickets.save(&ticket);
+    let notes = relay.tickets.notes(id);
+    if !notes.read {
+        relay.tickets.save_notes(id, &Notes { read: true, ..notes });
     }
 }
 
@@ -409,8 +418,8 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
         .take(50)
         .map(|ticket| {
             json!({
-                "ticket": ticket.id, "state": ticket.state.to_string(), "tool": ticket.tool_name(),
-                "what": ticket.card.as_ref().map(|card| card.headline.clone()), "reason": ticket.reason,
+                "ticket": ticket.id, "state": ticket.state.word(), "tool": tool_name(ticket),
+                "what": headline(ticket), "reason": ticket.reason, "found": relay.tickets.notes(&ticket.id).found,
             })
         })
         .collect();
@@ -428,7 +437,7 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
 pub(crate) fn fields(ticket: &Ticket, more: &[(&str, Value)]) -> Map<String, Value> {
     let mut fields = Map::new();
     fields.insert("ticket".into(), ticket.id.clone().into());
-    fields.insert("tool".into(), ticket.tool_name().into());
+    fields.insert("tool".into(), tool_name(ticket).into());
     fields.insert("digest".into(), ticket.digest.clone().into());
     fields.insert("client".into(), ticket.client.clone().into());
     for (key, value) in more {
@@ -476,7 +485,7 @@ impl Relay {
         let _turn = self.tickets.turn(id).await?;
         let Some(mut ticket) = self.tickets.load(id)? else { return Ok(()) };
         let Some(state) = ticket.recover(wall_ms()) else { return Ok(()) };
-        journal(self, &state.to_string(), &ticket, &[("reason", ticket.reason.clone().unwrap_or_default().into())])?;
+        journal(self, state.word(), &ticket, &[("reason", ticket.reason.clone().unwrap_or_default().into())])?;
         self.tickets.save(&ticket)?;
         if state == State::Unknown && ticket.endpoint == self.endpoint.url() {
             super::lookup::start(self, owned, ticket);

@@ -162,6 +162,11 @@ impl Lists {
         }
     }
 
+    /// How many definitions are pinned.
+    pub fn pinned_count(&self) -> usize {
+        self.data().pinned.len()
+    }
+
     /// One digest over all pins, to be authenticated inside the sealed payload.
     pub fn pins_digest(&self) -> String {
         let data = self.data();

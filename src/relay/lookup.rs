@@ -3,9 +3,9 @@
 use super::tickets::Owned;
 use super::{Relay, hold};
 use crate::approve::Notice;
-use crate::gate::Call;
+use crate::gate::{Call, Facts};
 use crate::gate::outcome::{Seen, seen};
-use crate::gate::ticket::{State, Ticket};
+use crate::gate::ticket::Ticket;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,16 +23,16 @@ pub(super) fn start(relay: &Arc<Relay>, owned: Owned, ticket: Ticket) {
         ];
         let title = format!("OUTCOME UNKNOWN: {}", headline(&ticket));
         relay.desk.notice(Notice { title, lines, lasting: true }).await;
-        run(&relay, &ticket).await;
+        run(&relay, &ticket, None).await;
     });
 }
 
 fn headline(ticket: &Ticket) -> String {
-    ticket.card.as_ref().map_or_else(|| ticket.tool_name(), |card| card.headline.clone())
+    ticket.card.as_ref().map_or_else(|| hold::tool_name(ticket), |card| card.headline.clone())
 }
 
 /// Looks at the set times; ends early when the order was found.
-pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket) {
+pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Facts>) {
     let Ok(call) = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw) else { return };
     let mut passed = 0;
     let mut last = Seen::CouldNotLook("not looked yet".to_owned());
@@ -43,12 +43,12 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket) {
         }
         passed = at;
         let facts = relay.facts.gather(&relay.read, &call, true).await;
-        let now = seen(&call, &facts, ticket.sent_wall.unwrap_or(ticket.created_wall));
+        let now = seen(&call, before, &facts);
         // A later look that fails does not take back what an earlier one saw.
         if !matches!((&now, &last), (Seen::CouldNotLook(_), Seen::NotFound)) {
             last = now;
         }
-        write(relay, &ticket.id, &last).await;
+        write(relay, &ticket.id, &last);
         if matches!(last, Seen::Found(_)) {
             break;
         }
@@ -68,13 +68,9 @@ fn sentence(seen: &Seen) -> String {
     }
 }
 
-async fn write(relay: &Relay, id: &str, seen: &Seen) {
-    let Ok(_turn) = relay.tickets.turn(id).await else { return };
-    if let Ok(Some(mut ticket)) = relay.tickets.load(id)
-        && ticket.state == State::Unknown
-    {
-        ticket.found = Some(sentence(seen));
-        ticket.read = false;
-        let _ = relay.tickets.save(&ticket);
-    }
+fn write(relay: &Relay, id: &str, seen: &Seen) {
+    let mut notes = relay.tickets.notes(id);
+    notes.found = Some(sentence(seen));
+    notes.read = false;
+    relay.tickets.save_notes(id, &notes);
 }

@@ -17,6 +17,7 @@ pub mod session;
 pub mod settings;
 pub mod signin;
 pub mod tickets;
+mod verbs;
 pub mod words;
 
 use crate::approve::Desk;
@@ -44,11 +45,15 @@ const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from
 /// How often dead owners' tickets are looked for, and the parent's life.
 const TICK: Duration = Duration::from_secs(2);
 
+pub(crate) use verbs::one_call;
+pub(crate) use hold::{decide_here, end_held_in, headline, load_policy_at, tool_name};
+
 /// One running relay.
 #[derive(Debug)]
 pub struct Relay {
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
+    pub(crate) http: reqwest::Client,
     pub(crate) settings: Result<Settings, String>,
     pub(crate) out: Output,
     pub(crate) lists: Lists,
@@ -91,9 +96,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Relays between this process's stdio and the endpoint until the client leaves.
-pub async fn serve(world: World, endpoint: Endpoint, source: impl Read + Send + 'static, sink: impl Write + Send + 'static) {
+///
+/// # Errors
+/// Where TLS cannot be set up on this machine.
+pub async fn serve(
+    world: World,
+    endpoint: Endpoint,
+    source: impl Read + Send + 'static,
+    sink: impl Write + Send + 'static,
+) -> Result<(), String> {
     let mut frames = input::start(source);
-    let relay = Relay::new(world, endpoint, Output::start(sink));
+    let http = crate::upstream::client(&endpoint)?;
+    let relay = Relay::new(world, endpoint, http, Output::start(sink));
     let ending = crate::system::process::ending();
     let parent = crate::system::process::parent_id();
     let mut ending = std::pin::pin!(async move {
@@ -125,15 +139,16 @@ pub async fn serve(world: World, endpoint: Endpoint, source: impl Read + Send + 
     };
     tracing::info!(why, "leaving");
     relay.leave().await;
+    Ok(())
 }
 
 impl Relay {
     /// A relay over this output. Nothing is read from the network, the keychain or the vault yet.
-    fn new(world: World, endpoint: Endpoint, out: Output) -> Arc<Self> {
+    fn new(world: World, endpoint: Endpoint, http: reqwest::Client, out: Output) -> Arc<Self> {
         let settings = Settings::load(&world.paths);
         let kept = settings.clone().unwrap_or_default();
         let budget = Budget::new(&world.paths, kept.requests_per_second, kept.burst);
-        let grants = Grants::open_lazy(&world, endpoint.clone());
+        let grants = Grants::open(&world, endpoint.clone(), http.clone());
         let kind = if kept.single_grant { GrantKind::Trade } else { GrantKind::Read };
         Arc::new_cyclic(|this: &Weak<Self>| {
             let for_side = this.clone();
@@ -143,8 +158,8 @@ impl Relay {
                 }
             });
             Self {
-                read: ReadLane::new(endpoint.clone(), grants.clone(), kind, budget.clone(), side),
-                trade: TradeLane::new(endpoint.clone(), budget),
+                read: ReadLane::new(http.clone(), endpoint.clone(), grants.clone(), kind, budget.clone(), side),
+                trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
                 tickets: Tickets::of(&world.paths),
@@ -162,6 +177,7 @@ impl Relay {
                 sent: TaskTracker::new(),
                 world,
                 endpoint,
+                http,
                 settings,
                 out,
                 grants,
@@ -176,13 +192,22 @@ impl Relay {
     }
 
     /// A relay without a client, for verbs that decide on other processes' tickets.
-    pub(crate) fn detached(world: World, endpoint: Endpoint) -> Arc<Self> {
-        Self::new(world, endpoint, Output::start(std::io::sink()))
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up on this machine.
+    pub(crate) fn detached(world: World, endpoint: Endpoint) -> Result<Arc<Self>, String> {
+        let http = crate::upstream::client(&endpoint)?;
+        Ok(Self::new(world, endpoint, http, Output::start(std::io::sink())))
+    }
+
+    /// The tickets of this installation.
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.tickets
     }
 
     fn too_long(&self, head: &[u8]) {
         let id = envelope::recover_id(head);
-        self.malformed(&Malformed { code: words::invalid_request(), reason: "the message is longer than 64 MiB".to_owned(), id });
+        self.malformed(&Malformed { code: words::invalid_request(), reason: "the message is longer than 64 MiB".to_owned(), id, response: false });
     }
 
     /// Takes one line of the client. Never waits: work goes into tasks.
@@ -195,6 +220,10 @@ impl Relay {
     }
 
     fn malformed(&self, what: &Malformed) {
+        if what.response {
+            tracing::warn!(reason = %what.reason, "a broken answer of the client was dropped");
+            return;
+        }
         tracing::warn!(code = what.code, reason = %what.reason, "a message of the client cannot be read");
         // Without an id there is nobody to answer to before 2025-11-25, whose schema first allows an error without one.
         let may = what.id.is_some() || lock(&self.client).version.as_str() >= "2025-11-25";
@@ -212,7 +241,7 @@ impl Relay {
         if !allowed || !distinct {
             let reason = if allowed { "one id stands twice in the batch" } else { "batches exist in protocol 2025-03-26 only" };
             for id in ids.iter().collect::<HashSet<_>>() {
-                self.malformed(&Malformed { code: words::invalid_request(), reason: reason.to_owned(), id: Some(id.clone()) });
+                self.malformed(&Malformed { code: words::invalid_request(), reason: reason.to_owned(), id: Some(id.clone()), response: false });
             }
             return;
         }
@@ -259,7 +288,7 @@ impl Relay {
 
     fn request(self: &Arc<Self>, id: &Id, message: &Message<'_>, in_batch: bool) {
         let local = matches!(&*message.method, "initialize" | "ping" | "server/discover" | "tools/list" | "tools/call");
-        let meta = message.params.and_then(envelope::meta_of);
+        let meta = message.params.and_then(|params| json::member(params, "_meta").ok().flatten());
         let progress = meta.and_then(envelope::progress_token);
         let begun = lock(&self.in_flight).begin(id, progress.clone(), !local, &self.ending);
         let cancel = match begun {

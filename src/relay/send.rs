@@ -2,14 +2,13 @@
 
 use super::hold::{self, Held, counters, journal, judge_now, load_policy, make_card};
 use super::{Relay, lookup};
-use crate::approve::{Answer, Ask, Notice, Verify, WrongPin};
+use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
-use crate::gate::{Card, Class, Cleared, Facts, NotRun, Tier, Verdict, outcome};
-use crate::oauth::{Bearer, GrantKind, Unsealed};
+use crate::gate::{Card, Class, Cleared, Facts, NotRun, Tier, Verdict, outcome, ticket};
+use crate::oauth::{Bearer, GrantKind};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, file};
 use crate::upstream::{NotSent, Sent};
-use secrecy::SecretString;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -45,7 +44,7 @@ struct Live {
     /// Locked from the decision to the outcome, so that nobody takes a call that is being sent for abandoned.
     sender: Mutex<Option<FileLock>>,
     latest: Arc<Mutex<Latest>>,
-    unsealed: Arc<Mutex<Option<Arc<Unsealed>>>>,
+    unsealed: super::verbs::Slot,
 }
 
 #[derive(Debug, Clone)]
@@ -153,19 +152,7 @@ impl Live {
         if self.held.tier < Tier::Pin {
             return None;
         }
-        let (grants, slot) = (self.relay.grants.clone(), Arc::clone(&self.unsealed));
-        Some(Arc::new(move |pin: SecretString| {
-            let (grants, slot) = (grants.clone(), Arc::clone(&slot));
-            Box::pin(async move {
-                match grants.unseal(&pin).await {
-                    Ok(unsealed) => {
-                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(unsealed));
-                        Ok(())
-                    }
-                    Err(error) => Err(WrongPin { message: error.to_string(), wait_ms: error.wait_ms() }),
-                }
-            })
-        }))
+        Some(super::verbs::verify_into(&self.relay.grants, &self.unsealed))
     }
 
     /// Reads the facts again and again, and shows what they change on the card.
@@ -254,7 +241,7 @@ impl Live {
             && ticket.state == State::Held
             && ticket.shown_wall.is_none()
         {
-            ticket.show(wall_ms());
+            let _ = ticket.show(wall_ms());
             let _ = self.relay.tickets.save(&ticket);
         }
     }
@@ -272,7 +259,7 @@ impl Live {
     /// Ends the ticket unsent, unless it has ended already.
     async fn end(&self, state: State, reason: &str) {
         match hold::end_held(&self.relay, self.id(), state, reason).await {
-            Ok(()) => tracing::info!(ticket = self.id(), %state, reason, "ticket ended"),
+            Ok(()) => tracing::info!(ticket = self.id(), state = state.word(), reason, "ticket ended"),
             Err(error) => tracing::info!(ticket = self.id(), %error, "the ticket had ended already"),
         }
         if state != State::Denied && state != State::Expired {
@@ -329,7 +316,7 @@ impl Live {
     async fn bearer(&self) -> Result<Bearer, String> {
         let unsealed = self.unsealed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match unsealed {
-            Some(unsealed) => unsealed.bearer().await.map_err(|error| error.to_string()),
+            Some(unsealed) => Ok(unsealed.bearer()),
             None => self.relay.grants.bearer(GrantKind::Trade).await.map_err(|error| error.to_string()),
         }
     }
@@ -346,12 +333,9 @@ impl Live {
     async fn clear(&self, via: &'static str, approved_mono: u64) -> Result<Cleared, Decided> {
         let relay = &self.relay;
         let facts = self.fresh_facts().await;
-        let done = |live: &Self, state, reason: String| {
-            let id = live.id().to_owned();
-            async move { let _ = hold::end_held(&live.relay, &id, state, &reason).await; Decided::Done }
-        };
         let Ok(_turn) = relay.tickets.turn(self.id()).await else {
-            return Err(done(self, State::Voided, "its turn could not be had".to_owned()).await);
+            // Whoever holds the turn this long decides; here nothing more happens.
+            return Err(Decided::Done);
         };
         let mut ticket = match relay.tickets.load(self.id()) {
             Ok(Some(ticket)) if ticket.state == State::Held => ticket,
@@ -394,7 +378,7 @@ impl Live {
 
     fn end_in_turn(&self, ticket: &mut Ticket, state: State, reason: &str) {
         if ticket.end(state, reason, wall_ms()).is_ok() {
-            let _ = journal(&self.relay, &state.to_string(), ticket, &[("reason", reason.into())]);
+            let _ = journal(&self.relay, state.word(), ticket, &[("reason", reason.into())]);
             let _ = self.relay.tickets.save(ticket);
         }
     }
@@ -488,7 +472,7 @@ impl Live {
         }
         self.tell(kind, &said).await;
         if kind == "unknown" {
-            lookup::run(relay, &ticket).await;
+            lookup::run(relay, &ticket, Some(&self.held.facts)).await;
         }
     }
 
@@ -509,7 +493,7 @@ impl Live {
 
 /// How long the question stays open once shown, by the ticket's own rule.
 fn open_for(held: &Held) -> Duration {
-    Duration::from_millis(crate::gate::ticket::open_ms(held.call.is_market()))
+    Duration::from_millis(if held.call.is_market() { ticket::MARKET_DEADLINE } else { ticket::DEADLINE })
 }
 
 fn policy_changed(relay: &Relay, ticket: &Ticket) -> bool {

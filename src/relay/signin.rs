@@ -16,7 +16,7 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> Option<String> {
         return Some(url);
     }
     let request = LoginRequest { kind: GrantKind::Read, challenge: None, single_grant: false, host_name: process::host_name() };
-    let pending = match relay.grants.begin_login(request).await {
+    let pending = match relay.grants.begin_background_login(request).await {
         Ok(pending) => pending,
         Err(error) => {
             tracing::warn!(%error, "sign-in could not begin");
@@ -46,7 +46,7 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> Option<String> {
 impl Relay {
     /// A lane that takes its token from the caller, to prove a new grant with.
     fn endpoint_lane(&self) -> TradeLane {
-        TradeLane::new(self.endpoint.clone(), Budget::new(&self.world.paths, 0.0, 0.0))
+        TradeLane::new(self.http.clone(), self.endpoint.clone(), Budget::new(&self.world.paths, 0.0, 0.0))
     }
 }
 
@@ -73,7 +73,7 @@ pub async fn keep_read(world: &World, grants: &Grants, lane: &TradeLane, grant: 
     }
     let listed = lane.list_tools(grant.bearer()).await;
     grant.keep().await.map_err(|error| error.to_string())?;
-    let lists = Lists::load(&world.paths, grants.endpoint().url());
+    let lists = Lists::load(&world.paths, lane.endpoint().url());
     if let Ok(tools) = listed {
         lists.absorb_read(&tools);
     }
@@ -107,7 +107,7 @@ pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant:
         }
     };
     grant.keep().await.map_err(|error| error.to_string())?;
-    let lists = Lists::load(&world.paths, grants.endpoint().url());
+    let lists = Lists::load(&world.paths, lane.endpoint().url());
     lists.absorb_trade(&tools);
     if single {
         lists.absorb_read(&tools);

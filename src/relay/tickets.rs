@@ -8,6 +8,7 @@
 
 use crate::gate::Ticket;
 use crate::system::{FileLock, Paths, file};
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,18 @@ const KEPT_MS: u64 = 7 * 24 * 3600 * 1000;
 #[derive(Debug, Clone)]
 pub struct Tickets {
     folder: PathBuf,
+}
+
+/// What is kept beside a ticket after its end.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notes {
+    /// The client has read the outcome.
+    pub read: bool,
+    /// The person has looked at an unknown outcome.
+    pub acknowledged: bool,
+    /// What looking after an unknown outcome found.
+    pub found: Option<String>,
 }
 
 /// A ticket that this process owns: the lock tells the others that its owner lives.
@@ -81,6 +94,20 @@ impl Tickets {
         Ok(Some(serde_json::from_slice(&text)?))
     }
 
+    /// The notes of a ticket; none yet where they cannot be read.
+    pub fn notes(&self, id: &str) -> Notes {
+        let text = file::read_bounded(&self.path(id, "notes"), 64 * 1024).ok().flatten();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    /// Keeps the notes of a ticket. They are told again if they are lost, so a failure is only logged.
+    pub fn save_notes(&self, id: &str, notes: &Notes) {
+        let text = serde_json::to_vec(notes).unwrap_or_default();
+        if let Err(error) = file::write_atomic(&self.path(id, "notes"), &text) {
+            tracing::warn!(%error, "notes could not be kept");
+        }
+    }
+
     /// All tickets that can be read, newest first.
     pub fn all(&self) -> Vec<Ticket> {
         let Ok(folder) = std::fs::read_dir(&self.folder) else { return Vec::new() };
@@ -122,7 +149,7 @@ impl Tickets {
         for ticket in self.all() {
             let ended = ticket.ended_wall.unwrap_or(now_wall);
             if ticket.state.is_final() && ended.saturating_add(KEPT_MS) < now_wall {
-                for end in ["json", "owner", "turn", "sender"] {
+                for end in ["json", "notes", "owner", "turn", "sender"] {
                     let _ = std::fs::remove_file(self.path(&ticket.id, end));
                 }
             }

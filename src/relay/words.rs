@@ -139,6 +139,19 @@ pub fn sending(ticket: &str, what: &str) -> String {
     result(&text, json!({ "status": "sending", "sent": "unknown", "ticket": ticket, "next": AWAIT }), false)
 }
 
+/// An outcome that nobody has read yet answers an identical call: that call placed nothing.
+pub fn earlier(ticket: &str, outcome: &str) -> String {
+    let mut value: Value = serde_json::from_str(outcome).unwrap_or_default();
+    let said = value.get("content").and_then(|c| c.get(0)).and_then(|c| c.get("text")).and_then(Value::as_str).unwrap_or_default();
+    let text = format!("This call placed nothing: the same call was made before as ticket {ticket}. Its outcome: {said}");
+    let mut facts = value.get_mut("structuredContent").map(Value::take).unwrap_or_default();
+    if let Some(facts) = facts.as_object_mut() {
+        facts.insert("repeated".into(), true.into());
+    }
+    let is_error = value.get("isError").and_then(Value::as_bool).unwrap_or(true);
+    result(&text, facts, is_error)
+}
+
 /// No ticket of that id.
 pub fn no_ticket(ticket: &str) -> String {
     let shown: String = ticket.chars().filter(char::is_ascii_alphanumeric).take(8).collect();

@@ -3,7 +3,6 @@
 use crate::oauth::{Bearer, Endpoint};
 use crate::upstream::Failure;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The handshake revisions that we speak, newest first.
@@ -29,28 +28,12 @@ pub fn newest_common(asked: &str) -> &'static str {
         .unwrap_or("2025-11-25")
 }
 
-/// A lazily built HTTP client: building it reads the trust store, which the start must not wait for.
-#[derive(Debug, Default)]
-pub struct Http {
-    client: OnceLock<reqwest::Client>,
-}
-
-impl Http {
-    /// The client. Redirects are never followed, nothing is retried inside it, bodies are not decompressed.
-    ///
-    /// # Errors
-    /// Where TLS cannot be set up on this machine.
-    pub fn client(&self, endpoint: &Endpoint) -> Result<&reqwest::Client, Failure> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let client = build(endpoint).map_err(|error| Failure::connect(&error))?;
-        Ok(self.client.get_or_init(|| client))
-    }
-}
-
-/// Builds a client of the kind that both lanes and the sign-in use.
-pub(crate) fn build(endpoint: &Endpoint) -> Result<reqwest::Client, reqwest::Error> {
+/// Builds the HTTP client that lanes and sign-in share. Redirects are never followed, nothing is retried inside it,
+/// bodies are not decompressed.
+///
+/// # Errors
+/// Where TLS cannot be set up on this machine.
+pub fn client(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
     // A second start of the same provider is refused and harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
@@ -60,12 +43,8 @@ pub(crate) fn build(endpoint: &Endpoint) -> Result<reqwest::Client, reqwest::Err
         .connect_timeout(CONNECT)
         .pool_idle_timeout(KEEP)
         .tcp_nodelay(true);
-    let builder = if endpoint.is_loopback() {
-        builder.no_proxy()
-    } else {
-        builder
-    };
-    builder.build()
+    let builder = if endpoint.is_loopback() { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
 }
 
 /// The headers of one request (MCP, Streamable HTTP, sending messages).

@@ -16,6 +16,6 @@ mod trade_lane;
 
 pub use budget::{Budget, Use};
 pub use failure::Failure;
-pub use http::{Http, PROTOCOL_VERSIONS, newest_common};
+pub use http::{PROTOCOL_VERSIONS, client, newest_common};
 pub use read_lane::{Hello, ReadLane, SideEvent};
 pub use trade_lane::{NotSent, Sent, TradeLane};

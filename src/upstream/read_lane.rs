@@ -3,7 +3,7 @@
 use super::Failure;
 use super::answer::{self, Read};
 use super::budget::{Budget, Use};
-use super::http::{self, Http, LAST_EVENT, SESSION, newest_common};
+use super::http::{self, LAST_EVENT, SESSION, newest_common};
 use crate::oauth::{Bearer, Endpoint, GrantKind, Grants};
 use crate::wire::envelope::{self, Id, Message};
 use reqwest::header::HeaderValue;
@@ -63,7 +63,7 @@ struct Session {
 pub struct ReadLane(Arc<Inner>);
 
 struct Inner {
-    http: Http,
+    http: reqwest::Client,
     endpoint: Endpoint,
     grants: Grants,
     kind: GrantKind,
@@ -91,6 +91,7 @@ impl ReadLane {
     /// A lane to this endpoint. Nothing is opened until the first request. `side` gets what the service sends
     /// unasked.
     pub fn new(
+        http: reqwest::Client,
         endpoint: Endpoint,
         grants: Grants,
         kind: GrantKind,
@@ -99,7 +100,7 @@ impl ReadLane {
     ) -> Self {
         let prefix = format!("cs-{:08x}-", crate::system::clock::wall_ms() & 0xffff_ffff);
         Self(Arc::new(Inner {
-            http: Http::default(),
+            http,
             endpoint,
             grants,
             kind,
@@ -193,16 +194,14 @@ impl ReadLane {
         let Some(session) = lock(&self.0.session).take() else {
             return;
         };
-        let (Some(id), Ok(client)) = (&session.id, self.0.http.client(&self.0.endpoint)) else {
-            return;
-        };
+        let Some(id) = &session.id else { return };
         let Ok(Ok(bearer)) =
             tokio::time::timeout(Duration::from_millis(300), self.0.grants.bearer(self.0.kind)).await
         else {
             return;
         };
         let headers = http::headers(&bearer, Some(id), Some(&session.version));
-        let request = client.delete(self.0.endpoint.url()).headers(headers).send();
+        let request = self.0.http.delete(self.0.endpoint.url()).headers(headers).send();
         let _ = tokio::time::timeout(Duration::from_secs(1), request).await;
     }
 
@@ -276,7 +275,7 @@ impl ReadLane {
         bearer: &Bearer,
         session: Option<&Session>,
     ) -> Result<Response, Failure> {
-        let client = self.0.http.client(&self.0.endpoint)?;
+        let client = &self.0.http;
         let headers = http::headers(
             bearer,
             session.and_then(|s| s.id.as_ref()),
@@ -419,7 +418,7 @@ impl ReadLane {
 
     async fn get_stream(&self, session: &Session, after: Option<&str>) -> Result<Response, Failure> {
         let bearer = self.bearer().await?;
-        let client = self.0.http.client(&self.0.endpoint)?;
+        let client = &self.0.http;
         let mut headers = http::headers(&bearer, session.id.as_ref(), Some(&session.version));
         headers.insert(
             reqwest::header::ACCEPT,

@@ -6,7 +6,7 @@
 use super::Failure;
 use super::answer::{self, Read};
 use super::budget::{Budget, Use};
-use super::http::{self, Http, SESSION};
+use super::http::{self, SESSION};
 use super::read_lane::{Hello, result_of};
 use crate::gate::{Cleared, NotRun};
 use crate::oauth::{Bearer, Endpoint};
@@ -83,7 +83,7 @@ struct Session {
 /// The trade lane.
 #[derive(Debug)]
 pub struct TradeLane {
-    http: Http,
+    http: reqwest::Client,
     endpoint: Endpoint,
     budget: Budget,
     session: Mutex<Option<Session>>,
@@ -93,15 +93,20 @@ pub struct TradeLane {
 
 impl TradeLane {
     /// A lane to this endpoint. Nothing is opened.
-    pub fn new(endpoint: Endpoint, budget: Budget) -> Self {
+    pub fn new(http: reqwest::Client, endpoint: Endpoint, budget: Budget) -> Self {
         Self {
-            http: Http::default(),
+            http,
             endpoint,
             budget,
             session: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             count: AtomicU64::new(1),
         }
+    }
+
+    /// Where it leads.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Opens connection and session, so that an approved call finds both there.
@@ -192,11 +197,9 @@ impl TradeLane {
     /// Ends the session, at most a second long.
     pub async fn close(&self) {
         let Some(session) = self.kept().take() else { return };
-        let (Some(id), Ok(client)) = (&session.id, self.http.client(&self.endpoint)) else {
-            return;
-        };
+        let Some(id) = &session.id else { return };
         let headers = http::headers(&session.bearer, Some(id), Some(&session.version));
-        let request = client.delete(self.endpoint.url()).headers(headers).send();
+        let request = self.http.delete(self.endpoint.url()).headers(headers).send();
         let _ = tokio::time::timeout(Duration::from_secs(1), request).await;
     }
 
@@ -224,7 +227,7 @@ impl TradeLane {
         bearer: &Bearer,
         session: Option<&Session>,
     ) -> Result<Response, Failure> {
-        let client = self.http.client(&self.endpoint)?;
+        let client = &self.http;
         let headers = http::headers(
             bearer,
             session.and_then(|s| s.id.as_ref()),
