@@ -1,8 +1,9 @@
 // The pages a person meets, each told by its controls' roles and names, and what is done there.
 // `act` makes the decision; `settle` waits until its consequence is on the screen.
 
-const approveButton = (page) => page.getByRole('button', { name: /^(approve|arm|unlock|test)\b/i }).first();
-const denyButton = (page) => page.getByRole('button', { name: /^deny\b/i }).first();
+// The page that asks for nothing but the PIN (arming, resuming) says "Unlock" and "Cancel".
+const approveButton = (page) => page.getByRole('button', { name: /^(approve|unlock)\b/i }).first();
+const denyButton = (page) => page.getByRole('button', { name: /^(deny|cancel)$/i }).first();
 const haltButton = (page) => page.getByRole('button', { name: /stop ai trading/i }).first();
 const pinField = (page) => page.locator('input[type=password]').first();
 const isThere = async (locator) => (await locator.count()) > 0 && locator.isVisible();
@@ -43,9 +44,9 @@ const approval = {
       if (index < pins.length - 1) say('refused', { text: await refusal(page) });
     }
   },
-  /** Nothing left to decide: the page says how it ended. */
+  /** Nothing is left to press: the page says how it ended. */
   async settle(page, _url, timeout) {
-    await Promise.race([denyButton(page), pinField(page)].map((control) => control.waitFor({ state: 'hidden', timeout })));
+    await denyButton(page).waitFor({ state: 'hidden', timeout });
   },
 };
 
@@ -60,14 +61,10 @@ async function approve(page, pin, { decide, hold }) {
   await decide(approveButton(page));
 }
 
-/** What the page says after a wrong PIN, once it can be tried again. */
+/** What the page says after a wrong PIN, read when it lets the person try again. */
 async function refusal(page) {
-  const notice = page.getByRole('alert').or(page.getByRole('status')).filter({ hasText: /pin/i }).first();
-  await notice.waitFor({ state: 'visible' });
-  const text = await notice.innerText();
-  await pinField(page).waitFor({ state: 'visible' });
   await approveButton(page).and(page.locator(':enabled')).waitFor();
-  return text;
+  return page.getByRole('status').first().innerText();
 }
 
 const aiClients = {
