@@ -70,7 +70,7 @@ impl Desk {
         stop: CancellationToken,
         shown: oneshot::Sender<()>,
     ) -> Answer {
-        let screen = Screen::new(ask.open_for, shown);
+        let screen = Arc::new(Screen::new(ask.open_for, shown));
         let clean = CleanUp(self.clone());
         let answer = tokio::select! {
             biased;
@@ -83,7 +83,7 @@ impl Desk {
         answer
     }
 
-    async fn in_turn(&self, ask: &Ask, updates: &watch::Receiver<Card>, screen: &Screen) -> Answer {
+    async fn in_turn(&self, ask: &Ask, updates: &watch::Receiver<Card>, screen: &Arc<Screen>) -> Answer {
         if ask.tier == Tier::Passkey {
             return Answer::Nobody(
                 "passkeys are not built yet; use `countersign presence set pin`".to_owned(),
@@ -110,7 +110,7 @@ impl Desk {
     }
 
     /// The notification decides where it may and can; else the page.
-    async fn show(&self, ask: &Ask, updates: watch::Receiver<Card>, screen: &Screen) -> Answer {
+    async fn show(&self, ask: &Ask, updates: watch::Receiver<Card>, screen: &Arc<Screen>) -> Answer {
         let fits = text::popup(&ask.card, "00:00:00", None).whole;
         let mut why_not = None;
         if ask.by_click() && fits {
@@ -126,7 +126,7 @@ impl Desk {
     }
 
     /// The page, with a notification beside it that can deny and open the page again.
-    async fn show_page(&self, ask: &Ask, updates: watch::Receiver<Card>, screen: &Screen) -> Answer {
+    async fn show_page(&self, ask: &Ask, updates: watch::Receiver<Card>, screen: &Arc<Screen>) -> Answer {
         let open = Notify::new();
         let beside = async {
             match native::ask(&self.0, ask, updates.clone(), screen, Some(&open)).await {
@@ -145,7 +145,7 @@ impl Desk {
     /// Asks for the PIN alone, on a page of this process (`arm`, `resume`): `Approved` once `verify` is content.
     pub async fn ask_pin(&self, title: &str, verify: super::Verify, stop: CancellationToken) -> Answer {
         let (shown, _) = oneshot::channel();
-        let screen = Screen::new(page::PIN_OPEN, shown);
+        let screen = Arc::new(Screen::new(page::PIN_OPEN, shown));
         if let Err(no_browser) = browser::available(&self.0.world.env) {
             return Answer::Nobody(no_channel(None, &no_browser));
         }

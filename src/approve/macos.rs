@@ -28,6 +28,11 @@ pub(super) async fn ask(
     Answer::Nobody(NOT_BUILT.to_owned())
 }
 
+/// Whether the screen is locked; not asked on this system yet.
+pub(super) async fn locked(_env: &Env) -> Option<&'static str> {
+    None
+}
+
 /// Tells the person something.
 pub(super) async fn notice(_env: &Env, _notice: &Notice) -> bool {
     false

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 mod notification;
+mod page;
 mod servers;
 
 fn line(label: &str, value: &str, mark: Mark) -> CardLine {

@@ -142,6 +142,11 @@ async fn newer(updates: &mut watch::Receiver<Card>) -> Card {
     updates.borrow_and_update().clone()
 }
 
+/// Who says that the screen is locked; `None` where nobody says so.
+pub(super) async fn locked(env: &Env) -> Option<&'static str> {
+    session::locked(&bus::session(env).await.ok()?, env).await
+}
+
 /// Tells the person something; whether it was shown.
 pub(super) async fn notice(env: &Env, notice: &Notice) -> bool {
     let shown = async {

@@ -1,3 +1,4 @@
 //! What the areas share.
 
+pub(crate) mod browser;
 pub(crate) mod desktop;
