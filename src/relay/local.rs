@@ -18,39 +18,37 @@ pub fn definitions(signed_in_before: bool) -> Vec<String> {
         "additionalProperties": false
     });
     let none = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    let mut tools = Vec::new();
-    if signed_in_before {
-        tools.push(tool(
-            words::AWAIT,
-            "Waits (up to 45 s) for the person's decision on a held trade call and tells its outcome. Call it again while \
-             it says the call is still waiting. It places nothing itself.",
-            &ticket,
-            true,
-        ));
-        tools.push(tool(
-            words::WITHDRAW,
-            "Takes back a held trade call that the person has not decided on yet. It places nothing.",
-            &ticket,
-            false,
-        ));
-    }
-    tools.push(tool(
-        words::STATUS,
-        "Tells whether Countersign is signed in, whether trading is enabled or halted, and lists today's held, sent and \
-         refused trade calls with their outcomes.",
-        &none,
-        true,
-    ));
     if !signed_in_before {
-        tools.push(tool(
+        return vec![tool(
             words::SIGN_IN,
             "Countersign is not signed in to CrossTrade yet. This opens the sign-in page in the person's browser; the \
              trading tools appear after they have signed in.",
             &none,
             false,
-        ));
+        )];
     }
-    tools
+    vec![
+        tool(
+            words::AWAIT,
+            "Waits (up to 45 s) for the person's decision on a held trade call and tells its outcome. Call it again while \
+             it says the call is still waiting. It places nothing itself.",
+            &ticket,
+            true,
+        ),
+        tool(
+            words::WITHDRAW,
+            "Takes back a held trade call that the person has not decided on yet. It places nothing.",
+            &ticket,
+            false,
+        ),
+        tool(
+            words::STATUS,
+            "Tells whether Countersign is signed in, whether trading is enabled or halted, and lists today's held, sent and \
+             refused trade calls with their outcomes.",
+            &none,
+            true,
+        ),
+    ]
 }
 
 fn tool(name: &'static str, description: &'static str, schema: &Value, read_only: bool) -> String {

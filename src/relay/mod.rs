@@ -321,7 +321,7 @@ impl Relay {
                 if method == "logging/setLevel" {
                     self.read.log_level(message.params.unwrap_or("{}"));
                 }
-                self.relay_request(id, message.text.to_owned(), None, cancel);
+                self.relay_request(id, message, None, cancel);
             }
         }
     }

@@ -26,7 +26,7 @@ impl Relay {
         let demoted = |tool: &str| lock(&self.demoted).contains(tool);
         match gate::call::route(call.name_raw, call.arguments, schema.as_deref(), &demoted) {
             Err(refusal) => self.answer(id, envelope::response(id, &words::refused(refusal.code, &refusal.reason))),
-            Ok(Route::Read) => self.relay_request(id, message.text.to_owned(), Some(call.name.into_owned()), cancel),
+            Ok(Route::Read) => self.relay_request(id, message, Some(call.name.into_owned()), cancel),
             Ok(Route::Held(held)) => {
                 // A task or a further round would let a trade call live on outside its ticket (DESIGN fact 2).
                 if let Some(other) = call.others.first() {
@@ -43,16 +43,16 @@ impl Relay {
     }
 
     /// Relays a request on the read lane and writes its answer.
-    pub(super) fn relay_request(self: &Arc<Self>, id: &Id, text: String, tool: Option<String>, cancel: CancellationToken) {
-        let (relay, id) = (Arc::clone(self), id.clone());
+    pub(super) fn relay_request(self: &Arc<Self>, id: &Id, message: &Message<'_>, tool: Option<String>, cancel: CancellationToken) {
+        let (relay, id, text, method) = (Arc::clone(self), id.clone(), message.text.to_owned(), message.method.clone().into_owned());
         self.tasks.spawn(async move {
             let answer = tokio::select! {
                 () = cancel.cancelled() => return,
                 answer = relay.read.request(&text, &id) => answer,
             };
             let line = match answer {
-                Ok(line) => line,
-                Err(failure) => relay.read_failure(&id, tool.as_deref(), failure).await,
+                Ok(line) => without(&id, &method, line),
+                Err(failure) => relay.read_failure(&id, &method, tool.as_deref(), failure).await,
             };
             tokio::select! {
                 () = cancel.cancelled() => {}
@@ -62,7 +62,7 @@ impl Relay {
     }
 
     /// The answer to a read that got none: a tool result that a model can act on, an error for other methods.
-    async fn read_failure(self: &Arc<Self>, id: &Id, tool: Option<&str>, failure: Failure) -> String {
+    async fn read_failure(self: &Arc<Self>, id: &Id, method: &str, tool: Option<&str>, failure: Failure) -> String {
         tracing::info!(%failure, tool, "a read got no answer");
         let text = match &failure {
             Failure::Token(TokenError::NotSignedIn) => {
@@ -79,6 +79,12 @@ impl Relay {
         };
         if tool.is_some() {
             return envelope::response(id, &text);
+        }
+        // Before the first sign-in there is nothing to list; what there is arrives with `list_changed` after it.
+        if matches!(failure, Failure::Token(TokenError::NotSignedIn))
+            && let Some(nothing) = nothing_of(method)
+        {
+            return envelope::response(id, nothing);
         }
         let data = words::data(words::WasSent::No, None);
         envelope::error(Some(id), words::OUR_ERROR, &failure.to_string(), Some(&data))
@@ -100,6 +106,26 @@ impl Relay {
             relay.answer(&id, envelope::response(&id, &result));
         });
     }
+}
+
+/// What a client gets from a method that our handshake offers, where there is nothing behind it.
+fn nothing_of(method: &str) -> Option<&'static str> {
+    Some(match method {
+        "resources/list" => r#"{"resources":[]}"#,
+        "resources/templates/list" => r#"{"resourceTemplates":[]}"#,
+        "prompts/list" => r#"{"prompts":[]}"#,
+        "logging/setLevel" => "{}",
+        _ => return None,
+    })
+}
+
+/// Our handshake is answered before upstream's is known, so it offers more than upstream may have: a method that
+/// upstream does not know is answered with nothing instead of an error.
+fn without(id: &Id, method: &str, line: String) -> String {
+    let Some(nothing) = nothing_of(method) else { return line };
+    let Ok(envelope::Line::One(message)) = envelope::read(line.as_bytes()) else { return line };
+    let unknown = message.error.is_some_and(|error| crate::wire::json::member(error, "code").is_ok_and(|code| code == Some("-32601")));
+    if unknown { envelope::response(id, nothing) } else { line }
 }
 
 fn capital(text: &str) -> String {
