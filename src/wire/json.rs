@@ -6,13 +6,15 @@
 
 mod keys;
 mod scan;
+mod text;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::run;
 use keys::Keys;
-use scan::{Scanner, Text, Unwatched};
+use scan::{Scanner, Unwatched};
+use text::decode;
 
 /// How deep arrays and objects may nest before a message is refused. Real messages stay below 30; the bound keeps
 /// the work and the stack of every later reader small.
@@ -89,7 +91,7 @@ pub fn members(text: &str) -> Result<Vec<Member<'_>>, JsonError> {
             !index.insert(key.clone())
         };
         if repeated {
-            return Err(JsonError::DuplicateKey(key.into_owned()));
+            return Err(JsonError::DuplicateKey(shown(&key)));
         }
         found.push(Member { key, value });
         Ok(())
@@ -103,7 +105,7 @@ pub fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, JsonError
     let mut value = None;
     each_member(text, |found, text| {
         if found == key && value.replace(text).is_some() {
-            return Err(JsonError::DuplicateKey(key.to_owned()));
+            return Err(JsonError::DuplicateKey(shown(key)));
         }
         Ok(())
     })?;
@@ -195,11 +197,11 @@ pub(super) fn known<'a, const N: usize>(text: &'a str, words: [&str; N]) -> Resu
             .find(|(word, _)| keys::fold(&Cow::Borrowed(**word)) == folded);
         match slot {
             Some((word, _)) if key != *word => {
-                return Err(JsonError::CaseTwins((*word).to_owned(), key.into_owned()));
+                return Err(JsonError::CaseTwins((*word).to_owned(), shown(&key)));
             }
-            Some((_, slot)) if slot.is_some() => return Err(JsonError::DuplicateKey(key.into_owned())),
+            Some((_, slot)) if slot.is_some() => return Err(JsonError::DuplicateKey(shown(&key))),
             Some((_, slot)) => *slot = Some(value),
-            None if others.contains(&key) => return Err(JsonError::DuplicateKey(key.into_owned())),
+            None if others.contains(&key) => return Err(JsonError::DuplicateKey(shown(&key))),
             None if others.len() >= MAX_MEMBERS => return Err(JsonError::TooManyMembers),
             None => others.push(key),
         }
@@ -213,7 +215,7 @@ pub(super) fn twins(keys: &[Cow<'_, str>]) -> Result<(), JsonError> {
     let mut seen: HashMap<Cow<'_, str>, &Cow<'_, str>> = HashMap::new();
     for key in keys {
         if let Some(earlier) = seen.insert(keys::fold(key), key) {
-            return Err(JsonError::CaseTwins(earlier.to_string(), key.to_string()));
+            return Err(JsonError::CaseTwins(shown(earlier), shown(key)));
         }
     }
     Ok(())
@@ -291,19 +293,13 @@ fn copy_run(copy: &mut Option<String>, text: &str, from: usize, to: usize) {
         .push_str(text.get(from..to).unwrap_or_default());
 }
 
-/// The text of a string literal; borrowed where it has no escapes.
-fn decode<'a>(text: &Text<'a>) -> Result<Cow<'a, str>, JsonError> {
-    if let Some(at) = text.lone {
-        return Err(JsonError::LoneSurrogate(at));
+/// A key as an error shows it: a peer chose its length, and the error may go back to that peer.
+fn shown(key: &str) -> String {
+    const LONGEST: usize = 80;
+    match key.char_indices().nth(LONGEST) {
+        None => key.to_owned(),
+        Some((end, _)) => format!("{}…", key.get(..end).unwrap_or_default()),
     }
-    let inner = text
-        .literal
-        .get(1..text.literal.len().saturating_sub(1))
-        .unwrap_or_default();
-    if !text.escaped {
-        return Ok(Cow::Borrowed(inner));
-    }
-    scan::unescape(inner).map(Cow::Owned).ok_or(JsonError::Syntax(0))
 }
 
 #[cfg(test)]

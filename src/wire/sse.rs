@@ -54,6 +54,15 @@ pub struct Parser {
     last_id: String,
 }
 
+/// The fields that mean something.
+#[derive(Clone, Copy)]
+enum Field {
+    Data,
+    Event,
+    Id,
+    Retry,
+}
+
 impl Default for Parser {
     fn default() -> Self {
         Self {
@@ -161,33 +170,37 @@ impl Parser {
             return Ok(None);
         }
         self.size = self.size.saturating_add(line.len());
-        let (name, value) = match line.split_at_checked(colon.unwrap_or(line.len())) {
-            Some((name, _)) => (name.to_vec(), colon.map_or(line.len(), |colon| colon + 1)),
-            None => return Ok(None),
+        let value = colon.map_or(line.len(), |colon| colon + 1);
+        let field = match line.get(..colon.unwrap_or(line.len())) {
+            Some(b"data") => Field::Data,
+            Some(b"event") => Field::Event,
+            Some(b"id") => Field::Id,
+            Some(b"retry") => Field::Retry,
+            // Other fields are ignored (WHATWG HTML, section 9.2.6).
+            _ => return Ok(None),
         };
         let value = line
             .get(value..)
             .map_or(line.len(), |rest| value + usize::from(rest.starts_with(b" ")));
-        self.field(&name, from(line, value));
+        self.field(field, from(line, value));
         Ok(None)
     }
 
-    /// Fields of other names are ignored (WHATWG HTML, section 9.2.6).
-    fn field(&mut self, name: &[u8], value: String) {
-        match name {
-            b"data" => match &mut self.data {
+    fn field(&mut self, field: Field, value: String) {
+        match field {
+            Field::Data => match &mut self.data {
                 None => self.data = Some(value),
                 Some(data) => {
                     data.push('\n');
                     data.push_str(&value);
                 }
             },
-            b"event" => self.kind = value,
-            b"id" if !value.contains('\0') => self.id = Some(value),
-            b"retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Field::Event => self.kind = value,
+            Field::Id if !value.contains('\0') => self.id = Some(value),
+            Field::Retry if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry = Some(value.parse().unwrap_or(u64::MAX));
             }
-            _ => {}
+            Field::Id | Field::Retry => {}
         }
     }
 

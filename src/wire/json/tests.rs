@@ -202,6 +202,19 @@ fn a_repeated_key_is_found_also_among_many_and_through_escapes() {
 }
 
 #[test]
+fn an_error_does_not_repeat_a_huge_key() {
+    let key = "é".repeat(100_000);
+    let twice = format!("{{\"{key}\":1,\"{key}\":2}}");
+    for error in [
+        members(&twice).unwrap_err(),
+        check_strict(&twice).unwrap_err(),
+        member(&twice, &key).unwrap_err(),
+    ] {
+        assert!(error.to_string().chars().count() < 150);
+    }
+}
+
+#[test]
 fn strict_reading_looks_at_every_depth() {
     for text in [
         "{\"a\":{\"x\":1,\"y\":{\"q\":1}},\"b\":{\"x\":1,\"y\":2},\"x\":[{\"a\":1},{\"a\":2}]}",
