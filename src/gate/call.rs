@@ -44,7 +44,7 @@ pub struct Call {
     digest: String,
     class: Class,
     form: Form,
-    fields: Fields,
+    fields: Box<Fields>,
 }
 
 /// Decides the way of a call by its name and arguments alone (DESIGN section 5, classes and strict reading).
@@ -72,6 +72,7 @@ pub fn route(
     Call::build(name, name_raw, arguments, way).map(Route::Held)
 }
 
+#[derive(Clone, Copy)]
 enum Way<'a> {
     Known(&'static ToolSpec, Option<&'a str>),
     Raised(Form),
@@ -92,7 +93,10 @@ impl Call {
 
     fn build(name: String, name_raw: &str, arguments: &str, way: Way<'_>) -> Result<Self, Refusal> {
         if name_raw.contains('\\') {
-            return Err(Refusal::new("escaped_name", "the tool name is written with escapes; write it plainly"));
+            return Err(Refusal::new(
+                "escaped_name",
+                "the tool name is written with escapes; write it plainly",
+            ));
         }
         let bound = match way {
             Way::Known(spec, _) if spec.class == Class::Code => MAX_CODE_ARGUMENTS,
@@ -101,7 +105,10 @@ impl Call {
         if arguments.len() > bound {
             return Err(Refusal::new(
                 "too_large",
-                format!("the arguments are {} bytes; at most {bound} can be held", arguments.len()),
+                format!(
+                    "the arguments are {} bytes; at most {bound} can be held",
+                    arguments.len()
+                ),
             ));
         }
         json::check_strict(arguments).map_err(|error| fields::strict_refusal(&error))?;
@@ -123,7 +130,7 @@ impl Call {
             digest,
             class,
             form,
-            fields,
+            fields: Box::new(fields),
         })
     }
 
@@ -180,7 +187,10 @@ impl Call {
 
     /// The root of the instrument in upper case.
     pub fn instrument_root(&self) -> Option<&str> {
-        self.fields.instrument.as_ref().map(|instrument| instrument.root.as_str())
+        self.fields
+            .instrument
+            .as_ref()
+            .map(|instrument| instrument.root.as_str())
     }
 
     /// The instrument.
@@ -197,7 +207,8 @@ impl Call {
     pub fn reads(&self) -> Vec<StateRead> {
         let account = self.account_text().map(|text| ("account", text));
         let mut reads = Vec::new();
-        let mut add = |tool: &'static str, argument: Option<(&str, &str)>| reads.push(StateRead::new(tool, argument));
+        let mut add =
+            |tool: &'static str, argument: Option<(&str, &str)>| reads.push(StateRead::new(tool, argument));
         match account {
             Some(_) => add("GetAccount", account),
             None => add("ListAccounts", None),
@@ -217,7 +228,11 @@ impl Call {
                 add("GetAccountSummary", account);
                 add("GetWatermarks", account);
             }
-            if let (Some(key), Some(id), true) = (self.fields.order_key, &self.fields.order_id, self.names_an_order()) {
+            if let (Some(key), Some(id), true) = (
+                self.fields.order_key,
+                &self.fields.order_id,
+                self.names_an_order(),
+            ) {
                 add("GetOrder", Some((key, id)));
             }
         }
@@ -227,8 +242,15 @@ impl Call {
 
     fn touches_orders(&self) -> bool {
         match self.class {
-            Class::Order | Class::Protect | Class::Exit | Class::Cancel | Class::Strategy | Class::Connection => true,
-            Class::Read | Class::Code | Class::Job | Class::Alert | Class::Workspace | Class::Unknown => false,
+            Class::Order
+            | Class::Protect
+            | Class::Exit
+            | Class::Cancel
+            | Class::Strategy
+            | Class::Connection => true,
+            Class::Read | Class::Code | Class::Job | Class::Alert | Class::Workspace | Class::Unknown => {
+                false
+            }
         }
     }
 
@@ -239,7 +261,8 @@ impl Call {
 }
 
 fn tool_name(raw: &str) -> Result<String, Refusal> {
-    let name = json::string(raw).map_err(|_| Refusal::new("bad_name", "the tool name is no readable text"))?;
+    let name =
+        json::string(raw).map_err(|_| Refusal::new("bad_name", "the tool name is no readable text"))?;
     if name.is_empty() || name.len() > MAX_TOOL_NAME {
         return Err(Refusal::new(
             "bad_name",
@@ -258,9 +281,16 @@ fn raised(name: &str, arguments: &str) -> Result<Option<Form>, Refusal> {
     };
     json::check_strict(arguments).map_err(|error| fields::strict_refusal(&error))?;
     let members = json::members(arguments).map_err(|error| fields::strict_refusal(&error))?;
-    let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let plain = |text: &str| {
+        text.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase()
+    };
     // `syncFirst` or `Sync_First` might reach the same switch at the service.
-    let raises = members.iter().any(|member| plain(&member.key) == plain(key) && member.value != "false");
+    let raises = members
+        .iter()
+        .any(|member| plain(&member.key) == plain(key) && member.value != "false");
     Ok(raises.then_some(form))
 }
 

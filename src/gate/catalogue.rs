@@ -189,7 +189,10 @@ pub struct ToolSpec {
 impl ToolSpec {
     /// The argument of this exact name.
     pub fn param(&self, name: &str) -> Option<&'static Param> {
-        self.params.iter().flat_map(|group| group.iter()).find(|param| param.name == name)
+        self.params
+            .iter()
+            .flat_map(|group| group.iter())
+            .find(|param| param.name == name)
     }
 }
 
@@ -240,7 +243,10 @@ const fn camel(name: &'static str, field: Field) -> Param {
 const ACCOUNT: &[Param] = &[both("account", Field::Account)];
 const INSTRUMENT: &[Param] = &[both("instrument", Field::Instrument)];
 const QUANTITY: &[Param] = &[both("quantity", Field::Quantity)];
-const ORDER_ID: &[Param] = &[snake("order_id", Field::OrderId), camel("orderId", Field::OrderId)];
+const ORDER_ID: &[Param] = &[
+    snake("order_id", Field::OrderId),
+    camel("orderId", Field::OrderId),
+];
 const ORDER: &[Param] = &[
     snake("side", Field::Side),
     camel("action", Field::Side),
@@ -293,14 +299,23 @@ const BRACKET: &[Param] = &[
     snake("cancel_delay", Field::Delay),
     camel("cancelDelay", Field::Delay),
 ];
-const ORDER_IDS: &[Param] = &[both("order_ids", Field::OrderIds), both("orderIds", Field::OrderIds)];
-const STRATEGY_ID: &[Param] = &[both("strategyId", Field::StrategyId), both("strategy_id", Field::StrategyId)];
+const ORDER_IDS: &[Param] = &[
+    both("order_ids", Field::OrderIds),
+    both("orderIds", Field::OrderIds),
+];
+const STRATEGY_ID: &[Param] = &[
+    both("strategyId", Field::StrategyId),
+    both("strategy_id", Field::StrategyId),
+];
 const DEPLOYMENT_ID: &[Param] = &[
     both("deployment_id", Field::DeploymentId),
     both("deploymentId", Field::DeploymentId),
 ];
 const JOB_ID: &[Param] = &[both("job_id", Field::JobId), both("jobId", Field::JobId)];
-const CONNECTION: &[Param] = &[both("name", Field::Connection), both("connection", Field::Connection)];
+const CONNECTION: &[Param] = &[
+    both("name", Field::Connection),
+    both("connection", Field::Connection),
+];
 const NO_PARAMS: &[&[Param]] = &[];
 const ENTRY: &[Field] = &[
     Field::Account,
@@ -351,18 +366,55 @@ const fn open(name: &'static str, class: Class, form: Form) -> ToolSpec {
 }
 
 static TOOLS: [ToolSpec; 81] = [
-    tool("PlaceOrder", Class::Order, Form::PlaceOrder, &[ACCOUNT, INSTRUMENT, QUANTITY, ORDER, PLACE_ONLY], ENTRY),
-    tool("FlatPlace", Class::Order, Form::FlatPlace, &[ACCOUNT, INSTRUMENT, QUANTITY, ORDER], ENTRY),
-    tool("Reverse", Class::Order, Form::Reverse, &[ACCOUNT, INSTRUMENT], &[Field::Account, Field::Instrument]),
-    tool("ReversePosition", Class::Order, Form::ReversePosition, &[ACCOUNT, INSTRUMENT, QUANTITY, ORDER], ENTRY),
+    tool(
+        "PlaceOrder",
+        Class::Order,
+        Form::PlaceOrder,
+        &[ACCOUNT, INSTRUMENT, QUANTITY, ORDER, PLACE_ONLY],
+        ENTRY,
+    ),
+    tool(
+        "FlatPlace",
+        Class::Order,
+        Form::FlatPlace,
+        &[ACCOUNT, INSTRUMENT, QUANTITY, ORDER],
+        ENTRY,
+    ),
+    tool(
+        "Reverse",
+        Class::Order,
+        Form::Reverse,
+        &[ACCOUNT, INSTRUMENT],
+        &[Field::Account, Field::Instrument],
+    ),
+    tool(
+        "ReversePosition",
+        Class::Order,
+        Form::ReversePosition,
+        &[ACCOUNT, INSTRUMENT, QUANTITY, ORDER],
+        ENTRY,
+    ),
     tool(
         "CancelReplace",
         Class::Order,
         Form::CancelReplace,
         &[ACCOUNT, INSTRUMENT, QUANTITY, ORDER_ID, ORDER],
-        &[Field::OrderId, Field::Account, Field::Instrument, Field::Side, Field::Kind, Field::Quantity],
+        &[
+            Field::OrderId,
+            Field::Account,
+            Field::Instrument,
+            Field::Side,
+            Field::Kind,
+            Field::Quantity,
+        ],
     ),
-    tool("Change", Class::Order, Form::Change, &[ACCOUNT, QUANTITY, ORDER_ID, CHANGE], &[Field::Account, Field::OrderId]),
+    tool(
+        "Change",
+        Class::Order,
+        Form::Change,
+        &[ACCOUNT, QUANTITY, ORDER_ID, CHANGE],
+        &[Field::Account, Field::OrderId],
+    ),
     tool(
         "CancelAndBracket",
         Class::Order,
@@ -370,10 +422,34 @@ static TOOLS: [ToolSpec; 81] = [
         &[ACCOUNT, INSTRUMENT, QUANTITY, BRACKET],
         &[Field::Account, Field::Instrument, Field::Side, Field::Quantity],
     ),
-    tool("Cancel", Class::Cancel, Form::CancelOne, &[ACCOUNT, ORDER_ID], &[Field::Account, Field::OrderId]),
-    tool("CancelOrder", Class::Cancel, Form::CancelOne, &[ACCOUNT, ORDER_ID], &[Field::Account, Field::OrderId]),
-    tool("CancelOrders", Class::Cancel, Form::CancelOrders, &[ACCOUNT, INSTRUMENT, ORDER_IDS], &[]),
-    tool("CancelAllOrders", Class::Cancel, Form::CancelAllOrders, &[ACCOUNT], &[]),
+    tool(
+        "Cancel",
+        Class::Cancel,
+        Form::CancelOne,
+        &[ACCOUNT, ORDER_ID],
+        &[Field::Account, Field::OrderId],
+    ),
+    tool(
+        "CancelOrder",
+        Class::Cancel,
+        Form::CancelOne,
+        &[ACCOUNT, ORDER_ID],
+        &[Field::Account, Field::OrderId],
+    ),
+    tool(
+        "CancelOrders",
+        Class::Cancel,
+        Form::CancelOrders,
+        &[ACCOUNT, INSTRUMENT, ORDER_IDS],
+        &[],
+    ),
+    tool(
+        "CancelAllOrders",
+        Class::Cancel,
+        Form::CancelAllOrders,
+        &[ACCOUNT],
+        &[],
+    ),
     tool(
         "ClosePosition",
         Class::Order,
@@ -388,16 +464,33 @@ static TOOLS: [ToolSpec; 81] = [
         &[
             ACCOUNT,
             INSTRUMENT,
-            &[both("marketPosition", Field::MarketPosition), both("market_position", Field::MarketPosition)],
+            &[
+                both("marketPosition", Field::MarketPosition),
+                both("market_position", Field::MarketPosition),
+            ],
         ],
         &[],
     ),
-    tool("FlattenEverything", Class::Order, Form::FlattenEverything, &[ACCOUNT], &[]),
+    tool(
+        "FlattenEverything",
+        Class::Order,
+        Form::FlattenEverything,
+        &[ACCOUNT],
+        &[],
+    ),
     tool(
         "DeployStrategy",
         Class::Strategy,
         Form::DeployStrategy,
-        &[ACCOUNT, INSTRUMENT, QUANTITY, &[both("strategy", Field::Class), both("parameters", Field::Parameters)]],
+        &[
+            ACCOUNT,
+            INSTRUMENT,
+            QUANTITY,
+            &[
+                both("strategy", Field::Class),
+                both("parameters", Field::Parameters),
+            ],
+        ],
         &[Field::Class],
     ),
     tool(
@@ -419,10 +512,34 @@ static TOOLS: [ToolSpec; 81] = [
         ],
         &[Field::Account, Field::Class, Field::Instrument],
     ),
-    tool("EnableStrategy", Class::Strategy, Form::EnableStrategy, &[ACCOUNT, STRATEGY_ID], &[Field::Account, Field::StrategyId]),
-    tool("DisableStrategy", Class::Strategy, Form::DisableStrategy, &[ACCOUNT, STRATEGY_ID], &[Field::Account, Field::StrategyId]),
-    tool("StopStrategy", Class::Strategy, Form::StopStrategy, &[ACCOUNT, DEPLOYMENT_ID], &[Field::DeploymentId]),
-    tool("CloseStrategy", Class::Strategy, Form::CloseStrategy, &[ACCOUNT, STRATEGY_ID], &[Field::Account, Field::StrategyId]),
+    tool(
+        "EnableStrategy",
+        Class::Strategy,
+        Form::EnableStrategy,
+        &[ACCOUNT, STRATEGY_ID],
+        &[Field::Account, Field::StrategyId],
+    ),
+    tool(
+        "DisableStrategy",
+        Class::Strategy,
+        Form::DisableStrategy,
+        &[ACCOUNT, STRATEGY_ID],
+        &[Field::Account, Field::StrategyId],
+    ),
+    tool(
+        "StopStrategy",
+        Class::Strategy,
+        Form::StopStrategy,
+        &[ACCOUNT, DEPLOYMENT_ID],
+        &[Field::DeploymentId],
+    ),
+    tool(
+        "CloseStrategy",
+        Class::Strategy,
+        Form::CloseStrategy,
+        &[ACCOUNT, STRATEGY_ID],
+        &[Field::Account, Field::StrategyId],
+    ),
     tool(
         "WriteNinjaScriptFile",
         Class::Code,
@@ -470,9 +587,27 @@ static TOOLS: [ToolSpec; 81] = [
         &[],
     ),
     open("RunBacktest", Class::Job, Form::Backtest),
-    tool("CancelMcpJob", Class::Job, Form::CancelJob, &[JOB_ID], &[Field::JobId]),
-    tool("Connect", Class::Connection, Form::Connect, &[CONNECTION], &[Field::Connection]),
-    tool("Disconnect", Class::Connection, Form::Disconnect, &[CONNECTION], &[Field::Connection]),
+    tool(
+        "CancelMcpJob",
+        Class::Job,
+        Form::CancelJob,
+        &[JOB_ID],
+        &[Field::JobId],
+    ),
+    tool(
+        "Connect",
+        Class::Connection,
+        Form::Connect,
+        &[CONNECTION],
+        &[Field::Connection],
+    ),
+    tool(
+        "Disconnect",
+        Class::Connection,
+        Form::Disconnect,
+        &[CONNECTION],
+        &[Field::Connection],
+    ),
     open("EnsureReplayConnection", Class::Connection, Form::Replay),
     tool(
         "EmitMcpAlert",

@@ -70,7 +70,10 @@ pub struct Fields {
 impl Fields {
     /// The value of a plain argument.
     pub fn plain(&self, key: &str) -> Option<&str> {
-        self.plain.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.plain
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -87,7 +90,10 @@ pub fn schema_keys(schema: &str) -> Result<Vec<String>, Refusal> {
         return Ok(Vec::new());
     };
     let members = json::members(properties.value).map_err(broken)?;
-    Ok(members.into_iter().map(|member| member.key.into_owned()).collect())
+    Ok(members
+        .into_iter()
+        .map(|member| member.key.into_owned())
+        .collect())
 }
 
 /// Reads the arguments of a known tool. `schema` are the keys of the live schema, where one is pinned.
@@ -98,14 +104,20 @@ pub fn read(spec: &'static ToolSpec, arguments: &str, schema: Option<&[String]>)
     for member in &members {
         let key = member.key.as_ref();
         if schema.is_some_and(|known| !known.iter().any(|name| name == key)) {
-            return Err(unknown(key, "the service's own definition of this tool does not have it"));
+            return Err(unknown(
+                key,
+                "the service's own definition of this tool does not have it",
+            ));
         }
         let Some(param) = spec.param(key) else {
             if spec.open {
                 fields.free.push((key.to_owned(), member.value.to_owned()));
                 continue;
             }
-            return Err(unknown(key, "it is not documented, so its effect cannot be shown"));
+            return Err(unknown(
+                key,
+                "it is not documented, so its effect cannot be shown",
+            ));
         };
         refuse_twins(&seen, param)?;
         seen.push(param);
@@ -127,16 +139,23 @@ pub fn strict_refusal(error: &json::JsonError) -> Refusal {
         json::JsonError::CaseTwins(..) => "case_twin_keys",
         json::JsonError::Trailing(_) => "trailing_data",
         json::JsonError::Depth => "too_deep",
-        json::JsonError::NotAnObject => "not_an_object",
+        json::JsonError::NotAnObject | json::JsonError::NotAnArray => "not_an_object",
+        json::JsonError::LoneSurrogate(_) => "bad_text",
         json::JsonError::Syntax(_) | json::JsonError::Utf8(_) => "not_json",
     };
-    let reason = value::short(&format!("the arguments cannot be read in exactly one way: {error}"), 300);
+    let reason = value::short(
+        &format!("the arguments cannot be read in exactly one way: {error}"),
+        300,
+    );
     Refusal::new(code, reason)
 }
 
 fn unknown(key: &str, why: &str) -> Refusal {
     let key = value::short(key, 60);
-    Refusal::new("unknown_argument", format!("the argument `{key}` is refused: {why}"))
+    Refusal::new(
+        "unknown_argument",
+        format!("the argument `{key}` is refused: {why}"),
+    )
 }
 
 fn missing(spec: &ToolSpec, field: Field) -> Refusal {
@@ -149,47 +168,15 @@ fn missing(spec: &ToolSpec, field: Field) -> Refusal {
         .collect();
     Refusal::new(
         "missing_argument",
-        format!("the argument `{}` is missing, so the call cannot be shown in full", names.join("` or `")),
+        format!(
+            "the argument `{}` is missing, so the call cannot be shown in full",
+            names.join("` or `")
+        ),
     )
 }
 
 fn refuse_twins(seen: &[&'static Param], param: &'static Param) -> Result<(), Refusal> {
-    let repeatable = match param.field {
-        Field::Parameters | Field::Flag | Field::Free => true,
-        Field::Account
-        | Field::Instrument
-        | Field::Side
-        | Field::Kind
-        | Field::Quantity
-        | Field::Limit
-        | Field::Stop
-        | Field::Target
-        | Field::StopLoss
-        | Field::Tif
-        | Field::Oco
-        | Field::Template
-        | Field::OrderId
-        | Field::OrderIds
-        | Field::RequirePosition
-        | Field::MaxPositions
-        | Field::StrategyId
-        | Field::DeploymentId
-        | Field::Percent
-        | Field::MarketPosition
-        | Field::Delay
-        | Field::Class
-        | Field::Mode
-        | Field::PeriodType
-        | Field::Period
-        | Field::JobId
-        | Field::Connection
-        | Field::Path
-        | Field::FileName
-        | Field::FileKind
-        | Field::Source
-        | Field::From
-        | Field::To => false,
-    };
+    let repeatable = matches!(param.field, Field::Parameters | Field::Flag | Field::Free);
     for other in seen {
         let clash = (other.vocabulary == Vocabulary::Snake && param.vocabulary == Vocabulary::Camel)
             || (other.vocabulary == Vocabulary::Camel && param.vocabulary == Vocabulary::Snake);
@@ -242,9 +229,13 @@ fn take(fields: &mut Fields, param: &'static Param, raw: &str) -> Result<(), Ref
         }
         Field::Free => fields.free.push((key.to_owned(), raw.to_owned())),
         Field::Parameters => parameters(&mut fields.plain, key, raw)?,
-        Field::Flag => fields.plain.push((key.to_owned(), value::flag(key, raw)?.to_string())),
+        Field::Flag => fields
+            .plain
+            .push((key.to_owned(), value::flag(key, raw)?.to_string())),
         Field::MaxPositions | Field::Delay | Field::Period => {
-            fields.plain.push((key.to_owned(), value::whole(key, raw)?.to_string()));
+            fields
+                .plain
+                .push((key.to_owned(), value::whole(key, raw)?.to_string()));
         }
         Field::RequirePosition => fields.plain.push((key.to_owned(), position_list(key, raw)?)),
         Field::Oco
@@ -277,12 +268,16 @@ fn side(key: &str, raw: &str) -> Result<Side, Refusal> {
 
 fn kind(key: &str, raw: &str) -> Result<OrderKind, Refusal> {
     let word = value::word(key, raw, &["Market", "Limit", "Stop", "StopMarket", "StopLimit"])?;
-    OrderKind::read(word).ok_or_else(|| Refusal::new("bad_word", format!("the argument `{key}` is no order type")))
+    OrderKind::read(word)
+        .ok_or_else(|| Refusal::new("bad_word", format!("the argument `{key}` is no order type")))
 }
 
 fn ids(key: &str, raw: &str) -> Result<Vec<String>, Refusal> {
     let items = json::items(raw).map_err(|_| {
-        Refusal::new("wrong_type", format!("the argument `{key}` must be a list of order ids"))
+        Refusal::new(
+            "wrong_type",
+            format!("the argument `{key}` must be a list of order ids"),
+        )
     })?;
     if items.is_empty() || items.len() > MAX_IDS {
         return Err(Refusal::new(
@@ -295,8 +290,13 @@ fn ids(key: &str, raw: &str) -> Result<Vec<String>, Refusal> {
 
 fn position_list(key: &str, raw: &str) -> Result<String, Refusal> {
     let text = value::ascii(key, raw, 40)?;
-    let parts: Vec<String> = text.split(',').map(|part| part.trim().to_ascii_lowercase()).collect();
-    let known = parts.iter().all(|part| matches!(part.as_str(), "flat" | "long" | "short"));
+    let parts: Vec<String> = text
+        .split(',')
+        .map(|part| part.trim().to_ascii_lowercase())
+        .collect();
+    let known = parts
+        .iter()
+        .all(|part| matches!(part.as_str(), "flat" | "long" | "short"));
     if known {
         Ok(parts.join(","))
     } else {
@@ -320,9 +320,14 @@ fn parameters(plain: &mut Vec<Shown>, key: &str, raw: &str) -> Result<(), Refusa
     for member in members {
         let name = member.key.as_ref();
         let good = (1..=40).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !good {
-            return Err(unknown(name, "strategy parameters have plain names of letters, digits and `_`"));
+            return Err(unknown(
+                name,
+                "strategy parameters have plain names of letters, digits and `_`",
+            ));
         }
         let shown = match member.value {
             "true" | "false" => member.value.to_owned(),
@@ -339,56 +344,33 @@ fn combinations(form: Form, fields: &Fields) -> Result<(), Refusal> {
         price_fits(kind.has_limit(), fields.limit.is_some(), kind, "limit price")?;
         price_fits(kind.is_stop(), fields.stop.is_some(), kind, "stop price")?;
     }
-    let wrong = match form {
-        Form::Change if fields.quantity.is_none() && fields.limit.is_none() && fields.stop.is_none() => {
-            Some("the call changes nothing: give a quantity, a limit price or a stop price")
-        }
-        Form::ClosePosition if fields.quantity.is_some() && fields.percent.is_some() => {
-            Some("the call gives both `quantity` and `percent`; use one of them")
-        }
-        Form::CancelAndBracket if fields.target.is_none() && fields.stop_loss.is_none() => {
-            Some("the call gives neither a target nor a stop")
-        }
-        Form::CancelOrders if !fields.order_ids.is_empty() && fields.instrument.is_some() => {
-            Some("the call gives both a list of orders and an instrument; use one of them")
-        }
-        Form::WriteFile if fields.path.is_none() && fields.plain("name").is_none() => {
-            Some("the call names no file")
-        }
-        Form::Read
-        | Form::PlaceOrder
-        | Form::FlatPlace
-        | Form::Reverse
-        | Form::ReversePosition
-        | Form::CancelReplace
-        | Form::Change
-        | Form::CancelAndBracket
-        | Form::CancelOne
-        | Form::CancelOrders
-        | Form::CancelAllOrders
-        | Form::ClosePosition
-        | Form::Flatten
-        | Form::FlattenEverything
-        | Form::DeployStrategy
-        | Form::StartStrategy
-        | Form::EnableStrategy
-        | Form::DisableStrategy
-        | Form::StopStrategy
-        | Form::CloseStrategy
-        | Form::WriteFile
-        | Form::Compile
-        | Form::DeleteSnippet
-        | Form::Backtest
-        | Form::CancelJob
-        | Form::Connect
-        | Form::Disconnect
-        | Form::Replay
-        | Form::Alert
-        | Form::Workspace
-        | Form::SyncJournal
-        | Form::DeepTest
-        | Form::Unknown => None,
-    };
+    let no_change = fields.quantity.is_none() && fields.limit.is_none() && fields.stop.is_none();
+    let wrong = [
+        (
+            form == Form::Change && no_change,
+            "the call changes nothing: give a quantity, a limit price or a stop price",
+        ),
+        (
+            form == Form::ClosePosition && fields.quantity.is_some() && fields.percent.is_some(),
+            "the call gives both `quantity` and `percent`; use one of them",
+        ),
+        (
+            form == Form::CancelAndBracket && fields.target.is_none() && fields.stop_loss.is_none(),
+            "the call gives neither a target nor a stop",
+        ),
+        (
+            form == Form::CancelOrders && !fields.order_ids.is_empty() && fields.instrument.is_some(),
+            "the call gives both a list of orders and an instrument; use one of them",
+        ),
+        (
+            form == Form::WriteFile && fields.path.is_none() && fields.plain("name").is_none(),
+            "the call names no file",
+        ),
+    ];
+    let wrong = wrong
+        .into_iter()
+        .find(|(wrong, _)| *wrong)
+        .map(|(_, reason)| reason);
     wrong.map_or(Ok(()), |reason| Err(Refusal::new("bad_combination", reason)))
 }
 

@@ -99,12 +99,17 @@ pub fn instrument(key: &str, raw: &str) -> Result<Instrument, Refusal> {
 fn split(upper: &str) -> Option<(&str, Contract)> {
     if let Some((root, date)) = upper.split_once(' ') {
         let (month, year) = date.split_once('-')?;
-        if month.len() != 2 || year.len() != 2 || !date.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
+        if month.len() != 2
+            || year.len() != 2
+            || !date.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+        {
             return None;
         }
         let month: u8 = month.parse().ok()?;
         let year: u8 = year.parse().ok()?;
-        return (1..=12).contains(&month).then_some((root, Contract::Month { month, year }));
+        return (1..=12)
+            .contains(&month)
+            .then_some((root, Contract::Month { month, year }));
     }
     if let Some(root) = upper.strip_suffix("1!") {
         return Some((root, Contract::Front));
@@ -124,7 +129,9 @@ fn coded(upper: &str) -> Option<(&str, Contract)> {
     }
     let year: u8 = year.parse().ok()?;
     let month = u8::try_from(month.checked_add(1)?).ok()?;
-    (20..60).contains(&year).then_some((root, Contract::Month { month, year }))
+    (20..60)
+        .contains(&year)
+        .then_some((root, Contract::Month { month, year }))
 }
 
 /// What the exchange publishes about a contract.

@@ -78,7 +78,11 @@ impl Decimal {
             return None;
         }
         let fraction: i128 = format!("{:0<8}", fraction.unwrap_or("0")).parse().ok()?;
-        let value = whole.parse::<i128>().ok()?.checked_mul(SCALE)?.checked_add(fraction)?;
+        let value = whole
+            .parse::<i128>()
+            .ok()?
+            .checked_mul(SCALE)?
+            .checked_add(fraction)?;
         if negative && value == 0 {
             return None;
         }
@@ -197,7 +201,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// Reads `Buy`/`Sell` in any case, and NinjaTrader's `BuyToCover`/`SellShort`.
+    /// Reads `Buy`/`Sell` in any case, and the platform's `BuyToCover`/`SellShort`.
     pub fn read(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "buy" | "buytocover" => Some(Self::Buy),
@@ -294,7 +298,10 @@ pub fn text(key: &str, raw: &str) -> Result<String, Refusal> {
     }
     match json::string(raw) {
         Ok(text) => Ok(text.into_owned()),
-        Err(error) => Err(Refusal::new("bad_text", format!("the argument `{key}` is {error}"))),
+        Err(error) => Err(Refusal::new(
+            "bad_text",
+            format!("the argument `{key}` is {error}"),
+        )),
     }
 }
 
@@ -305,7 +312,9 @@ pub fn ascii(key: &str, raw: &str, most: usize) -> Result<String, Refusal> {
         let point = u32::from(odd);
         return Err(Refusal::new(
             "non_ascii",
-            format!("the argument `{key}` holds the character \\u{{{point:04X}}}; only plain ASCII is accepted there"),
+            format!(
+                "the argument `{key}` holds the character \\u{{{point:04X}}}; only plain ASCII is accepted there"
+            ),
         ));
     }
     if value.is_empty() || value.len() > most || value.trim() != value {
@@ -320,7 +329,10 @@ pub fn ascii(key: &str, raw: &str, most: usize) -> Result<String, Refusal> {
 /// A text of letters, digits and the given marks.
 fn charset(key: &str, raw: &str, most: usize, marks: &str) -> Result<String, Refusal> {
     let value = ascii(key, raw, most)?;
-    match value.chars().find(|letter| !letter.is_ascii_alphanumeric() && !marks.contains(*letter)) {
+    match value
+        .chars()
+        .find(|letter| !letter.is_ascii_alphanumeric() && !marks.contains(*letter))
+    {
         None => Ok(value),
         Some(odd) => Err(Refusal::new(
             "bad_text",
@@ -344,7 +356,7 @@ pub fn name(key: &str, raw: &str) -> Result<String, Refusal> {
     charset(key, raw, MAX_NAME, " ._-+#()&/:@")
 }
 
-/// A path of a NinjaScript file.
+/// A path of a source file.
 pub fn path(key: &str, raw: &str) -> Result<String, Refusal> {
     let value = charset(key, raw, 260, " ._-+#()/\\:")?;
     if value.split(['/', '\\']).any(|part| part == "..") {
