@@ -35,3 +35,6 @@ pub enum Tier {
     /// The PIN once per process, then a passkey per order.
     Passkey,
 }
+
+#[cfg(test)]
+mod tests;
