@@ -1,7 +1,7 @@
 //! The loopback address to which the browser comes back (RFC 8252 section 7.3).
 //!
 //! Owns: the sockets, the check of each request, the answer page. Refuses to know: what the answer means.
-//! 127.0.0.1, and [::1] on the same port where possible; exact path, exact Host, GET only; a wrong `state` gets a 400
+//! `127.0.0.1`, and `[::1]` on the same port where possible; exact path, exact Host, GET only; a wrong `state` gets a 400
 //! and the attempt goes on waiting; closed with the attempt.
 
 use super::attempt::{Attempt, Verdict};

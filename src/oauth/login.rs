@@ -39,14 +39,22 @@ pub struct LoginRequest {
 }
 
 /// A sign-in that waits for the person.
-#[derive(Debug)]
 pub struct PendingLogin {
-    /// The address to open in the browser; it carries no secret.
+    /// The address to open in the browser. It holds no token, but `state` is for the person's browser only: not to
+    /// be logged.
     pub url: String,
     grants: Grants,
     attempt: Arc<Attempt>,
     doorway: Option<Doorway>,
     lock: FileLock,
+}
+
+impl std::fmt::Debug for PendingLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingLogin")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A grant that was issued and is not kept yet. To be kept or revoked.
@@ -298,6 +306,11 @@ impl PendingLogin {
     /// The address to which the browser is sent at the end.
     pub fn redirect_url(&self) -> &str {
         &self.attempt.redirect
+    }
+
+    #[cfg(test)]
+    pub(super) fn attempt_state(&self) -> String {
+        self.attempt.state.expose_secret().to_owned()
     }
 
     /// What tells a right paste from a wrong one, for the prompt.

@@ -166,18 +166,14 @@ impl Grants {
     async fn mark_spending(&self, kind: GrantKind, refresh: &Token, now_ms: u64) -> Result<(), TokenError> {
         let (endpoint, refresh) = (self.inner.endpoint.url().to_owned(), refresh.clone());
         self.update(move |contents| {
-            if let Some(StoredGrant {
-                state:
-                    State::Open {
-                        tokens,
-                        spending_since_ms,
-                    },
-                ..
-            }) = contents.grant_mut(&endpoint, kind)
+            let state = contents.grant_mut(&endpoint, kind).map(|grant| &mut grant.state);
+            if let Some(State::Open {
+                tokens,
+                spending_since_ms,
+            }) = state
+                && holds(tokens, &refresh)
             {
-                if holds(tokens, &refresh) {
-                    *spending_since_ms = Some(now_ms);
-                }
+                *spending_since_ms = Some(now_ms);
             }
         })
         .await
@@ -226,19 +222,15 @@ impl Grants {
         };
         let endpoint = self.inner.endpoint.url().to_owned();
         self.update(move |contents| {
-            if let Some(StoredGrant {
-                state:
-                    State::Open {
-                        tokens: old,
-                        spending_since_ms,
-                    },
-                ..
-            }) = contents.grant_mut(&endpoint, kind)
+            let state = contents.grant_mut(&endpoint, kind).map(|grant| &mut grant.state);
+            if let Some(State::Open {
+                tokens: old,
+                spending_since_ms,
+            }) = state
+                && holds(old, &spent)
             {
-                if holds(old, &spent) {
-                    *old = tokens;
-                    *spending_since_ms = None;
-                }
+                *old = tokens;
+                *spending_since_ms = None;
             }
         })
         .await?;

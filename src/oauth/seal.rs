@@ -64,7 +64,7 @@ pub(super) struct Sealed {
     cost: Cost,
     salt: String,
     nonce: String,
-    sealed: String,
+    ciphertext: String,
 }
 
 /// What is under the seal.
@@ -130,14 +130,14 @@ impl SealKey {
             cost: self.cost,
             salt: STANDARD_NO_PAD.encode(self.salt),
             nonce: STANDARD_NO_PAD.encode(nonce),
-            sealed: STANDARD_NO_PAD.encode(whole),
+            ciphertext: STANDARD_NO_PAD.encode(whole),
         })
     }
 
     /// Opens; `None` for another PIN, another place, or a changed box.
     pub(super) fn open(&self, sealed: &Sealed, place: &str) -> Option<Payload> {
         let nonce: [u8; 12] = STANDARD_NO_PAD.decode(&sealed.nonce).ok()?.try_into().ok()?;
-        let mut whole = Zeroizing::new(STANDARD_NO_PAD.decode(&sealed.sealed).ok()?);
+        let mut whole = Zeroizing::new(STANDARD_NO_PAD.decode(&sealed.ciphertext).ok()?);
         let plain = self
             .aead()
             .ok()?

@@ -381,10 +381,10 @@ impl Unsealed {
             reason.to_owned(),
         );
         let saved = self.grants.update(move |contents| {
-            if let Some(grant) = contents.grant_mut(&endpoint, GrantKind::Trade) {
-                if matches!((&grant.state, &was), (State::Sealed(now), State::Sealed(was)) if now == was) {
-                    grant.state = State::Withdrawn(told);
-                }
+            if let Some(grant) = contents.grant_mut(&endpoint, GrantKind::Trade)
+                && matches!((&grant.state, &was), (State::Sealed(now), State::Sealed(was)) if now == was)
+            {
+                grant.state = State::Withdrawn(told);
             }
         });
         match saved.await {
