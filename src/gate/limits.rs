@@ -1,1 +1,248 @@
-//! (being written)
+//! Counters over time: how often the person was asked, what was sent, and when entries pause.
+//!
+//! Owns: the counts and the pause. Refuses to know: files and clocks; the counters travel as text, and a text that
+//! cannot be read counts as exhausted.
+#![cfg_attr(
+    not(test),
+    deny(clippy::wildcard_enum_match_arm, clippy::arithmetic_side_effects)
+)]
+
+use serde::{Deserialize, Serialize};
+
+use super::Millis;
+use super::call::Call;
+use super::catalogue::Class;
+use super::policy::Policy;
+
+/// Asks per minute of one group, at most (DESIGN section 5, ticket).
+pub const ASKS_PER_MINUTE: usize = 6;
+/// Open entry tickets, at most.
+pub const OPEN_ENTRIES: usize = 3;
+/// How long entries pause.
+pub const PAUSE: Millis = 5 * MINUTE;
+/// Denials within one minute that begin a pause.
+const DENIALS: usize = 3;
+/// Unanswered cards in a row that begin a pause.
+const UNANSWERED: u32 = 2;
+const MINUTE: Millis = 60_000;
+const DAY: Millis = 24 * 60 * MINUTE;
+/// More times than this are never needed; the bound keeps the file small.
+const KEPT: usize = 2_000;
+
+/// Which limits a call falls under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Opens or may open risk: all limits and the pause.
+    Entry,
+    /// Takes orders away or closes without proof: a limit of its own, never the pause.
+    Neutral,
+    /// Jobs, alerts, workspaces: a limit of their own, never the pause.
+    Aside,
+    /// Proven exits and protections: no limit at all.
+    Free,
+}
+
+/// The group of a judged call.
+pub const fn group(class: Class, opening: bool) -> Group {
+    match class {
+        Class::Protect | Class::Exit | Class::Read => Group::Free,
+        Class::Job | Class::Alert | Class::Workspace => Group::Aside,
+        Class::Cancel => Group::Neutral,
+        Class::Order if !opening => Group::Neutral,
+        Class::Order | Class::Strategy | Class::Code | Class::Connection | Class::Unknown => Group::Entry,
+    }
+}
+
+/// What happened lately, by wall clock. Shared by all processes through a file under its lock.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counters {
+    version: u32,
+    asks: Vec<Millis>,
+    neutral_asks: Vec<Millis>,
+    aside_asks: Vec<Millis>,
+    denials: Vec<Millis>,
+    unanswered: u32,
+    sent: Vec<Millis>,
+    pause_until: Option<Millis>,
+    #[serde(skip)]
+    exhausted: bool,
+}
+
+impl Counters {
+    /// Reads the stored text; `None` is a first start, and an unreadable text is exhausted.
+    pub fn parse(text: Option<&str>) -> Self {
+        let Some(text) = text else {
+            return Self {
+                version: 1,
+                ..Self::default()
+            };
+        };
+        match serde_json::from_str::<Self>(text) {
+            Ok(counters) if counters.version == 1 => counters,
+            Ok(_) | Err(_) => Self::exhausted(),
+        }
+    }
+
+    /// The text to store. Exhausted counters store a text that reads as exhausted again.
+    pub fn text(&self) -> String {
+        if self.exhausted {
+            return "exhausted".to_owned();
+        }
+        serde_json::to_string(self).unwrap_or_else(|_| "exhausted".to_owned())
+    }
+
+    /// Counters that let no entry through until a person resets them.
+    pub fn exhausted() -> Self {
+        Self {
+            version: 1,
+            exhausted: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether these are exhausted for want of a readable file.
+    pub const fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// An entry card was asked for.
+    pub fn note_ask(&mut self, now_wall: Millis) {
+        note(&mut self.asks, now_wall, MINUTE);
+    }
+
+    /// A card of this class was asked for; proven exits and protections do not count.
+    pub fn note_ask_for(&mut self, class: Class, opening: bool, now_wall: Millis) {
+        match group(class, opening) {
+            Group::Entry => self.note_ask(now_wall),
+            Group::Neutral => note(&mut self.neutral_asks, now_wall, MINUTE),
+            Group::Aside => note(&mut self.aside_asks, now_wall, MINUTE),
+            Group::Free => {}
+        }
+    }
+
+    /// The person denied an entry card: three in a minute begin a pause.
+    pub fn note_denied(&mut self, now_wall: Millis) {
+        note(&mut self.denials, now_wall, MINUTE);
+        self.unanswered = 0;
+        if within(&self.denials, now_wall, MINUTE) >= DENIALS {
+            self.pause(now_wall);
+        }
+    }
+
+    /// An entry card expired before a person looked at it: two in a row begin a pause.
+    pub fn note_unanswered(&mut self, now_wall: Millis) {
+        self.unanswered = self.unanswered.saturating_add(1);
+        if self.unanswered >= UNANSWERED {
+            self.pause(now_wall);
+        }
+    }
+
+    /// A cleared call is about to be sent. What trades counts as an order; a person approved it, so they are there.
+    pub fn note_sent(&mut self, call: &Call, now_wall: Millis) {
+        self.unanswered = 0;
+        match call.class() {
+            Class::Order | Class::Protect | Class::Exit | Class::Strategy | Class::Unknown => {
+                note(&mut self.sent, now_wall, DAY);
+            }
+            Class::Read
+            | Class::Cancel
+            | Class::Code
+            | Class::Job
+            | Class::Alert
+            | Class::Workspace
+            | Class::Connection => {}
+        }
+    }
+
+    /// The person ended the pause.
+    pub fn end_pause(&mut self) {
+        self.pause_until = None;
+        self.unanswered = 0;
+        self.denials.clear();
+    }
+
+    /// Until when entries pause, if they do now.
+    pub fn paused_until(&self, now_wall: Millis) -> Option<Millis> {
+        let until = self.pause_until.filter(|until| *until > now_wall)?;
+        // A clock that was set back must not make a pause of five minutes last for days.
+        (until.saturating_sub(now_wall) <= PAUSE).then_some(until)
+    }
+
+    /// The limit that stands in the way of this call, with its machine word; `None` where none does.
+    pub fn brake(
+        &self,
+        class: Class,
+        opening: bool,
+        policy: &Policy,
+        open_entry_tickets: usize,
+        now_wall: Millis,
+    ) -> Option<(&'static str, String)> {
+        let asks = match group(class, opening) {
+            Group::Free => return None,
+            Group::Entry => &self.asks,
+            Group::Neutral => &self.neutral_asks,
+            Group::Aside => &self.aside_asks,
+        };
+        if group(class, opening) == Group::Entry
+            && let Some(brake) = self.entry_brake(policy, open_entry_tickets, now_wall)
+        {
+            return Some(brake);
+        }
+        (within(asks, now_wall, MINUTE) >= ASKS_PER_MINUTE).then(|| {
+            (
+                "too_many_asks",
+                format!("the person was asked {ASKS_PER_MINUTE} times within a minute; wait a minute"),
+            )
+        })
+    }
+
+    fn entry_brake(&self, policy: &Policy, open: usize, now: Millis) -> Option<(&'static str, String)> {
+        if self.exhausted {
+            let reason =
+                "the order counters cannot be read and count as exhausted; the person must reset them";
+            return Some(("counters_unreadable", reason.to_owned()));
+        }
+        if self.paused_until(now).is_some() {
+            let reason = "the person is away or declined several times; do not ask again until they write";
+            return Some(("paused", reason.to_owned()));
+        }
+        if open >= OPEN_ENTRIES {
+            let reason = format!("{OPEN_ENTRIES} orders already wait for the person; let them decide first");
+            return Some(("too_many_open", reason));
+        }
+        let over = |most: Option<u32>, span: Millis, code: &'static str, word: &str| {
+            let most = most?;
+            let used = within(&self.sent, now, span);
+            (used >= usize::try_from(most).unwrap_or(usize::MAX)).then(|| {
+                (
+                    code,
+                    format!("the policy allows {most} orders per {word}, and they are used up"),
+                )
+            })
+        };
+        over(policy.orders_per_minute, MINUTE, "orders_per_minute", "minute")
+            .or_else(|| over(policy.orders_per_day, DAY, "orders_per_day", "day"))
+    }
+
+    fn pause(&mut self, now: Millis) {
+        self.pause_until = Some(now.saturating_add(PAUSE));
+    }
+}
+
+/// How many of the times lie within the span before `now`. Times in the future (a clock set back) count as recent:
+/// a changed clock must not free a limit.
+fn within(times: &[Millis], now: Millis, span: Millis) -> usize {
+    times
+        .iter()
+        .filter(|time| now.saturating_sub(**time) < span)
+        .count()
+}
+
+fn note(times: &mut Vec<Millis>, now: Millis, span: Millis) {
+    times.retain(|time| now.saturating_sub(*time) < span);
+    times.push(now);
+    if times.len() > KEPT {
+        times.remove(0);
+    }
+}

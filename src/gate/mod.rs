@@ -5,12 +5,18 @@
 //! Refuses to know: clocks, files, networks, tasks. Time comes in as [`Millis`], files as text.
 //! May call: `wire` (the strict reader), std, serde, ring's digest. Nothing else.
 
+mod answer;
 pub mod call;
 pub mod card;
 pub mod catalogue;
+mod deed;
+pub mod effect;
 pub mod facts;
+pub mod fields;
+pub mod instrument;
 pub mod judge;
 pub mod limits;
+mod lines;
 pub mod policy;
 pub mod ticket;
 pub mod value;
@@ -29,3 +35,6 @@ pub enum Tier {
     /// The PIN once per process, then a passkey per order.
     Passkey,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,24 @@
 //! The strict, lossless JSON reader: it finds the members of an object as slices of the original text, and tells
 //! what an ordinary parser hides (repeated keys, twins by case or escape, trailing data, depth).
+//!
+//! Every function here is one pass over the text, never recurses, and does not interpret numbers. Refuses to know:
+//! what any key means.
+
+mod keys;
+mod scan;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+use keys::Keys;
+use scan::{Scanner, Text, Unwatched};
 
 /// How deep arrays and objects may nest before a message is refused. Real messages stay below 30; the bound keeps
 /// the work and the stack of every later reader small.
 pub const MAX_DEPTH: usize = 128;
+
+/// Up to this many keys are compared one by one: cheaper than hashing, and most objects are smaller.
+const FEW_KEYS: usize = 16;
 
 /// One member of an object: the decoded key and the untouched text of the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +44,9 @@ pub enum JsonError {
     /// Something other than an object where an object is needed.
     #[error("not a JSON object")]
     NotAnObject,
+    /// Something other than an array where an array is needed.
+    #[error("not a JSON array")]
+    NotAnArray,
     /// The same key twice in one object.
     #[error("the key {0:?} stands twice in one object")]
     DuplicateKey(String),
@@ -40,37 +56,177 @@ pub enum JsonError {
     /// More text after the value.
     #[error("more text after the value, at byte {0}")]
     Trailing(usize),
+    /// Half of a surrogate pair, at this byte: legal JSON text (RFC 8259 section 8.2), but no text to anyone.
+    #[error("half a surrogate pair at byte {0}")]
+    LoneSurrogate(usize),
 }
 
 /// Reads `text` as one object and returns its members in order. Nested values are checked for syntax and depth only.
 /// A repeated key at the top level is an error; deeper ones are not looked at (see [`check_strict`]).
 pub fn members(text: &str) -> Result<Vec<Member<'_>>, JsonError> {
-    let _ = text;
-    Err(JsonError::NotAnObject)
+    let mut found: Vec<Member<'_>> = Vec::new();
+    let mut index: HashSet<Cow<'_, str>> = HashSet::new();
+    each_member(text, |key, value| {
+        let repeated = if found.len() < FEW_KEYS {
+            found.iter().any(|member| member.key == key)
+        } else {
+            if index.is_empty() {
+                index.extend(found.iter().map(|member| member.key.clone()));
+            }
+            !index.insert(key.clone())
+        };
+        if repeated {
+            return Err(JsonError::DuplicateKey(key.into_owned()));
+        }
+        found.push(Member { key, value });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The value of one member of the object `text`, as written. Errors as [`members`], but the other keys are not
+/// compared: a repeated `key` is an error, a repeated other key is not.
+pub fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, JsonError> {
+    let mut value = None;
+    each_member(text, |found, text| {
+        if found == key && value.replace(text).is_some() {
+            return Err(JsonError::DuplicateKey(key.to_owned()));
+        }
+        Ok(())
+    })?;
+    Ok(value)
+}
+
+/// Calls `found` with each member of the object `text` in order; its error ends the walk.
+pub(super) fn each_member<'a>(
+    text: &'a str,
+    mut found: impl FnMut(Cow<'a, str>, &'a str) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(text);
+    if scanner.skip_blanks() != Some(b'{') {
+        return Err(whole(text).err().unwrap_or(JsonError::NotAnObject));
+    }
+    scanner.expect(b'{')?;
+    if scanner.skip_blanks() == Some(b'}') {
+        scanner.expect(b'}')?;
+        return scanner.end();
+    }
+    loop {
+        let key = decode(&scanner.key()?)?;
+        let value = scanner.value(1, &mut Unwatched)?;
+        found(key, value)?;
+        if !scanner.more(b'}')? {
+            return scanner.end();
+        }
+    }
 }
 
 /// Reads `text` as one array and returns its items as untouched text.
 pub fn items(text: &str) -> Result<Vec<&str>, JsonError> {
-    let _ = text;
-    Err(JsonError::NotAnObject)
+    let mut scanner = Scanner::new(text);
+    if scanner.skip_blanks() != Some(b'[') {
+        return Err(whole(text).err().unwrap_or(JsonError::NotAnArray));
+    }
+    scanner.expect(b'[')?;
+    let mut found = Vec::new();
+    if scanner.skip_blanks() == Some(b']') {
+        scanner.expect(b']')?;
+        return scanner.end().map(|()| found);
+    }
+    loop {
+        found.push(scanner.value(1, &mut Unwatched)?);
+        if !scanner.more(b']')? {
+            return scanner.end().map(|()| found);
+        }
+    }
 }
 
-/// Checks one whole value: syntax, depth, nothing trailing, and at every depth no repeated key (after unescaping)
-/// and no two keys that differ in letter case only. This is the reading of trade calls: what we show, judge and
-/// send must mean the same to every parser.
+/// Checks one whole value by RFC 8259: syntax, depth, and nothing trailing.
+pub fn whole(text: &str) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(text);
+    scanner.value(0, &mut Unwatched)?;
+    scanner.end()
+}
+
+/// Checks one whole value: syntax, depth, nothing trailing, no half surrogate pairs, and at every depth no repeated
+/// key (after unescaping) and no two keys that differ in letter case only. This is the reading of trade calls: what
+/// we show, judge and send must mean the same to every parser.
 pub fn check_strict(text: &str) -> Result<(), JsonError> {
-    let _ = text;
-    Err(JsonError::NotAnObject)
+    let mut scanner = Scanner::new(text);
+    scanner.value(0, &mut Keys::default())?;
+    scanner.end()
 }
 
 /// Decodes one JSON string literal, quotes included. A lone surrogate is an error.
 pub fn string(literal: &str) -> Result<Cow<'_, str>, JsonError> {
-    let _ = literal;
-    Err(JsonError::Syntax(0))
+    let mut scanner = Scanner::new(literal);
+    let text = scanner.string()?;
+    if scanner.at() != literal.len() {
+        return Err(JsonError::Trailing(scanner.at()));
+    }
+    decode(&text)
 }
 
 /// Copies JSON text without the blanks between tokens. Strings, numbers and key order stay as they are: the text
-/// becomes one line whatever it was (line framing, MCP stdio transport).
+/// becomes one line whatever it was (line framing, MCP stdio transport). What is no JSON becomes one line as well,
+/// but need not mean anything.
 pub fn minify(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text)
+    let bytes = text.as_bytes();
+    let mut copy: Option<String> = None;
+    let (mut kept, mut at, mut in_string) = (0, 0, false);
+    loop {
+        at = if in_string {
+            scan::string_end(bytes, at)
+        } else {
+            scan::token_end(bytes, at)
+        };
+        match bytes.get(at) {
+            None => break,
+            Some(b'"') => in_string = !in_string,
+            // An escaped quote does not end the string, nor does an escaped backslash escape what follows.
+            Some(b'\\') if matches!(bytes.get(at + 1), Some(b'"' | b'\\')) => at += 1,
+            // A raw line end is illegal in a string too (RFC 8259 section 7), and must never reach a line protocol.
+            Some(b'\n' | b'\r') => {
+                copy_run(&mut copy, text, kept, at);
+                kept = at + 1;
+            }
+            Some(b' ' | b'\t') if !in_string => {
+                copy_run(&mut copy, text, kept, at);
+                kept = at + 1;
+            }
+            Some(_) => {}
+        }
+        at += 1;
+    }
+    match copy {
+        None => Cow::Borrowed(text),
+        Some(mut copy) => {
+            copy.push_str(text.get(kept..).unwrap_or_default());
+            Cow::Owned(copy)
+        }
+    }
 }
+
+/// Moves the bytes from `from` to `to` into the copy, which is begun here if it is not yet.
+fn copy_run(copy: &mut Option<String>, text: &str, from: usize, to: usize) {
+    copy.get_or_insert_with(|| String::with_capacity(text.len()))
+        .push_str(text.get(from..to).unwrap_or_default());
+}
+
+/// The text of a string literal; borrowed where it has no escapes.
+fn decode<'a>(text: &Text<'a>) -> Result<Cow<'a, str>, JsonError> {
+    if let Some(at) = text.lone {
+        return Err(JsonError::LoneSurrogate(at));
+    }
+    let inner = text
+        .literal
+        .get(1..text.literal.len().saturating_sub(1))
+        .unwrap_or_default();
+    if !text.escaped {
+        return Ok(Cow::Borrowed(inner));
+    }
+    scan::unescape(inner).map(Cow::Owned).ok_or(JsonError::Syntax(0))
+}
+
+#[cfg(test)]
+mod tests;

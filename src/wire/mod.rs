@@ -2,7 +2,7 @@
 //! that the protocol reads and writes.
 //!
 //! Owns: the shape of messages, without loss. Refuses to know: what a message is for, who may send it, and any I/O.
-//! May call: nothing but `std`, serde and serde_json.
+//! May call: nothing but `std`, serde and `serde_json`.
 
 pub mod envelope;
 pub mod frame;

@@ -1,0 +1,514 @@
+//! The fact lines of a card, in their fixed order.
+//!
+//! Owns: which fact stands on which line. Refuses to know: policy, drawing. Unread facts are `?`.
+#![cfg_attr(
+    not(test),
+    deny(clippy::wildcard_enum_match_arm, clippy::arithmetic_side_effects)
+)]
+
+use super::Millis;
+use super::call::Call;
+use super::card::{CardLine, MAX_VALUE, Mark};
+use super::catalogue::{Class, Form};
+use super::deed::describe;
+use super::effect::{Effect, money_at_risk, signed};
+use super::facts::{Facts, Order, Position};
+use super::instrument::{Contract, Instrument};
+use super::value::{self, Decimal, OrderKind, Side};
+
+/// The most orders or positions that are listed one by one.
+const LISTED: usize = 6;
+
+struct Lines(Vec<CardLine>);
+
+impl Lines {
+    fn put(&mut self, label: &str, text: impl AsRef<str>, mark: Mark) {
+        self.0.push(CardLine {
+            label: value::short(label, 40),
+            value: value::short(text.as_ref(), MAX_VALUE),
+            mark,
+        });
+    }
+
+    fn plain(&mut self, label: &str, text: impl AsRef<str>) {
+        self.put(label, text, Mark::Plain);
+    }
+
+    fn warn(&mut self, label: &str, text: impl AsRef<str>) {
+        self.put(label, text, Mark::Warn);
+    }
+
+    /// A fact, or `?` as something to look at.
+    fn fact(&mut self, label: &str, text: Option<String>) {
+        match text {
+            Some(text) => self.plain(label, text),
+            None => self.warn(label, "?"),
+        }
+    }
+}
+
+pub(super) fn lines(call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis) -> Vec<CardLine> {
+    let mut lines = Lines(Vec::new());
+    lines.plain("tool", value::short(call.tool(), 64));
+    contract(&mut lines, call, effect);
+    order(&mut lines, call);
+    old_and_new(&mut lines, call, effect);
+    bracket(&mut lines, call);
+    protection(&mut lines, call, effect);
+    position(&mut lines, call, effect);
+    lists(&mut lines, call, effect);
+    market(&mut lines, call, facts, effect, now);
+    risk(&mut lines, call, facts, effect);
+    day(&mut lines, call, facts, effect);
+    strategies(&mut lines, call);
+    for (key, text) in &call.fields().plain {
+        lines.plain(key, text);
+    }
+    connections(&mut lines, call, facts);
+    if call.class() == Class::Order {
+        lines.plain("copies", "a trade copier may repeat it in other accounts");
+    }
+    lines.0
+}
+
+fn contract(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+    let Some(asked) = call.instrument() else { return };
+    match &effect.contract {
+        Some(found) if found.canonical() == asked.asked => lines.plain("contract", found.canonical()),
+        Some(found) => lines.plain("contract", format!("{found} (asked as \"{}\")", asked.asked)),
+        None if asked.contract == Contract::Front => {
+            lines.warn(
+                "contract",
+                format!("{asked}, front month picked by the service (?)"),
+            );
+        }
+        None => lines.plain("contract", asked.canonical()),
+    }
+}
+
+fn order(lines: &mut Lines, call: &Call) {
+    let fields = call.fields();
+    let Some(kind) = fields.kind else { return };
+    let mut text = kind.word().to_owned();
+    if let Some(stop) = &fields.stop {
+        text = format!("{text} {}", stop.text);
+    }
+    if let Some(limit) = &fields.limit {
+        let word = if fields.stop.is_some() { " limit" } else { "" };
+        text = format!("{text}{word} {}", limit.text);
+    }
+    let tif = fields.tif.unwrap_or("TIF ?");
+    let mark = if kind == OrderKind::Market {
+        Mark::Warn
+    } else {
+        Mark::Plain
+    };
+    lines.put("order", format!("{text}  {tif}"), mark);
+}
+
+/// `Change` and `CancelReplace`: what stands now beside what is asked.
+fn old_and_new(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+    let fields = call.fields();
+    if !matches!(call.form(), Form::Change | Form::CancelReplace | Form::CancelOne) {
+        return;
+    }
+    lines.plain("order id", fields.order_id.as_deref().unwrap_or("?"));
+    let Some(old) = effect.named else {
+        lines.warn("old order", "?");
+        return;
+    };
+    lines.plain("old order", with_prices(old));
+    if call.form() != Form::Change {
+        return;
+    }
+    if let Some(new) = fields.quantity {
+        let mark = if new > old.quantity {
+            Mark::Warn
+        } else {
+            Mark::Plain
+        };
+        lines.put("quantity", format!("{} -> {new}", old.quantity), mark);
+    }
+    let price = |old: Option<Decimal>| old.map_or_else(|| "none".to_owned(), |price| price.to_string());
+    if let Some(new) = &fields.limit {
+        lines.plain("limit", format!("{} -> {}", price(old.limit), new.text));
+    }
+    if let Some(new) = &fields.stop {
+        let away = old.stop.is_some_and(|stop| match old.side {
+            Side::Sell => new.value < stop,
+            Side::Buy => new.value > stop,
+        });
+        let ticks = old
+            .stop
+            .and_then(|stop| ticks(old.instrument.as_ref(), new.value.minus(stop)));
+        let moved = ticks.map_or_else(String::new, |ticks| format!(" ({ticks})"));
+        let mark = if away { Mark::Warn } else { Mark::Plain };
+        lines.put(
+            "stop",
+            format!("{} -> {}{moved}", price(old.stop), new.text),
+            mark,
+        );
+    }
+    if let Some(strategy) = &fields.strategy_id {
+        lines.plain("strategy", strategy);
+    }
+}
+
+fn with_prices(order: &Order) -> String {
+    let mut text = describe(order);
+    if let Some(stop) = order.stop {
+        text = format!("{text} stop {stop}");
+    }
+    if let Some(limit) = order.limit {
+        text = format!("{text} limit {limit}");
+    }
+    format!("{text} ({})", order.status)
+}
+
+fn bracket(lines: &mut Lines, call: &Call) {
+    let fields = call.fields();
+    if call.form() != Form::CancelAndBracket {
+        return;
+    }
+    let protected = match fields.side {
+        Some(Side::Buy) => "long",
+        Some(Side::Sell) => "short",
+        None => "?",
+    };
+    let exit = fields.side.map_or("?", |side| side.other().word());
+    lines.plain("protects", format!("a {protected} position; both orders {exit}"));
+    let text =
+        |price: Option<&value::Price>| price.map_or_else(|| "none".to_owned(), |price| price.text.clone());
+    lines.plain("target", text(fields.target.as_ref()));
+    let mark = if fields.stop_loss.is_none() {
+        Mark::Warn
+    } else {
+        Mark::Plain
+    };
+    lines.put("stop", text(fields.stop_loss.as_ref()), mark);
+}
+
+fn protection(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+    match &call.fields().template {
+        Some(template) => lines.plain(
+            "template",
+            format!("ATM {template} (adds its own stop and target)"),
+        ),
+        None if call.fields().kind.is_some() && effect.opening => lines.warn("template", "none"),
+        None => {}
+    }
+}
+
+fn position(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+    if call.instrument().is_none() && effect.named.is_none() {
+        return;
+    }
+    if !matches!(call.class(), Class::Order | Class::Strategy) {
+        return;
+    }
+    let before = effect.before.map_or_else(|| "?".to_owned(), signed);
+    let average = effect
+        .position
+        .and_then(|position| position.average)
+        .map_or_else(String::new, |average| format!(" from {average}"));
+    let mark = if effect.before.is_none() {
+        Mark::Warn
+    } else {
+        Mark::Plain
+    };
+    match effect.after {
+        Some(after) => lines.put(
+            "position",
+            format!("{before}{average} -> {}", signed(after)),
+            mark,
+        ),
+        None if call.class() == Class::Strategy => lines.put("position", format!("{before}{average}"), mark),
+        None if call.form() == Form::CancelAndBracket || call.form() == Form::Change => {
+            lines.put("position", format!("{before}{average}"), mark);
+        }
+        None => lines.put("position", format!("{before}{average} -> ?"), mark),
+    }
+}
+
+fn lists(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+    let closes = matches!(call.form(), Form::Flatten | Form::FlattenEverything);
+    let cancels = closes
+        || matches!(
+            call.form(),
+            Form::FlatPlace | Form::CancelAndBracket | Form::CancelOrders | Form::CancelAllOrders
+        );
+    let many = call.account().is_none();
+    if closes {
+        listed(
+            lines,
+            "closes",
+            effect.closes.as_deref(),
+            |position: &&Position| {
+                let result = position.unrealised.map_or_else(|| "?".to_owned(), Decimal::money);
+                let account = if many {
+                    format!("{}: ", value::short(&position.account, 30))
+                } else {
+                    String::new()
+                };
+                format!(
+                    "{account}{} {}  P/L {result}",
+                    position.name,
+                    signed(position.quantity)
+                )
+            },
+        );
+    }
+    if cancels {
+        listed(lines, "cancels", effect.cancels.as_deref(), |order: &&Order| {
+            let account = if many {
+                format!("{}: ", value::short(&order.account, 30))
+            } else {
+                String::new()
+            };
+            format!("{account}{}", with_prices(order))
+        });
+    }
+}
+
+fn listed<T>(lines: &mut Lines, label: &str, entries: Option<&[T]>, show: impl Fn(&T) -> String) {
+    let Some(entries) = entries else {
+        lines.warn(label, "?");
+        return;
+    };
+    if entries.is_empty() {
+        lines.plain(label, "nothing");
+    }
+    for entry in entries.iter().take(LISTED) {
+        lines.plain(label, show(entry));
+    }
+    let more = entries.len().saturating_sub(LISTED);
+    if more > 0 {
+        lines.warn(label, format!("and {more} more"));
+    }
+}
+
+fn trades(call: &Call) -> bool {
+    call.class() == Class::Order || (call.class() == Class::Strategy && call.instrument().is_some())
+}
+
+fn market(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis) {
+    let Some(asked) = call.instrument().filter(|_| trades(call)) else {
+        return;
+    };
+    let Some(quote) = facts.quote.known() else {
+        lines.warn("market", "?");
+        return;
+    };
+    let text = |price: Option<Decimal>| price.map_or_else(|| "?".to_owned(), |price| price.to_string());
+    lines.fact(
+        "market",
+        quote.price().map(|_| {
+            format!(
+                "last {}  bid {}  ask {}",
+                text(quote.last),
+                text(quote.bid),
+                text(quote.ask)
+            )
+        }),
+    );
+    let seen = quote.time.or(facts.quote.at());
+    let age = seen.map(|seen| now.saturating_sub(seen) / 1000);
+    match age {
+        Some(age) if age >= 15 => lines.warn("quote age", format!("{age} s")),
+        age => lines.fact("quote age", age.map(|age| format!("{age} s"))),
+    }
+    let fields = call.fields();
+    let priced = fields.stop.as_ref().or(fields.limit.as_ref());
+    if let (Some(price), Some(last)) = (priced, quote.price()) {
+        let instrument = effect.contract.as_ref().unwrap_or(asked);
+        let gap = price.value.minus(last);
+        let way = if gap.is_negative() { "below" } else { "above" };
+        let text =
+            ticks(Some(instrument), gap.magnitude()).unwrap_or_else(|| format!("{} points", gap.magnitude()));
+        lines.plain(
+            "distance",
+            format!("{} {way} the market", text.trim_start_matches('+')),
+        );
+        let step = instrument.spec().and_then(|spec| price.value.steps(spec.tick));
+        if step.is_some_and(|(_, exact)| !exact) {
+            lines.warn("price", "not a multiple of the tick");
+        }
+    }
+}
+
+/// `+8 ticks`, or points where the tick is not known.
+fn ticks(instrument: Option<&Instrument>, gap: Decimal) -> Option<String> {
+    match instrument.and_then(Instrument::spec) {
+        Some(spec) => {
+            let (count, _) = gap.steps(spec.tick)?;
+            let end = if count == 1 || count == -1 { "" } else { "s" };
+            Some(format!("{count:+} tick{end}"))
+        }
+        None => Some(format!("{gap} points")),
+    }
+}
+
+/// What is lost if the stop fills.
+fn risk(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
+    let fields = call.fields();
+    let last = facts.quote.known().and_then(super::facts::Quote::price);
+    let average = effect.position.and_then(|position| position.average);
+    let enters = matches!(
+        call.form(),
+        Form::PlaceOrder | Form::FlatPlace | Form::ReversePosition | Form::CancelReplace | Form::Reverse
+    );
+    if enters && effect.opening {
+        match &fields.template {
+            Some(_) => lines.plain("risk", "as the template sets it (?)"),
+            None => lines.warn("risk", "not bounded by a stop"),
+        }
+        return;
+    }
+    let stop = if call.form() == Form::CancelAndBracket {
+        &fields.stop_loss
+    } else {
+        &fields.stop
+    };
+    let quantity = fields
+        .quantity
+        .or(effect.named.map(|order| order.quantity))
+        .map(i64::from);
+    let (Some(stop), Some(quantity)) = (stop, quantity) else {
+        return;
+    };
+    let instrument = effect.contract.as_ref().or(call.instrument());
+    let money = instrument
+        .zip(average.or(last))
+        .and_then(|(instrument, from)| money_at_risk(instrument, from, stop.value, quantity));
+    let from = if average.is_some() {
+        "from the average price"
+    } else {
+        "from the market"
+    };
+    lines.fact(
+        "risk",
+        money.map(|money| format!("{} at the stop, {from}", money.money())),
+    );
+}
+
+/// The day's result and the smallest room that is left.
+fn day(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
+    let Some(name) = call.account().filter(|_| trades(call)) else {
+        return;
+    };
+    let marks = facts.watermarks.known();
+    let total = facts
+        .summary
+        .known()
+        .and_then(|day| day.total.or(day.realised))
+        .or(marks.and_then(|day| day.total));
+    let account = facts.account(name);
+    let limit = account.and_then(|account| account.daily_loss_limit);
+    lines.fact(
+        "day P/L",
+        total.map(|total| match limit {
+            Some(limit) => format!("{} of -{}", total.money(), limit.money()),
+            None => total.money(),
+        }),
+    );
+    if !effect.opening {
+        return;
+    }
+    let daily = limit.zip(total).map(|(limit, total)| limit.plus(total));
+    if let Some(room) = daily {
+        let text = format!("{} until the daily loss limit", room.money());
+        lines.put(
+            "room",
+            text,
+            if room.is_negative() || room.is_zero() {
+                Mark::Warn
+            } else {
+                Mark::Plain
+            },
+        );
+    }
+    if let Some(below) = marks.and_then(|day| day.below_high) {
+        lines.plain("below high", below.money());
+    }
+    let largest = account.and_then(|account| account.max_position_size);
+    if let (Some(most), Some(after)) = (largest, effect.after) {
+        let room = most.minus(Decimal::whole(after.saturating_abs()));
+        let mark = if room.is_negative() {
+            Mark::Warn
+        } else {
+            Mark::Plain
+        };
+        lines.put("contracts", format!("{room} of {most} left after it"), mark);
+    }
+    let quantity = call.fields().quantity;
+    if let (Some(most), Some(quantity)) = (account.and_then(|account| account.max_order_size), quantity)
+        && Decimal::whole(i64::from(quantity)) > most
+    {
+        lines.warn("order size", format!("{quantity} is above the account's {most}"));
+    }
+}
+
+fn strategies(lines: &mut Lines, call: &Call) {
+    let fields = call.fields();
+    if call.class() == Class::Strategy || call.form() == Form::Backtest {
+        if let Some(class) = &fields.class {
+            lines.plain("strategy", class);
+        }
+        if let Some(quantity) = fields.quantity {
+            lines.plain("quantity", quantity.to_string());
+        }
+    }
+    if let Some(path) = &fields.path {
+        lines.plain("file", path);
+        let folded = path.to_ascii_lowercase();
+        if folded.contains("addons") || folded.contains("addon") {
+            lines.warn("folder", "AddOns: the code runs at once, without any deploy");
+        }
+    }
+    if let Some(kind) = fields
+        .plain("kind")
+        .filter(|kind| kind.to_ascii_lowercase().contains("addon"))
+    {
+        lines.warn(
+            "folder",
+            format!("{kind}: the code runs at once, without any deploy"),
+        );
+    }
+    if let Some(source) = &fields.source {
+        let count = source.lines().count();
+        lines.plain("source", format!("{} bytes, {count} lines", source.len()));
+    }
+}
+
+fn connections(lines: &mut Lines, call: &Call, facts: &Facts) {
+    let broken = call
+        .account()
+        .and_then(|name| facts.account(name))
+        .and_then(|account| account.connection.as_deref())
+        .filter(|state| !state.eq_ignore_ascii_case("connected"));
+    if let Some(state) = broken {
+        lines.warn("connection", state);
+    }
+    if call.class() != Class::Connection {
+        return;
+    }
+    listed(
+        lines,
+        "connections",
+        facts.connections.known().map(Vec::as_slice),
+        |connection| format!("{}: {}", connection.name, connection.status),
+    );
+    listed(
+        lines,
+        "open",
+        facts.positions.known().map(Vec::as_slice),
+        |position| {
+            format!(
+                "{}: {} {}",
+                value::short(&position.account, 30),
+                position.name,
+                signed(position.quantity)
+            )
+        },
+    );
+}
