@@ -3,7 +3,8 @@
 use super::{Answer, Ask, Channel, Notice, native, page, text, turn};
 use crate::gate::Tier;
 use crate::gate::card::Card;
-use crate::system::{World, browser, clock, mono_ms, wall_ms};
+use crate::system::{Paths, World, browser, clock, mono_ms, wall_ms};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
@@ -97,7 +98,7 @@ impl Desk {
             let showing = tokio::select! {
                 biased;
                 answer = self.show(ask, updates.clone(), screen) => Showing::Answered(answer),
-                () = turn::wanted_by_exit(&self.0.world.paths), if !ask.is_urgent() => Showing::StepAside,
+                () = step_aside(&self.0.world.paths, screen), if !ask.is_urgent() => Showing::StepAside,
             };
             // The screen is clean before the next one has it.
             self.dismiss_all().await;
@@ -168,6 +169,12 @@ impl Desk {
     }
 }
 
+/// Returns when an exit wants the screen; what is shown then knows why it goes.
+async fn step_aside(paths: &Paths, screen: &Screen) {
+    turn::wanted_by_exit(paths).await;
+    screen.aside.store(true, Ordering::Release);
+}
+
 fn no_channel(native: Option<&str>, browser: &str) -> String {
     let native = native.map(|why| format!("{why}; ")).unwrap_or_default();
     format!("{native}{browser}. Run `countersign watch` in a terminal on that machine")
@@ -194,6 +201,8 @@ pub(super) struct Screen {
     shown: Mutex<Option<oneshot::Sender<()>>>,
     /// Monotonic milliseconds of the deadline.
     until: watch::Sender<Option<u64>>,
+    /// The card makes room for an exit, and comes back.
+    aside: AtomicBool,
 }
 
 impl Screen {
@@ -202,6 +211,7 @@ impl Screen {
             open_for,
             shown: Mutex::new(Some(shown)),
             until: watch::Sender::new(None),
+            aside: AtomicBool::new(false),
         }
     }
 
@@ -217,6 +227,11 @@ impl Screen {
         if let Some(shown) = self.shown.lock().ok().and_then(|mut shown| shown.take()) {
             let _ = shown.send(());
         }
+    }
+
+    /// Whether the card goes only to make room for an exit. Tells it once.
+    pub(super) fn makes_room(&self) -> bool {
+        self.aside.swap(false, Ordering::AcqRel)
     }
 
     /// Whether the clock runs.

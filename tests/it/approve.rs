@@ -1,5 +1,13 @@
 //! Asking the person, with the real thing: a real notification daemon, a real mouse, a real browser.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and measures real time"
+)]
+
 use crate::support::desktop::{Button, Desktop};
 use countersign::approve::{Answer, Ask, Channel, Desk, Notice};
 use countersign::gate::Tier;
@@ -14,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 mod notification;
 mod page;
 mod servers;
+mod terminal;
 
 fn line(label: &str, value: &str, mark: Mark) -> CardLine {
     CardLine {

@@ -1,6 +1,7 @@
 //! The session bus: where it is, and calls on it that always come back. Refuses to know: cards, answers.
 
 use crate::system::Env;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use zbus::Connection;
@@ -43,7 +44,8 @@ fn socket_address(path: &Path) -> Result<String, String> {
         if byte.is_ascii_alphanumeric() || b"-_/.*".contains(&byte) {
             address.push(char::from(byte));
         } else {
-            address.push_str(&format!("%{byte:02x}"));
+            // Writing into a String cannot fail.
+            let _ = write!(address, "%{byte:02x}");
         }
     }
     Ok(address)

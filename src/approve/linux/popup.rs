@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 use zbus::message::Type;
+use zbus::names::MemberName;
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
 /// How long the monitor may lag behind the signal itself.
@@ -203,7 +204,7 @@ impl<'a> Popup<'a> {
         if !from_server || self.id == 0 || number(&message, 0) != Some(self.id) {
             return None;
         }
-        match header.member().map(|m| m.as_str()) {
+        match header.member().as_ref().map(MemberName::as_str) {
             Some("ActionInvoked") => self.pressed(&text(&message, 1)?).await,
             Some("NotificationClosed") => Some(self.closed(number(&message, 1)).await),
             _ => None,
@@ -303,5 +304,5 @@ fn random() -> Result<String, String> {
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| "the system gives no random numbers".to_owned())?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -1,4 +1,4 @@
-//! The two listening sockets: 127.0.0.1 and ::1 on one port, or none.
+//! The two listening sockets: `127.0.0.1` and `::1` on one port, or none.
 //!
 //! `localhost` means either of the two. With only one taken, another program could listen on the other and show its own
 //! page to the person under our address.

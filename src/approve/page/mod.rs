@@ -157,6 +157,8 @@ impl Drop for Page {
     fn drop(&mut self) {
         let text = if self.desk.screen.left_ms() == 0 {
             "Time ran out. Nothing was sent."
+        } else if self.desk.screen.makes_room() {
+            "An exit is asked first. This comes back in a new tab; nothing was sent."
         } else {
             "Closed: it was answered elsewhere, or withdrawn. Nothing more can be decided here."
         };
@@ -376,7 +378,8 @@ impl Counter {
         self.state().not_before = mono_ms().saturating_add(wrong.wait_ms);
         let mut error = super::text::ascii(&wrong.message);
         if wrong.wait_ms >= 1000 {
-            error.push_str(&format!(" Next try in {} s.", wrong.wait_ms.div_ceil(1000)));
+            let seconds = wrong.wait_ms.div_ceil(1000);
+            error = format!("{error} Next try in {seconds} s.");
         }
         Outcome {
             error: Some(error),

@@ -30,6 +30,10 @@
 
   const end = (text) => {
     ended = true;
+    // What came of it stands where the eye is, in place of "held".
+    at("sub").hidden = true;
+    at("what").append(at("status"));
+    show("changed-note", false);
     say(text);
     main.classList.add("ended");
     for (const id of ["deny", "approve", "halt", "pin"]) at(id).disabled = true;
@@ -106,11 +110,14 @@
     }
     show("who", Boolean(view.client));
     show("pin-row", view.pin);
+    const known = document.createElement("b");
+    known.textContent = view.phrase || "";
+    at("pin-hint").replaceChildren(...(view.phrase ? ["Your phrase is ", known, ". If it is not yours, do not type your PIN. "] : []), view.pin_hint);
     at("deny").textContent = view.deny;
     at("approve").textContent = view.approve;
     show("acts", true);
     show("stop-row", view.kind === "card");
-    at("phrase").textContent = view.phrase ? "Your phrase: " + view.phrase : "You have set no phrase yet.";
+    at("phrase").textContent = !view.phrase ? "You have set no phrase yet." : view.pin ? "" : "Your phrase: " + view.phrase;
     at("ticket").textContent = view.ticket;
     at("digest").textContent = view.digest;
     show("foot", view.kind === "card");
@@ -204,7 +211,7 @@
       }
       if (!session) { end("This page was opened without its link. Nothing is waiting here."); return; }
       await refresh();
-      if (!ended) at("deny").focus();
+      if (!ended) at("deny").focus({ preventScroll: true });
     } catch {
       end("Countersign is no longer there. Nothing can be approved on this page.");
     }

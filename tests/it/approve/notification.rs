@@ -263,18 +263,20 @@ async fn every_end_closes_the_popup() {
     let world = desktop.world();
     let mut expiring = Asking::start(&world, ask(card(), 2));
     expiring.shown().await;
-    assert_eq!(desktop.popups().len(), 1);
+    desktop.popup();
     assert_eq!(expiring.answer().await, Answer::Expired);
     desktop.no_popup();
 
     let mut stopped = Asking::click(&world);
     stopped.shown().await;
+    desktop.popup();
     stopped.stop.cancel();
     assert_eq!(stopped.answer().await, Answer::Stopped);
     desktop.no_popup();
 
     let mut dropped = Asking::click(&world);
     dropped.shown().await;
+    desktop.popup();
     dropped.answer.abort();
     desktop.no_popup();
 }

@@ -1,6 +1,8 @@
 //! Stand-ins on the bus for what no Debian package does on demand: a notification server without buttons, a paused one,
 //! a locked screen. They speak the real protocol on the real bus.
 
+#![expect(clippy::used_underscore_binding, reason = "the code that zbus derives names every argument")]
+
 use std::collections::HashMap;
 use zbus::connection::Builder;
 use zbus::zvariant::OwnedValue;

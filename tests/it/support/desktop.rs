@@ -3,6 +3,14 @@
 //! Everything started here is ended on drop, by its own process id. Where a program is missing, the test fails and names
 //! the Debian package.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and measures real time"
+)]
+
 use countersign::system::{Env, Paths, World};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
