@@ -5,7 +5,7 @@ use crate::gate::Tier;
 use crate::oauth::{Grants, SealedExtras, TokenError, check_pin};
 use crate::relay::lists::Lists;
 use crate::relay::settings::Settings;
-use crate::approve::terminal::prompt_secret;
+use crate::approve::terminal::read_pin;
 use crate::relay::load_policy_at;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     };
     // Loosening, or another PIN, needs the PIN that is there.
     let old = if sealed {
-        match asked.pin("Your present PIN") {
+        match asked.pin("Your present PIN").await {
             Ok(pin) => Some(pin),
             Err(why) => return fail(context, &why, Exit::Usage),
         }
@@ -85,7 +85,7 @@ pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Ex
 }
 
 async fn seal_with(context: &Context, grants: &Grants, asked: &mut Asked, prompt: &str) -> Exit {
-    let pin = match asked.pin(prompt) {
+    let pin = match asked.pin(prompt).await {
         Ok(pin) => pin,
         Err(why) => return fail(context, &why, Exit::Usage),
     };
@@ -93,7 +93,7 @@ async fn seal_with(context: &Context, grants: &Grants, asked: &mut Asked, prompt
         return fail(context, &why.to_string(), Exit::Usage);
     }
     if !asked.from_stdin {
-        match asked.pin("The same again") {
+        match asked.pin("The same again").await {
             Ok(again) if again.expose_secret() == pin.expose_secret() => {}
             Ok(_) => return fail(context, "the two are not the same; nothing was changed", Exit::Usage),
             Err(why) => return fail(context, &why, Exit::Usage),
@@ -122,7 +122,7 @@ impl Asked {
         Self { from_stdin }
     }
 
-    fn pin(&mut self, prompt: &str) -> Result<SecretString, String> {
+    async fn pin(&mut self, prompt: &str) -> Result<SecretString, String> {
         if self.from_stdin {
             let mut line = String::new();
             let read = std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
@@ -132,7 +132,7 @@ impl Asked {
         if !std::io::stdin().is_terminal() {
             return Err("a PIN is asked for in a terminal only; scripts give it with --pin-stdin".to_owned());
         }
-        prompt_secret(prompt)
+        read_pin(prompt).await?.ok_or_else(|| "no PIN was given".to_owned())
     }
 }
 

@@ -2,7 +2,9 @@
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm, clippy::arithmetic_side_effects))]
 
-use super::{Call, Facts, Millis};
+use super::facts::Position;
+use super::instrument::Instrument;
+use super::{Call, Facts};
 use serde_json::Value;
 
 /// What an answer says.
@@ -54,9 +56,35 @@ pub enum Seen {
     CouldNotLook(String),
 }
 
-/// Looks for traces of a sent call in facts that were read after it.
-pub fn seen(call: &Call, facts: &Facts, sent_wall: Millis) -> Seen {
-    facts.trace_of(call, sent_wall)
+/// Looks for traces of a sent call: an order or a position that was not there before it was sent. Without facts from
+/// before, what is there now is told without a claim that it is this call's.
+pub fn seen(call: &Call, before: Option<&Facts>, after: &Facts) -> Seen {
+    let (Some(orders), Some(positions)) = (after.orders.known(), after.positions.known()) else {
+        return Seen::CouldNotLook("orders and positions could not be read".to_owned());
+    };
+    let root = call.instrument_root();
+    let fits = |name: &Option<Instrument>| root.is_none() || name.as_ref().map(|name| name.root.as_str()) == root;
+    let known: Vec<&str> =
+        before.and_then(|facts| facts.orders.known()).into_iter().flatten().map(|order| order.id.as_str()).collect();
+    let fresh = orders.iter().find(|order| fits(&order.instrument) && !known.contains(&order.id.as_str()));
+    let Some(earlier) = before.and_then(|facts| facts.positions.known()) else {
+        return fresh.map_or(Seen::NotFound, |order| {
+            Seen::Found(format!("an order on {} that may be this one: {} {}", order.name, order.id, order.status))
+        });
+    };
+    if let Some(order) = fresh {
+        return Seen::Found(format!("a new order on {}: {} {}", order.name, order.id, order.status));
+    }
+    let held = |list: &[Position]| -> Vec<(String, String, i64)> {
+        let fitting = list.iter().filter(|position| fits(&position.instrument));
+        fitting.map(|position| (position.account.clone(), position.name.clone(), position.quantity)).collect()
+    };
+    let (was, is) = (held(earlier), held(positions));
+    let moved = is.iter().find(|position| !was.contains(position)).or_else(|| was.iter().find(|position| !is.contains(position)));
+    match moved {
+        Some((account, name, _)) => Seen::Found(format!("the position of {account} in {name} changed after it was sent")),
+        None => Seen::NotFound,
+    }
 }
 
 #[cfg(test)]

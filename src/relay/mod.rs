@@ -46,7 +46,7 @@ const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from
 const TICK: Duration = Duration::from_secs(2);
 
 pub(crate) use verbs::one_call;
-pub(crate) use hold::{decide_here, end_held_in, headline, load_policy_at, tool_name};
+pub(crate) use hold::{decide_here, end_held_in, load_policy_at, tool_name};
 
 /// One running relay.
 #[derive(Debug)]

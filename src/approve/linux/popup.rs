@@ -204,7 +204,7 @@ impl<'a> Popup<'a> {
         if !from_server || self.id == 0 || number(&message, 0) != Some(self.id) {
             return None;
         }
-        match header.member().as_ref().map(MemberName::as_str) {
+        match header.member().map(MemberName::as_str) {
             Some("ActionInvoked") => self.pressed(&text(&message, 1)?).await,
             Some("NotificationClosed") => Some(self.closed(number(&message, 1)).await),
             _ => None,
