@@ -148,8 +148,12 @@ impl Card {
     /// The card as fixed lines of plain ASCII, for notifications, terminals and tests.
     pub fn text(&self) -> String {
         let mut out = format!(
-            "Approve order {}?   {}   acct {}\n{}\n",
-            self.ticket, self.badge, self.account, self.headline
+            "Approve {}{}?   {}   acct {}\n{}\n",
+            if names_orders(self.class) { "order " } else { "" },
+            self.ticket,
+            self.badge,
+            self.account,
+            self.headline
         );
         for warning in &self.warnings {
             let _ = writeln!(out, "! {warning}");
@@ -210,8 +214,13 @@ fn account_name(call: &Call, facts: &Facts) -> String {
             |account| account.name.clone(),
         ),
         None if names_accounts(call.class()) => "ALL ACCOUNTS".to_owned(),
+        None if call.class() == Class::Unknown => "ANY ACCOUNT".to_owned(),
         None => "-".to_owned(),
     }
+}
+
+const fn names_orders(class: Class) -> bool {
+    matches!(class, Class::Order | Class::Protect | Class::Exit | Class::Cancel)
 }
 
 const fn names_accounts(class: Class) -> bool {
