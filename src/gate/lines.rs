@@ -17,7 +17,9 @@ use super::instrument::{Contract, Instrument};
 use super::value::{self, Decimal, OrderKind, Side};
 
 /// The most orders or positions that are listed one by one.
-const LISTED: usize = 6;
+const LISTED: usize = 10;
+/// The same for what merely surrounds the call.
+const NEARBY: usize = 4;
 
 struct Lines(Vec<CardLine>);
 
@@ -254,6 +256,7 @@ fn lists(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
         listed(
             lines,
             "closes",
+            LISTED,
             effect.closes.as_deref(),
             |position: &&Position| {
                 let result = position.unrealised.map_or_else(|| "?".to_owned(), Decimal::money);
@@ -271,18 +274,30 @@ fn lists(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
         );
     }
     if cancels {
-        listed(lines, "cancels", effect.cancels.as_deref(), |order: &&Order| {
-            let account = if many {
-                format!("{}: ", facts.spelled(&order.account))
-            } else {
-                String::new()
-            };
-            format!("{account}{}", with_prices(order))
-        });
+        listed(
+            lines,
+            "cancels",
+            LISTED,
+            effect.cancels.as_deref(),
+            |order: &&Order| {
+                let account = if many {
+                    format!("{}: ", facts.spelled(&order.account))
+                } else {
+                    String::new()
+                };
+                format!("{account}{}", with_prices(order))
+            },
+        );
     }
 }
 
-fn listed<T>(lines: &mut Lines, label: &str, entries: Option<&[T]>, show: impl Fn(&T) -> String) {
+fn listed<T>(
+    lines: &mut Lines,
+    label: &str,
+    most: usize,
+    entries: Option<&[T]>,
+    show: impl Fn(&T) -> String,
+) {
     let Some(entries) = entries else {
         lines.warn(label, "?");
         return;
@@ -290,10 +305,10 @@ fn listed<T>(lines: &mut Lines, label: &str, entries: Option<&[T]>, show: impl F
     if entries.is_empty() {
         lines.plain(label, "nothing");
     }
-    for entry in entries.iter().take(LISTED) {
+    for entry in entries.iter().take(most) {
         lines.plain(label, show(entry));
     }
-    let more = entries.len().saturating_sub(LISTED);
+    let more = entries.len().saturating_sub(most);
     if more > 0 {
         lines.warn(label, format!("and {more} more"));
     }
@@ -492,7 +507,7 @@ fn surroundings(lines: &mut Lines, call: &Call, facts: &Facts) {
             .filter(|running| running.account.as_deref().is_none_or(here))
             .collect::<Vec<_>>()
     });
-    listed(lines, "deployed", running.as_deref(), |running| {
+    listed(lines, "deployed", NEARBY, running.as_deref(), |running| {
         let on = running.instrument.as_deref().unwrap_or("?");
         format!("{} {} on {on} ({})", running.id, running.class, running.state)
     });
@@ -501,7 +516,7 @@ fn surroundings(lines: &mut Lines, call: &Call, facts: &Facts) {
             .filter(|position| here(&position.account))
             .collect::<Vec<_>>()
     });
-    listed(lines, "open", open.as_deref(), |position| {
+    listed(lines, "open", NEARBY, open.as_deref(), |position| {
         format!(
             "{}: {} {}",
             facts.spelled(&position.account),
@@ -514,7 +529,9 @@ fn surroundings(lines: &mut Lines, call: &Call, facts: &Facts) {
             .filter(|order| order.working && here(&order.account))
             .collect::<Vec<_>>()
     });
-    listed(lines, "working", working.as_deref(), |order| with_prices(order));
+    listed(lines, "working", NEARBY, working.as_deref(), |order| {
+        with_prices(order)
+    });
 }
 
 fn strategies(lines: &mut Lines, call: &Call, facts: &Facts) {
@@ -567,12 +584,14 @@ fn connections(lines: &mut Lines, call: &Call, facts: &Facts) {
     listed(
         lines,
         "connections",
+        NEARBY,
         facts.connections.known().map(Vec::as_slice),
         |connection| format!("{}: {}", connection.name, connection.status),
     );
     listed(
         lines,
         "open",
+        NEARBY,
         facts.positions.known().map(Vec::as_slice),
         |position| {
             format!(

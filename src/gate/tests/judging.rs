@@ -6,7 +6,7 @@ use super::{FLAT, LONG, NOW, World, held, judged, judged_with, result, sim_polic
 use crate::gate::Tier;
 use crate::gate::catalogue::{self, Class};
 use crate::gate::facts::{Facts, ReadFailure, StateRead};
-use crate::gate::judge::{Judgement, Situation, Verdict, judge};
+use crate::gate::judge::{Judgement, Situation, Verdict, judge, judge_again};
 use crate::gate::limits::Counters;
 use crate::gate::policy::Policy;
 
@@ -508,6 +508,64 @@ fn exits_come_first_past_every_brake() {
     }
 }
 
+/// Three open entries, and these counters.
+fn busy(counters: &Counters) -> Situation<'_> {
+    Situation {
+        now_wall: NOW,
+        installation_tier: Tier::Click,
+        counters,
+        open_entry_tickets: 3,
+        unknown_outcomes: &[],
+        unacknowledged: false,
+    }
+}
+
+/// The ask and the ticket of a call count by the time it is approved, and must not refuse it; what is sent still counts.
+#[test]
+fn an_approval_is_not_refused_for_having_been_asked() {
+    let call = held("PlaceOrder", BUY);
+    let facts = FLAT.facts(&call);
+    let mut counters = Counters::parse(None);
+    for _ in 0..6 {
+        counters.note_ask(NOW);
+        counters.note_unanswered(NOW);
+    }
+    assert_eq!(
+        judge(&call, &facts, &Policy::default(), &busy(&counters)).verdict,
+        Verdict::Deny
+    );
+    assert_eq!(
+        judge_again(&call, &facts, &Policy::default(), &busy(&counters)).verdict,
+        Verdict::Ask
+    );
+    counters.note_sent(&call, NOW);
+    let policy = sim_policy("[limits]\norders_per_minute = 1");
+    assert_eq!(
+        judge_again(&call, &facts, &policy, &busy(&counters)).code,
+        "orders_per_minute"
+    );
+    let exhausted = Counters::exhausted();
+    assert_eq!(
+        judge_again(&call, &facts, &policy, &busy(&exhausted)).code,
+        "counters_unreadable"
+    );
+}
+
+#[test]
+fn an_unknown_outcome_without_an_account_may_be_anywhere() {
+    let call = held("PlaceOrder", BUY);
+    let unknown = [(String::new(), String::new())];
+    let judgement = judged_with(
+        &call,
+        &FLAT.facts(&call),
+        &Policy::default(),
+        &Counters::parse(None),
+        0,
+        &unknown,
+    );
+    assert_eq!(judgement.code, "unknown_outcome");
+}
+
 #[test]
 fn counters_survive_and_corrupt_ones_are_exhausted() {
     let mut counters = Counters::parse(None);
@@ -520,7 +578,7 @@ fn counters_survive_and_corrupt_ones_are_exhausted() {
         "null",
         "{\"version\":2}",
         "\u{0}",
-        &counters.text()[1..],
+        counters.text().trim_start_matches('{'),
     ] {
         assert!(Counters::parse(Some(text)).is_exhausted(), "{text}");
     }
@@ -701,7 +759,7 @@ proptest! {
 
     #[test]
     fn no_facts_make_a_live_account_allowed(positions in prop_oneof![Just(LONG.positions), Just(FLAT.positions), Just("{}")], provider in prop_oneof![Just("Rithmic"), Just("simulator"), Just("Simulator "), Just("")], which in 0_usize..3) {
-        let world = World { positions, provider, ..LONG };
+        let world = World { provider, positions, ..LONG };
         let (tool, arguments) = [("PlaceOrder", BUY), ("ClosePosition", CLOSE), ("FlattenEverything", "{}")][which];
         let judgement = with(&world, tool, arguments, &sim_policy(ALLOW_ALL));
         prop_assert_ne!(judgement.verdict, Verdict::Allow);
