@@ -9,7 +9,7 @@
 
 use super::call::Call;
 use super::catalogue::{Class, Form};
-use super::facts::{Facts, Order, Position};
+use super::facts::{Facts, Order, Position, Quote};
 use super::instrument::{Contract, Instrument};
 use super::value::{Decimal, OrderKind, Side};
 
@@ -56,7 +56,7 @@ pub fn effect<'a>(call: &Call, facts: &'a Facts) -> Effect<'a> {
         Form::ClosePosition => close(&mut effect, call, facts),
         Form::Flatten | Form::FlattenEverything => flatten(&mut effect, call, facts),
         Form::DeployStrategy | Form::StartStrategy | Form::EnableStrategy => {
-            starts_trading(&mut effect, call);
+            starts_trading(&mut effect, call, facts);
         }
         Form::StopStrategy | Form::DisableStrategy => stops_managing(&mut effect, call, facts),
         Form::CloseStrategy => {
@@ -140,15 +140,21 @@ pub fn signed(quantity: i64) -> String {
     }
 }
 
+/// The quote, unless it says that it is for something else.
+pub(super) fn quote_of<'a>(facts: &'a Facts, instrument: &Instrument) -> Option<&'a Quote> {
+    facts
+        .quote
+        .known()
+        .filter(|quote| quote.instrument.as_ref().is_none_or(|own| own.may_be(instrument)))
+}
+
 /// The contract of an instrument: itself where a month is named, else what the quote says.
 fn resolve(instrument: &Instrument, facts: &Facts) -> Option<Instrument> {
     match instrument.contract {
         Contract::Month { .. } => Some(instrument.clone()),
-        Contract::Front => facts
-            .quote
-            .known()
+        Contract::Front => quote_of(facts, instrument)
             .and_then(|quote| quote.instrument.clone())
-            .filter(|found| found.root == instrument.root && found.contract != Contract::Front),
+            .filter(|found| found.contract != Contract::Front),
     }
 }
 
@@ -297,7 +303,7 @@ fn close_and_place<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts) {
         match worst {
             Some(worst) if Some(worst) != change => {
                 effect.warn(format!(
-                    "IF THE CLOSE IS SLOW THE POSITION MAY PASS {}",
+                    "IF THE CLOSE IS SLOW THE POSITION MAY END AT {}",
                     signed(worst)
                 ));
             }
@@ -638,7 +644,21 @@ fn flatten<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts) {
     }
 }
 
-fn starts_trading(effect: &mut Effect<'_>, call: &Call) {
+fn starts_trading(effect: &mut Effect<'_>, call: &Call, facts: &Facts) {
+    let class = call.fields().class.as_deref();
+    let twice = facts.strategies.known().is_some_and(|all| {
+        all.iter().any(|running| {
+            let here = running
+                .account
+                .as_deref()
+                .zip(call.account())
+                .is_none_or(|(own, new)| own == new);
+            here && class.is_some_and(|class| running.class.eq_ignore_ascii_case(class))
+        })
+    });
+    if twice {
+        effect.warn("THE SAME STRATEGY IS DEPLOYED THERE ALREADY");
+    }
     effect.warn("IT WILL TRADE BY ITSELF: ITS ORDERS ARE NOT HELD");
     if call.form() != Form::EnableStrategy {
         effect.warn("A REPEAT STARTS A SECOND COPY");

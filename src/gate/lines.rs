@@ -11,13 +11,15 @@ use super::call::Call;
 use super::card::{CardLine, MAX_VALUE, Mark};
 use super::catalogue::{Class, Form};
 use super::deed::describe;
-use super::effect::{Effect, money_at_risk, signed};
+use super::effect::{Effect, money_at_risk, quote_of, signed};
 use super::facts::{Facts, Order, Position};
 use super::instrument::{Contract, Instrument};
 use super::value::{self, Decimal, OrderKind, Side};
 
 /// The most orders or positions that are listed one by one.
-const LISTED: usize = 6;
+const LISTED: usize = 10;
+/// The same for what merely surrounds the call.
+const NEARBY: usize = 4;
 
 struct Lines(Vec<CardLine>);
 
@@ -56,11 +58,12 @@ pub(super) fn lines(call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis
     bracket(&mut lines, call);
     protection(&mut lines, call, effect);
     position(&mut lines, call, effect);
-    lists(&mut lines, call, effect);
+    lists(&mut lines, call, facts, effect);
     market(&mut lines, call, facts, effect, now);
+    realises(&mut lines, call, effect);
     risk(&mut lines, call, facts, effect);
     day(&mut lines, call, facts, effect);
-    strategies(&mut lines, call);
+    strategies(&mut lines, call, facts);
     for (key, text) in &call.fields().plain {
         lines.plain(key, text);
     }
@@ -216,10 +219,15 @@ fn position(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
     } else {
         Mark::Plain
     };
+    let resting = call.fields().kind.is_some_and(|kind| kind != OrderKind::Market);
+    let when = if resting { " if filled" } else { "" };
     match effect.after {
+        Some(after) if call.form() == Form::CancelAndBracket => {
+            lines.put("position", format!("{}{average}", signed(after)), mark);
+        }
         Some(after) => lines.put(
             "position",
-            format!("{before}{average} -> {}", signed(after)),
+            format!("{before}{average} -> {}{when}", signed(after)),
             mark,
         ),
         None if call.class() == Class::Strategy => lines.put("position", format!("{before}{average}"), mark),
@@ -230,7 +238,7 @@ fn position(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
     }
 }
 
-fn lists(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+fn lists(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
     let closes = matches!(call.form(), Form::Flatten | Form::FlattenEverything);
     let cancels = closes
         || matches!(
@@ -238,15 +246,22 @@ fn lists(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
             Form::FlatPlace | Form::CancelAndBracket | Form::CancelOrders | Form::CancelAllOrders
         );
     let many = call.account().is_none();
+    if matches!(call.form(), Form::FlattenEverything | Form::CancelAllOrders) && !many {
+        lines.warn(
+            "reach",
+            "this account; some of the service's documents say ALL ACCOUNTS",
+        );
+    }
     if closes {
         listed(
             lines,
             "closes",
+            LISTED,
             effect.closes.as_deref(),
             |position: &&Position| {
                 let result = position.unrealised.map_or_else(|| "?".to_owned(), Decimal::money);
                 let account = if many {
-                    format!("{}: ", value::short(&position.account, 30))
+                    format!("{}: ", facts.spelled(&position.account))
                 } else {
                     String::new()
                 };
@@ -259,18 +274,30 @@ fn lists(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
         );
     }
     if cancels {
-        listed(lines, "cancels", effect.cancels.as_deref(), |order: &&Order| {
-            let account = if many {
-                format!("{}: ", value::short(&order.account, 30))
-            } else {
-                String::new()
-            };
-            format!("{account}{}", with_prices(order))
-        });
+        listed(
+            lines,
+            "cancels",
+            LISTED,
+            effect.cancels.as_deref(),
+            |order: &&Order| {
+                let account = if many {
+                    format!("{}: ", facts.spelled(&order.account))
+                } else {
+                    String::new()
+                };
+                format!("{account}{}", with_prices(order))
+            },
+        );
     }
 }
 
-fn listed<T>(lines: &mut Lines, label: &str, entries: Option<&[T]>, show: impl Fn(&T) -> String) {
+fn listed<T>(
+    lines: &mut Lines,
+    label: &str,
+    most: usize,
+    entries: Option<&[T]>,
+    show: impl Fn(&T) -> String,
+) {
     let Some(entries) = entries else {
         lines.warn(label, "?");
         return;
@@ -278,10 +305,10 @@ fn listed<T>(lines: &mut Lines, label: &str, entries: Option<&[T]>, show: impl F
     if entries.is_empty() {
         lines.plain(label, "nothing");
     }
-    for entry in entries.iter().take(LISTED) {
+    for entry in entries.iter().take(most) {
         lines.plain(label, show(entry));
     }
-    let more = entries.len().saturating_sub(LISTED);
+    let more = entries.len().saturating_sub(most);
     if more > 0 {
         lines.warn(label, format!("and {more} more"));
     }
@@ -295,7 +322,7 @@ fn market(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>, no
     let Some(asked) = call.instrument().filter(|_| trades(call)) else {
         return;
     };
-    let Some(quote) = facts.quote.known() else {
+    let Some(quote) = quote_of(facts, asked) else {
         lines.warn("market", "?");
         return;
     };
@@ -351,7 +378,6 @@ fn ticks(instrument: Option<&Instrument>, gap: Decimal) -> Option<String> {
 /// What is lost if the stop fills.
 fn risk(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
     let fields = call.fields();
-    let last = facts.quote.known().and_then(super::facts::Quote::price);
     let average = effect.position.and_then(|position| position.average);
     let enters = matches!(
         call.form(),
@@ -377,6 +403,9 @@ fn risk(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
         return;
     };
     let instrument = effect.contract.as_ref().or(call.instrument());
+    let last = instrument
+        .and_then(|own| quote_of(facts, own))
+        .and_then(super::facts::Quote::price);
     let money = instrument
         .zip(average.or(last))
         .and_then(|(instrument, from)| money_at_risk(instrument, from, stop.value, quantity));
@@ -389,6 +418,27 @@ fn risk(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
         "risk",
         money.map(|money| format!("{} at the stop, {from}", money.money())),
     );
+}
+
+/// What closing makes final.
+fn realises(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+    if !matches!(
+        call.form(),
+        Form::Flatten | Form::FlattenEverything | Form::ClosePosition
+    ) || effect.after.is_some_and(|after| after != 0)
+    {
+        return;
+    }
+    let Some(closes) = effect.closes.as_ref().filter(|closes| !closes.is_empty()) else {
+        return;
+    };
+    let sum = closes.iter().try_fold(Decimal::default(), |sum, position| {
+        Some(sum.plus(position.unrealised?))
+    });
+    match sum {
+        Some(sum) if sum.is_negative() => lines.warn("realises", format!("{}, a loss", sum.money())),
+        sum => lines.fact("realises", sum.map(Decimal::money)),
+    }
 }
 
 /// The day's result and the smallest room that is left.
@@ -414,18 +464,19 @@ fn day(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
     if !effect.opening {
         return;
     }
-    let daily = limit.zip(total).map(|(limit, total)| limit.plus(total));
-    if let Some(room) = daily {
-        let text = format!("{} until the daily loss limit", room.money());
-        lines.put(
-            "room",
-            text,
-            if room.is_negative() || room.is_zero() {
-                Mark::Warn
-            } else {
-                Mark::Plain
-            },
-        );
+    match (account, limit, total) {
+        (Some(_), Some(limit), Some(total)) => {
+            let room = limit.plus(total);
+            let none = room.is_negative() || room.is_zero();
+            let mark = if none { Mark::Warn } else { Mark::Plain };
+            lines.put(
+                "room",
+                format!("{} until the daily loss limit", room.money()),
+                mark,
+            );
+        }
+        (Some(_), None, _) => lines.plain("room", "no daily loss limit is set there"),
+        (_, _, _) => lines.warn("room", "?"),
     }
     if let Some(below) = marks.and_then(|day| day.below_high) {
         lines.plain("below high", below.money());
@@ -448,8 +499,46 @@ fn day(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
     }
 }
 
-fn strategies(lines: &mut Lines, call: &Call) {
+/// What a strategy call meets: what runs, and what is open in reach.
+fn surroundings(lines: &mut Lines, call: &Call, facts: &Facts) {
+    let here = |account: &str| call.account().is_none_or(|own| own == account);
+    let running = facts.strategies.known().map(|all| {
+        all.iter()
+            .filter(|running| running.account.as_deref().is_none_or(here))
+            .collect::<Vec<_>>()
+    });
+    listed(lines, "deployed", NEARBY, running.as_deref(), |running| {
+        let on = running.instrument.as_deref().unwrap_or("?");
+        format!("{} {} on {on} ({})", running.id, running.class, running.state)
+    });
+    let open = facts.positions.known().map(|all| {
+        all.iter()
+            .filter(|position| here(&position.account))
+            .collect::<Vec<_>>()
+    });
+    listed(lines, "open", NEARBY, open.as_deref(), |position| {
+        format!(
+            "{}: {} {}",
+            facts.spelled(&position.account),
+            position.name,
+            signed(position.quantity)
+        )
+    });
+    let working = facts.orders.known().map(|all| {
+        all.iter()
+            .filter(|order| order.working && here(&order.account))
+            .collect::<Vec<_>>()
+    });
+    listed(lines, "working", NEARBY, working.as_deref(), |order| {
+        with_prices(order)
+    });
+}
+
+fn strategies(lines: &mut Lines, call: &Call, facts: &Facts) {
     let fields = call.fields();
+    if call.class() == Class::Strategy {
+        surroundings(lines, call, facts);
+    }
     if call.class() == Class::Strategy || call.form() == Form::Backtest {
         if let Some(class) = &fields.class {
             lines.plain("strategy", class);
@@ -495,17 +584,19 @@ fn connections(lines: &mut Lines, call: &Call, facts: &Facts) {
     listed(
         lines,
         "connections",
+        NEARBY,
         facts.connections.known().map(Vec::as_slice),
         |connection| format!("{}: {}", connection.name, connection.status),
     );
     listed(
         lines,
         "open",
+        NEARBY,
         facts.positions.known().map(Vec::as_slice),
         |position| {
             format!(
                 "{}: {} {}",
-                value::short(&position.account, 30),
+                facts.spelled(&position.account),
                 position.name,
                 signed(position.quantity)
             )
