@@ -184,7 +184,7 @@ async fn a_rewritten_popup_is_tampering() {
 async fn a_popup_closed_by_another_program_is_tampering() {
     let desktop = Desktop::start();
     let answer = check(&desktop, "notification-before-close", |d| {
-        call(d, "CloseNotification", &["1"])
+        call(d, "CloseNotification", &["1"]);
     })
     .await;
     tampered(&answer, "closed");
@@ -347,7 +347,7 @@ async fn a_newer_card_replaces_the_text_and_its_changes_are_marked() {
     let mut asking = Asking::click(&desktop.world());
     asking.shown().await;
     let mut newer = card();
-    newer.lines[1] = line("Last", "6019.50, 0 s old, about $60,195", Mark::Changed);
+    newer.lines[5] = line("market", "last 6019.5  bid 6019.25  ask 6019.5", Mark::Changed);
     asking.updates.send(newer).expect("sent");
     desktop.settle();
     desktop.screenshot("notification-changed");

@@ -6,7 +6,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and measures real time"
 )]
@@ -243,7 +242,7 @@ impl Desktop {
     pub(crate) fn settle(&self) {
         self.popup();
         self.run("xdotool", "xdotool", &["mousemove", "5", "795"]);
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_secs(1));
     }
 
     fn geometry(&self, window: &str) -> (i32, i32, i32, i32) {
