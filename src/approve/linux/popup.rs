@@ -12,7 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 use zbus::message::Type;
 use zbus::names::MemberName;
-use zbus::{Connection, MatchRule, Message, MessageStream};
+use zbus::{MatchRule, Message, MessageStream};
 
 /// How long the monitor may lag behind the signal itself.
 const ECHO_LIMIT: Duration = Duration::from_secs(1);
@@ -95,10 +95,6 @@ impl<'a> Popup<'a> {
             last: None,
             echo: None,
         })
-    }
-
-    pub(super) fn bus(&self) -> &Connection {
-        &self.server.bus
     }
 
     pub(super) fn shown_at(&self) -> u64 {

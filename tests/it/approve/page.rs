@@ -164,7 +164,7 @@ async fn denying_and_stopping_need_no_pin() {
     ] {
         let mut asking = Asking::start(&machine.world, pin_ask(card(), &tries));
         browser.open(&machine.link().await);
-        browser.until("day P/L");
+        browser.until("Day P/L");
         asking.shown().await;
         browser.click(press);
         assert_eq!(asking.answer().await, answer);
@@ -172,7 +172,7 @@ async fn denying_and_stopping_need_no_pin() {
     }
     let asking = Asking::start(&machine.world, pin_ask(card(), &tries));
     browser.open(&machine.link().await);
-    browser.until("day P/L");
+    browser.until("Day P/L");
     browser.key("Escape", 27);
     assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
     assert_eq!(tries.load(Ordering::SeqCst), 0);
@@ -216,13 +216,13 @@ async fn updates_are_marked_and_a_changed_deed_must_be_read_again() {
     let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
     let mut browser = Browser::start();
     browser.open(&machine.link().await);
-    browser.until("day P/L");
+    browser.until("Day P/L");
     asking.shown().await;
     read_it();
     let mut newer = code_card();
     newer.lines[4] = line("position", "+3 -> +1", Mark::Changed);
     asking.updates.send(newer.clone()).expect("sent");
-    browser.until("position (changed)");
+    browser.until("Position (changed)");
     browser.screenshot("page-changed");
     // Another deed, and a press before the page could show it: refused.
     browser.eval("window.fetchWas = fetch; window.fetch = (u, o) => u === '/state' ? new Promise(() => {}) : fetchWas(u, o)");
@@ -243,7 +243,7 @@ async fn the_page_says_when_its_time_is_over_and_what_is_too_quick() {
     let mut browser = Browser::start();
     let mut asking = Asking::start(&machine.world, ask(code_card(), 3));
     browser.open(&machine.link().await);
-    browser.until("day P/L");
+    browser.until("Day P/L");
     asking.shown().await;
     assert_eq!(asking.answer().await, Answer::Expired);
     browser.until("Time ran out. Nothing was sent.");
@@ -257,13 +257,13 @@ async fn a_link_works_once() {
     let link = machine.link().await;
     let (mut first, mut second) = (Browser::start(), Browser::start());
     first.open(&link);
-    first.until("day P/L");
+    first.until("Day P/L");
     asking.shown().await;
     second.open(&link);
     second.until("This link was used before");
     // A reload of the tab that used it goes on.
     first.call("Page.reload", &serde_json::json!({}));
-    first.until("day P/L");
+    first.until("Day P/L");
     first.click("#deny");
     assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
 }
