@@ -4,7 +4,7 @@ use super::turn::Turn;
 use super::{Answer, Ask, Channel, Notice, native, page, text, turn};
 use crate::gate::Tier;
 use crate::gate::card::Card;
-use crate::system::{Paths, World, browser, clock, mono_ms, wall_ms};
+use crate::system::{Paths, World, browser, mono_ms};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -273,8 +273,9 @@ impl Screen {
     }
 
     /// The local time of the deadline.
+    #[cfg(unix)]
     pub(super) fn until_text(&self) -> String {
-        clock::local_time(wall_ms().saturating_add(self.left_ms()))
+        crate::system::clock::local_time(crate::system::wall_ms().saturating_add(self.left_ms()))
     }
 
     /// Returns when the time is over.

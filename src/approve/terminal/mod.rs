@@ -4,7 +4,6 @@
 //! stdout must be terminals; that alone proves nothing about who sits there, so in tier pin the PIN is asked as well.
 //! Takes no turn: the person came here by themselves.
 
-#[cfg(unix)]
 mod keys;
 mod paper;
 
@@ -13,7 +12,6 @@ use super::{Answer, Ask, DWELL_MS, Verify, text};
 use crate::gate::Tier;
 use crate::gate::card::Card;
 use crate::system::mono_ms;
-#[cfg(unix)]
 use keys::{Key, Keys};
 use paper::Paper;
 use secrecy::SecretString;
@@ -27,9 +25,6 @@ const REPRINT_MS: u64 = 8000;
 /// The longest word or PIN.
 const TYPED_MAX: usize = 256;
 
-#[cfg(not(unix))]
-const NOT_BUILT: &str = "asking in a terminal is not built for this system yet; use the page";
-
 /// How typing ended early.
 enum Cut {
     /// Ctrl-C, Ctrl-D, or the terminal is gone.
@@ -39,7 +34,6 @@ enum Cut {
 }
 
 /// Shows the card and reads the decision, as [`super::Desk::ask`] does on the desktop.
-#[cfg(unix)]
 pub async fn ask(
     ask: Ask,
     updates: watch::Receiver<Card>,
@@ -81,22 +75,10 @@ pub async fn ask(
     answer
 }
 
-/// Shows the card and reads the decision.
-#[cfg(not(unix))]
-pub async fn ask(
-    _ask: Ask,
-    _updates: watch::Receiver<Card>,
-    _stop: CancellationToken,
-    _shown: oneshot::Sender<()>,
-) -> Answer {
-    Answer::Nobody(NOT_BUILT.to_owned())
-}
-
 /// Reads a PIN without showing it (`presence set`, `resume`); `None` when the person left.
 ///
 /// # Errors
 /// A sentence: stdin or stdout is no terminal.
-#[cfg(unix)]
 pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
     let keys = Keys::open()?;
     let mut talk = Talk {
@@ -116,17 +98,7 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
         .map(|typed| SecretString::from(typed.as_str())))
 }
 
-/// Reads a PIN without showing it.
-///
-/// # Errors
-/// On this system: not built yet.
-#[cfg(not(unix))]
-pub async fn read_pin(_question: &str) -> Result<Option<SecretString>, String> {
-    Err(NOT_BUILT.to_owned())
-}
-
 /// One talk with the person.
-#[cfg(unix)]
 struct Talk {
     keys: Keys,
     paper: Paper,
@@ -138,7 +110,6 @@ struct Talk {
     printed_ms: u64,
 }
 
-#[cfg(unix)]
 impl Talk {
     async fn decide(&mut self, screen: &Screen) -> Answer {
         self.print(screen);

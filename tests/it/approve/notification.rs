@@ -238,6 +238,19 @@ async fn without_a_server_nobody_is_asked_and_that_is_said_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_keeps_nobody_waiting() {
+    let desktop = Desktop::start();
+    let world = desktop.world_with(&[("DISPLAY", "")]);
+    let mut before = Asking::start(&world, ask(card(), 2));
+    before.shown().await;
+    desktop.freeze_notifications();
+    assert_eq!(before.answer().await, Answer::Expired);
+    let since = Instant::now();
+    is_nobody(&Asking::click(&world).answer().await, "no answer within 2 s");
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_cannot_ask_are_not_used() {
     let desktop = Desktop::without_notifications();
     let world = desktop.world_with(&[("DISPLAY", "")]);

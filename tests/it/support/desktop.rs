@@ -134,6 +134,13 @@ impl Desktop {
         self.end("xfce4-notifyd");
     }
 
+    /// Stops the notification daemon where it stands: it neither answers nor goes away.
+    pub(crate) fn freeze_notifications(&self) {
+        for (_, child) in self.children.iter().filter(|(name, _)| *name == "xfce4-notifyd") {
+            self.run("kill", "procps", &["-STOP", &child.id().to_string()]);
+        }
+    }
+
     fn end(&mut self, name: &str) {
         for (_, child) in self.children.iter_mut().filter(|(n, _)| *n == name) {
             let _ = child.kill();
