@@ -2,3 +2,4 @@
 
 mod approve;
 mod support;
+mod trade;

@@ -2,3 +2,6 @@
 
 pub(crate) mod browser;
 pub(crate) mod desktop;
+pub(crate) mod program;
+pub(crate) mod sim;
+pub(crate) mod tools;
