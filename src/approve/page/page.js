@@ -43,6 +43,7 @@
     show("stop-row", false);
     show("acts", false);
     at("bar").style.width = "0";
+    scrollTo(0, 0);
     document.title = text + " · Countersign";
   };
 

@@ -105,24 +105,4 @@ impl View {
             digest: String::new(),
         }
     }
-
-    /// Whether a person who saw the other one saw what this one would do. Facts that move by themselves do not count:
-    /// the gate judges them again.
-    pub(super) fn same_deed(&self, other: &Self) -> bool {
-        (
-            &self.badge,
-            &self.account,
-            &self.headline,
-            &self.warnings,
-            &self.free,
-            &self.approve,
-        ) == (
-            &other.badge,
-            &other.account,
-            &other.headline,
-            &other.warnings,
-            &other.free,
-            &other.approve,
-        )
-    }
 }

@@ -6,7 +6,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and measures real time"
 )]
@@ -135,6 +134,13 @@ impl Desktop {
         self.end("xfce4-notifyd");
     }
 
+    /// Stops the notification daemon where it stands: it neither answers nor goes away.
+    pub(crate) fn freeze_notifications(&self) {
+        for (_, child) in self.children.iter().filter(|(name, _)| *name == "xfce4-notifyd") {
+            self.run("kill", "procps", &["-STOP", &child.id().to_string()]);
+        }
+    }
+
     fn end(&mut self, name: &str) {
         for (_, child) in self.children.iter_mut().filter(|(n, _)| *n == name) {
             let _ = child.kill();
@@ -243,7 +249,7 @@ impl Desktop {
     pub(crate) fn settle(&self) {
         self.popup();
         self.run("xdotool", "xdotool", &["mousemove", "5", "795"]);
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_secs(1));
     }
 
     fn geometry(&self, window: &str) -> (i32, i32, i32, i32) {
