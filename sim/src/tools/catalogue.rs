@@ -127,7 +127,7 @@ impl Tool {
         if let (false, Some(members)) = (required.is_empty(), schema.as_object_mut()) {
             members.insert("required".into(), json!(required));
         }
-        let read = self.scope == Scope::Read;
+        let read = self.scope == Read;
         json!({
             "name": self.name,
             "title": title(self.name),
