@@ -7,6 +7,7 @@ use super::args::Args;
 use super::platform::{Drawing, Platform};
 use crate::clock;
 use crate::market::Refusal;
+use crate::market::instrument::Contract;
 use crate::service::State;
 
 type Outcome = Result<Value, Refusal>;
@@ -55,7 +56,7 @@ fn workspaces(state: &State, caller: &Caller) -> Value {
 fn open_chart(state: &mut State, caller: &Caller, args: &Args) -> Outcome {
     let contract = args
         .contract_if_given()?
-        .map_or_else(|| "ES 12-26".to_owned(), |c| c.name());
+        .map_or_else(|| "ES 12-26".to_owned(), Contract::name);
     let period = args.count("period")?.unwrap_or(5);
     let title = format!(
         "{contract} {period} {}",
@@ -182,7 +183,7 @@ fn emit(state: &mut State, caller: &Caller, args: &Args) -> Outcome {
 }
 
 fn create(state: &mut State, caller: &Caller, args: &Args) -> Outcome {
-    let contract = args.contract_if_given()?.map(|c| c.name());
+    let contract = args.contract_if_given()?.map(Contract::name);
     let id = state.platform.id("alert");
     let alert = json!({
         "alert_id": id,

@@ -41,7 +41,7 @@ const SIGNALS: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// Runs a tool of this file; `None` where it is another's.
-pub(crate) fn run(state: &mut State, caller: &Caller, name: &str, args: &Args) -> Option<Outcome> {
+pub(crate) fn run(state: &State, caller: &Caller, name: &str, args: &Args) -> Option<Outcome> {
     Some(match name {
         "GetJournalTrades" => trades(state, caller, args),
         "GetSignalHistory" => Ok(signals(state, caller, args)),

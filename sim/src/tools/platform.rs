@@ -1,4 +1,4 @@
-//! NinjaTrader and CrossTrade beside the market: what the tools on strategies, scripts, jobs, charts and alerts
+//! `NinjaTrader` and `CrossTrade` beside the market: what the tools on strategies, scripts, jobs, charts and alerts
 //! work on, and the two logs.
 
 use std::collections::BTreeMap;

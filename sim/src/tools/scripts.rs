@@ -1,4 +1,4 @@
-//! NinjaScript: the files of the user, compiling, and the symbols that can be looked up.
+//! `NinjaScript`: the files of the user, compiling, and the symbols that can be looked up.
 
 use serde_json::{Value, json};
 
