@@ -142,8 +142,8 @@ impl Incoming {
             Kind::TimeoutAfter => self.run_whole().await.map(|_| timeout()),
             Kind::SlowHeaders => {
                 let (parts, body) = self.run_whole().await?;
-                // About 250 bytes of head share the seconds.
-                pace.set(u64::try_from(fault.pause().as_millis() / 250).unwrap_or(1).max(1));
+                // A head has about 150 bytes.
+                pace.spread(150, fault.pause());
                 Ok(Response::from_parts(parts, Body::from(body)))
             }
             Kind::WrongId => {

@@ -57,7 +57,7 @@ pub(crate) enum Kind {
     DuplicateAnswer,
     /// 307 to `location`.
     Redirect,
-    /// Run it and send the answer one byte at a time, `seconds` for the whole of its headers.
+    /// Run it and send the head of the answer one byte at a time over `seconds`.
     SlowHeaders,
     /// Forget all sessions.
     SessionLost,

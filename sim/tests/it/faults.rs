@@ -1,9 +1,10 @@
 //! What goes wrong on demand, and what was executed nonetheless.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crosstrade_sim::options::Options;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::{Desk, body, buy_one, final_message, header, quiet};
 
