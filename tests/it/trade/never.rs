@@ -263,7 +263,7 @@ async fn there_is_no_notification_server() {
     assert!(text(&result).starts_with("NOT SENT"), "{}", text(&result));
     assert!(text(&result).contains("nobody was asked"), "{}", text(&result));
     assert!(text(&result).contains("countersign watch"), "{}", text(&result));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?} {:#?}", began.elapsed(), desk.home.journal());
     desk.check(&[], &["held", "voided"]).await;
 }
 
@@ -305,6 +305,8 @@ async fn the_position_changed_between_card_and_click() {
         read.then_some(())
     };
     until("a look at the positions", seen).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    eprintln!("{}", desk.screen.text());
     desk.screen.until("-3 -> -2").await;
     desk.desktop.settle();
     desk.desktop.click(Button::Middle);
