@@ -167,7 +167,7 @@ impl ReadLane {
     /// # Errors
     /// As [`Self::own`].
     pub async fn list(&self, method: &str, key: &str) -> Result<Vec<String>, Failure> {
-        super::http::list_all(
+        http::list_all(
             PAGES,
             key,
             |params| async move { self.own(method, &params).await },
