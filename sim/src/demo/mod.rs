@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 /// What a demo can fail with: a plain sentence.
 pub type Failed = String;
 
+/// A breath between two proposals.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(4);
+
 /// How the person decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Person {
@@ -123,6 +126,8 @@ async fn propose(
     approve: bool,
     control: &Control,
 ) -> Result<bool, Failed> {
+    // The service grants 3 requests a second; a person would not be quicker.
+    tokio::time::sleep(PAUSE).await;
     let deed = format!(
         "{} {} {} on {}",
         order["side"].as_str().unwrap_or_default(),
