@@ -28,9 +28,17 @@ pub(super) fn place(effect: &mut Effect<'_>, call: &Call, facts: &Facts, gone: O
     let others = working(facts, call.account(), call.instrument());
     if reduces && effect.exact() && fields.template.is_none() {
         let fits = others.is_some_and(|others| {
-            let same = others.iter().copied().filter(|order| {
-                order.side == side && is_stop(order) == kind.is_stop() && Some(order.id.as_str()) != gone
-            });
+            // A market order fills at once: only others of its kind compete for the same position with it. What
+            // stays working after it is named by a warning.
+            let competes = |order: &Order| match kind {
+                OrderKind::Market => order.kind == Some(OrderKind::Market),
+                OrderKind::Limit => !is_stop(order),
+                OrderKind::Stop | OrderKind::StopLimit => is_stop(order),
+            };
+            let same = others
+                .iter()
+                .copied()
+                .filter(|order| order.side == side && competes(order) && Some(order.id.as_str()) != gone);
             total(same).saturating_add(i64::from(quantity)) <= held.saturating_abs()
         });
         if fits {

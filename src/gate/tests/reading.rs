@@ -466,6 +466,7 @@ fn the_room_stays_pure() {
     };
     let mut files = of(gate);
     files.extend(of(&format!("{gate}/effect")));
+    files.extend(of(&format!("{gate}/lines")));
     files.retain(|path| path.extension().is_some_and(|end| end == "rs"));
     assert!(files.len() > 15);
     for path in files {
