@@ -1,8 +1,158 @@
-//! The command line.
+//! The command line: the words that people type. Data goes to stdout, talk to stderr.
+//!
+//! Owns: verbs, their output, exit codes. Decides nothing: every decision is the gate's or the person's.
+//! May call: every room.
 
+mod account;
+mod args;
+mod checks;
+mod journal;
+mod out;
+mod rules;
+mod service;
+mod status;
+mod switch;
+mod waiting;
+
+use crate::oauth::{Endpoint, Grants};
+use crate::system::{World, log, process};
+use args::{Cli, Verb};
+use clap::Parser;
+use out::Out;
+use std::io::IsTerminal;
 use std::process::ExitCode;
+
+/// The address of `CrossTrade`'s hosted MCP server.
+pub const CROSSTRADE: &str = "https://app.crosstrade.io/v1/api/mcp";
+
+/// How a verb ended (the exit code).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All done.
+    Fine = 0,
+    /// It did not work.
+    Failure = 1,
+    /// Wrong words on the command line.
+    Usage = 2,
+    /// Nobody is signed in.
+    NotSignedIn = 3,
+    /// The service cannot be reached.
+    Unreachable = 4,
+    /// The person said no.
+    Denied = 5,
+    /// Nobody decided in time.
+    Expired = 6,
+    /// The policy, a halt or a definition forbids it.
+    Refused = 7,
+    /// A config file is wrong.
+    Config = 8,
+    /// Some of it was done.
+    Partly = 9,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What every verb gets.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) world: World,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) http: reqwest::Client,
+    pub(crate) out: Out,
+}
+
+impl Context {
+    /// The grants of this endpoint; nothing is opened yet.
+    pub(crate) fn grants(&self) -> Grants {
+        let grants = Grants::open(&self.world, self.endpoint.clone(), self.http.clone());
+        grants.person_is_present();
+        grants
+    }
+}
 
 /// Starts the program.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    process::harden();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let out = Out::new(cli.json);
+    let world = match World::real() {
+        Ok(world) => world,
+        Err(why) => return fail(&out, &why, "set COUNTERSIGN_HOME to a folder of yours", Exit::Config),
+    };
+    let endpoint = match Endpoint::parse(cli.url.as_deref().unwrap_or(CROSSTRADE)) {
+        Ok(endpoint) => endpoint,
+        Err(why) => return fail(&out, &why, "give --url an https address", Exit::Usage),
+    };
+    let verb = match cli.verb {
+        Some(verb) => verb,
+        None if std::io::stdin().is_terminal() => return usage(&Cli::help()),
+        None => Verb::Serve,
+    };
+    let _log = log::start(&world.paths, &world.env);
+    let http = match crate::upstream::client(&endpoint) {
+        Ok(http) => http,
+        Err(why) => return fail(&out, &why, "check the certificates of this system", Exit::Failure),
+    };
+    let context = Context { world, endpoint, http, out };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&context.out, &error.to_string(), "the system is out of threads or files", Exit::Failure),
+    };
+    let exit = runtime.block_on(run(verb, context));
+    // The reader thread may sit in a read that never ends; the process ends all the same.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn run(verb: Verb, context: Context) -> Exit {
+    match verb {
+        Verb::Serve => {
+            match crate::relay::serve(context.world, context.endpoint, std::io::stdin(), std::io::stdout()).await {
+                Ok(()) => Exit::Fine,
+                Err(why) => {
+                    context.out.error(&why, "check the certificates of this system");
+                    Exit::Failure
+                }
+            }
+        }
+        Verb::Login(what) => account::login(&context, &what).await,
+        Verb::Logout { trade } => account::logout(&context, trade).await,
+        Verb::Status => status::status(&context).await,
+        Verb::Doctor => checks::doctor(&context).await,
+        Verb::Policy(what) => rules::policy(&context, &what),
+        Verb::Presence(what) => rules::presence(&context, &what).await,
+        Verb::Arm { minutes } => switch::arm(&context, minutes),
+        Verb::Pending => waiting::pending(&context),
+        Verb::Watch => waiting::watch(&context).await,
+        Verb::Deny { ticket } => waiting::deny(&context, &ticket).await,
+        Verb::Halt => switch::halt(&context),
+        Verb::Resume => switch::resume(&context).await,
+        Verb::Journal(what) => journal::journal(&context, &what),
+        Verb::Tools => service::tools(&context).await,
+        Verb::Call { tool, arguments } => service::call(&context, &tool, arguments.as_deref()).await,
+        Verb::Version => {
+            context.out.data(&format!("countersign {}", env!("CARGO_PKG_VERSION")), &serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+            Exit::Fine
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Help goes to stdout and is no failure; what is wrong goes to stderr.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Fine.into() }
+}
+
+fn fail(out: &Out, why: &str, hint: &str, exit: Exit) -> ExitCode {
+    out.error(why, hint);
+    exit.into()
 }

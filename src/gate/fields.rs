@@ -142,6 +142,7 @@ pub fn strict_refusal(error: &json::JsonError) -> Refusal {
         json::JsonError::NotAnObject | json::JsonError::NotAnArray => "not_an_object",
         json::JsonError::LoneSurrogate(_) => "bad_text",
         json::JsonError::Syntax(_) | json::JsonError::Utf8(_) => "not_json",
+        json::JsonError::TooManyMembers | json::JsonError::Shape(_) => "too_large",
     };
     let reason = value::short(
         &format!("the arguments cannot be read in exactly one way: {error}"),

@@ -17,9 +17,19 @@ pub mod instrument;
 pub mod judge;
 pub mod limits;
 mod lines;
+pub mod outcome;
 pub mod policy;
 pub mod ticket;
 pub mod value;
+
+pub use call::{Call, Refusal};
+pub use card::Card;
+pub use catalogue::Class;
+pub use facts::{Facts, StateRead};
+pub use judge::{Judgement, Verdict};
+pub use limits::Counters;
+pub use policy::Policy;
+pub use ticket::{Cleared, NotRun, Ticket};
 
 /// Milliseconds since the Unix epoch (wall clock) or since an arbitrary start (monotonic): the parameter's name says which.
 pub type Millis = u64;

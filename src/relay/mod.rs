@@ -1,1 +1,488 @@
-//! (being written)
+//! The loop between the client and the lanes.
+//!
+//! Owns: one stdio connection: what is in flight, the one answer to each request, our local tools, held calls.
+//! Refuses to know: how a call is judged (`gate`), how a person is asked (`approve`), how bytes are cut (`wire`).
+//! May call: every room but `cli`.
+
+pub mod facts;
+mod hold;
+mod input;
+pub mod lists;
+mod local;
+mod lookup;
+mod output;
+mod reads;
+mod send;
+pub mod session;
+pub mod settings;
+pub mod signin;
+pub mod tickets;
+mod verbs;
+pub mod words;
+
+use crate::approve::Desk;
+use crate::journal::Journal;
+use crate::oauth::{Endpoint, GrantKind, Grants};
+use crate::system::World;
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
+use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message};
+use crate::wire::frame::Frame;
+use crate::wire::json;
+use lists::Lists;
+use output::Output;
+use session::{InFlight, Refused};
+use settings::Settings;
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tickets::Tickets;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long the end may take without, and with, a sent call whose answer is still awaited.
+const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from_secs(10));
+/// How often dead owners' tickets are looked for, and the parent's life.
+const TICK: Duration = Duration::from_secs(2);
+
+pub(crate) use verbs::one_call;
+pub(crate) use hold::{decide_here, end_held_in, load_policy_at, tool_name};
+
+/// One running relay.
+#[derive(Debug)]
+pub struct Relay {
+    pub(crate) world: World,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) http: reqwest::Client,
+    pub(crate) settings: Result<Settings, String>,
+    pub(crate) out: Output,
+    pub(crate) lists: Lists,
+    pub(crate) grants: Grants,
+    pub(crate) read: ReadLane,
+    pub(crate) trade: TradeLane,
+    pub(crate) desk: Desk,
+    pub(crate) tickets: Tickets,
+    pub(crate) journal: Journal,
+    pub(crate) facts: facts::FactCache,
+    pub(crate) unsealed: hold::Armed,
+    in_flight: Mutex<InFlight>,
+    batches: Mutex<HashMap<Id, Arc<Batch>>>,
+    client: Mutex<Client>,
+    demoted: Mutex<HashSet<String>>,
+    pub(crate) signing_in: Mutex<Option<String>>,
+    refreshing: tokio::sync::Mutex<()>,
+    /// Fires when the connection ends: everything that is held is voided.
+    pub(crate) ending: CancellationToken,
+    /// Tasks that the end waits for.
+    pub(crate) tasks: TaskTracker,
+    /// Sent calls whose answer is awaited.
+    pub(crate) sent: TaskTracker,
+}
+
+/// What the client said of itself, last.
+#[derive(Debug, Default, Clone)]
+struct Client {
+    name: String,
+    version: String,
+    ready: bool,
+}
+
+/// A batch of 2025-03-26: answered as one array when its last request is.
+#[derive(Debug)]
+struct Batch(Mutex<(usize, Vec<String>)>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Relays between this process's stdio and the endpoint until the client leaves.
+///
+/// # Errors
+/// Where TLS cannot be set up on this machine.
+pub async fn serve(
+    world: World,
+    endpoint: Endpoint,
+    source: impl Read + Send + 'static,
+    sink: impl Write + Send + 'static,
+) -> Result<(), String> {
+    let mut frames = input::start(source);
+    let http = crate::upstream::client(&endpoint)?;
+    let relay = Relay::new(world, endpoint, http, Output::start(sink));
+    let ending = crate::system::process::ending();
+    let parent = crate::system::process::parent_id();
+    let mut ending = std::pin::pin!(async move {
+        match ending {
+            Ok(signal) => signal.await,
+            Err(_) => std::future::pending().await,
+        }
+    });
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let why = loop {
+        tokio::select! {
+            frame = frames.recv() => match frame {
+                Some(Frame::Line(line)) => relay.line(&line),
+                Some(Frame::TooLong(head)) => relay.too_long(&head),
+                None => break "the client closed its end",
+            },
+            signal = &mut ending => break signal,
+            _ = tick.tick() => {
+                if relay.out.is_broken() {
+                    break "the client stopped reading for good";
+                }
+                if crate::system::process::parent_id() != parent {
+                    break "the client's process is gone";
+                }
+                relay.recover();
+            }
+        }
+    };
+    tracing::info!(why, "leaving");
+    relay.leave().await;
+    Ok(())
+}
+
+impl Relay {
+    /// A relay over this output. Nothing is read from the network, the keychain or the vault yet.
+    fn new(world: World, endpoint: Endpoint, http: reqwest::Client, out: Output) -> Arc<Self> {
+        let settings = Settings::load(&world.paths);
+        let kept = settings.clone().unwrap_or_default();
+        let budget = kept.budget(&world.paths);
+        let grants = Grants::open(&world, endpoint.clone(), http.clone());
+        let kind = if kept.single_grant { GrantKind::Trade } else { GrantKind::Read };
+        Arc::new_cyclic(|this: &Weak<Self>| {
+            let for_side = this.clone();
+            let side = Box::new(move |message: &Message<'_>| {
+                if let Some(relay) = for_side.upgrade() {
+                    relay.from_upstream(message);
+                }
+            });
+            Self {
+                read: ReadLane::new(http.clone(), endpoint.clone(), grants.clone(), kind, budget.clone(), side),
+                trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
+                lists: Lists::load(&world.paths, endpoint.url()),
+                desk: Desk::new(&world),
+                tickets: Tickets::of(&world.paths),
+                journal: Journal::of(&world.paths),
+                facts: facts::FactCache::default(),
+                unsealed: hold::Armed::default(),
+                in_flight: Mutex::default(),
+                batches: Mutex::default(),
+                client: Mutex::default(),
+                demoted: Mutex::default(),
+                signing_in: Mutex::default(),
+                refreshing: tokio::sync::Mutex::default(),
+                ending: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+                sent: TaskTracker::new(),
+                world,
+                endpoint,
+                http,
+                settings,
+                out,
+                grants,
+            }
+        })
+    }
+
+    /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.
+    pub(crate) fn client_name(&self) -> String {
+        let name = lock(&self.client).name.clone();
+        if name.is_empty() { "an MCP client".to_owned() } else { name }
+    }
+
+    /// A relay without a client, for verbs that decide on other processes' tickets.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up on this machine.
+    pub(crate) fn detached(world: World, endpoint: Endpoint) -> Result<Arc<Self>, String> {
+        let http = crate::upstream::client(&endpoint)?;
+        Ok(Self::new(world, endpoint, http, Output::start(std::io::sink())))
+    }
+
+    /// The tickets of this installation.
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.tickets
+    }
+
+    fn too_long(&self, head: &[u8]) {
+        let id = envelope::recover_id(head);
+        self.malformed(&Malformed { code: words::invalid_request(), reason: "the message is longer than 64 MiB".to_owned(), id, response: false });
+    }
+
+    /// Takes one line of the client. Never waits: work goes into tasks.
+    fn line(self: &Arc<Self>, line: &[u8]) {
+        match envelope::read(line) {
+            Ok(Line::One(message)) => self.message(&message, false),
+            Ok(Line::Batch(messages)) => self.batch(messages),
+            Err(malformed) => self.malformed(&malformed),
+        }
+    }
+
+    fn malformed(&self, what: &Malformed) {
+        if what.response {
+            tracing::warn!(reason = %what.reason, "a broken answer of the client was dropped");
+            return;
+        }
+        tracing::warn!(code = what.code, reason = %what.reason, "a message of the client cannot be read");
+        // Without an id there is nobody to answer to before 2025-11-25, whose schema first allows an error without one.
+        let may = what.id.is_some() || lock(&self.client).version.as_str() >= "2025-11-25";
+        if may {
+            let data = words::data(words::WasSent::No, None);
+            self.out.line(envelope::error(what.id.as_ref(), what.code, &what.reason, Some(&data)));
+        }
+    }
+
+    /// A batch: each member goes its own way, through the same gate (2025-03-26, base protocol, batching).
+    fn batch(self: &Arc<Self>, messages: Vec<Result<Message<'_>, Malformed>>) {
+        let allowed = lock(&self.client).version == "2025-03-26";
+        let ids: Vec<Id> = messages.iter().flatten().filter_map(request_id).cloned().collect();
+        let distinct = ids.iter().collect::<HashSet<_>>().len() == ids.len();
+        if !allowed || !distinct {
+            let reason = if allowed { "one id stands twice in the batch" } else { "batches exist in protocol 2025-03-26 only" };
+            for id in ids.iter().collect::<HashSet<_>>() {
+                self.malformed(&Malformed { code: words::invalid_request(), reason: reason.to_owned(), id: Some(id.clone()), response: false });
+            }
+            return;
+        }
+        let batch = Arc::new(Batch(Mutex::new((ids.len(), Vec::new()))));
+        lock(&self.batches).extend(ids.iter().map(|id| (id.clone(), Arc::clone(&batch))));
+        for message in messages {
+            match message {
+                Ok(message) => self.message(&message, true),
+                Err(malformed) => self.malformed(&malformed),
+            }
+        }
+    }
+
+    /// Writes the one answer to a request that is still open.
+    pub(crate) fn answer(&self, id: &Id, line: String) {
+        if lock(&self.in_flight).end(id) {
+            self.put(id, Some(line));
+        }
+    }
+
+    /// Writes an answer, or notes that there will be none; members of a batch wait for each other.
+    fn put(&self, id: &Id, line: Option<String>) {
+        let Some(batch) = lock(&self.batches).remove(id) else {
+            if let Some(line) = line {
+                self.out.line(line);
+            }
+            return;
+        };
+        let mut state = lock(&batch.0);
+        state.0 = state.0.saturating_sub(1);
+        state.1.extend(line);
+        if state.0 == 0 && !state.1.is_empty() {
+            self.out.line(format!("[{}]", state.1.join(",")));
+        }
+    }
+
+    fn message(self: &Arc<Self>, message: &Message<'_>, in_batch: bool) {
+        match &message.kind {
+            Kind::Request(id) => self.request(id, message, in_batch),
+            Kind::Notification => self.notification(message),
+            Kind::Response(_) => self.forward(message.text),
+        }
+    }
+
+    fn request(self: &Arc<Self>, id: &Id, message: &Message<'_>, in_batch: bool) {
+        let local = matches!(&*message.method, "initialize" | "ping" | "server/discover" | "tools/list" | "tools/call");
+        let meta = message.params.and_then(|params| json::member(params, "_meta").ok().flatten());
+        let progress = meta.and_then(envelope::progress_token);
+        let begun = lock(&self.in_flight).begin(id, progress.clone(), !local, &self.ending);
+        let cancel = match begun {
+            Ok(cancel) => cancel,
+            Err(refused) => {
+                let reason = match refused {
+                    Refused::DuplicateId => "a request of this id is still open",
+                    Refused::TooMany => "too many requests are open",
+                };
+                let data = words::data(words::WasSent::No, None);
+                self.put(id, Some(envelope::error(Some(id), words::invalid_request(), reason, Some(&data))));
+                return;
+            }
+        };
+        match &*message.method {
+            "initialize" if in_batch => self.fail(id, words::invalid_request(), "initialize may not stand in a batch"),
+            "initialize" => self.initialize(id, message.params.unwrap_or("{}")),
+            "ping" => self.answer(id, envelope::response(id, "{}")),
+            // Answered at once, whatever the network does: clients that probe wait for at most a second or so.
+            "server/discover" => self.fail(id, words::method_not_found(), "this server speaks the revisions up to 2025-11-25"),
+            "tools/list" => {
+                let result = self.lists.tools(&local::definitions(!self.lists.is_empty()));
+                self.answer(id, envelope::response(id, &result));
+            }
+            _ if self.out.is_full() => {
+                self.fail(id, words::OUR_ERROR, "NOT SENT. Too much is waiting for this client to read; read first, then ask again");
+            }
+            "tools/call" => self.tools_call(id, message, progress, cancel),
+            method => {
+                if method == "logging/setLevel" {
+                    self.read.log_level(message.params.unwrap_or("{}"));
+                }
+                self.relay_request(id, message, None, cancel);
+            }
+        }
+    }
+
+    /// Answers with an error of our own; nothing was sent.
+    pub(crate) fn fail(&self, id: &Id, code: i32, reason: &str) {
+        let data = words::data(words::WasSent::No, None);
+        self.answer(id, envelope::error(Some(id), code, reason, Some(&data)));
+    }
+
+    /// The handshake, from local state alone.
+    fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
+        let Ok(members) = json::members(params) else {
+            return self.fail(id, words::invalid_params(), "initialize needs an object of parameters");
+        };
+        let find = |key: &str| members.iter().find(|member| member.key == key).map(|member| member.value);
+        let asked = find("protocolVersion").and_then(|raw| json::string(raw).ok()).unwrap_or_default();
+        let version = newest_common(&asked);
+        let info = find("clientInfo").unwrap_or(r#"{"name":"unknown","version":"0"}"#);
+        *lock(&self.client) = Client { name: plain_name(info), version: version.to_owned(), ready: false };
+        self.read.greet(Hello {
+            version: version.to_owned(),
+            capabilities: json::minify(find("capabilities").unwrap_or("{}")).into_owned(),
+            client_info: json::minify(info).into_owned(),
+        });
+        self.answer(id, envelope::response(id, &handshake(version)));
+    }
+
+    fn notification(self: &Arc<Self>, message: &Message<'_>) {
+        match &*message.method {
+            "notifications/initialized" => {
+                lock(&self.client).ready = true;
+                let relay = Arc::clone(self);
+                self.tasks.spawn(async move { relay.arrive().await });
+            }
+            "notifications/cancelled" => {
+                let Some(id) = message.params.and_then(envelope::cancelled_id) else { return };
+                let cancelled = lock(&self.in_flight).cancel(&id);
+                if cancelled.is_some() {
+                    self.put(&id, None);
+                }
+                // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
+                if cancelled == Some(true) {
+                    self.forward(message.text);
+                }
+            }
+            _ => self.forward(message.text),
+        }
+    }
+
+    /// Sends a notification or response of the client upstream, in the background.
+    fn forward(self: &Arc<Self>, text: &str) {
+        let (relay, text) = (Arc::clone(self), text.to_owned());
+        self.tasks.spawn(async move {
+            if let Err(failure) = relay.read.tell(&text).await {
+                tracing::info!(%failure, "a notification could not be passed on");
+            }
+        });
+    }
+
+    /// What the service sends without being asked.
+    fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
+        if let Kind::Request(id) = &message.kind
+            && message.method == "ping"
+        {
+            return self.forward(&envelope::response(id, "{}"));
+        }
+        match &*message.method {
+            "notifications/tools/list_changed" => {
+                let relay = Arc::clone(self);
+                self.tasks.spawn(async move { relay.refresh().await });
+            }
+            "notifications/progress" => {
+                let token = message.params.and_then(envelope::progress_of);
+                if token.is_some_and(|token| lock(&self.in_flight).knows_progress(&token)) {
+                    self.say(message.text);
+                }
+            }
+            _ => self.say(message.text),
+        }
+    }
+
+    /// Writes a notification; while the client does not read they are dropped, not piled up.
+    pub(crate) fn say(&self, text: &str) {
+        if self.out.is_full() {
+            tracing::warn!("a notification was dropped: the client does not read");
+        } else {
+            self.out.line(json::minify(text).into_owned());
+        }
+    }
+
+    /// The client is ready: open the session and see what upstream lists now. Without a sign-in nothing happens here;
+    /// no browser is opened by a handshake.
+    async fn arrive(self: Arc<Self>) {
+        self.refresh().await;
+    }
+
+    /// Lists upstream's tools anew and tells the client where they changed.
+    pub(crate) async fn refresh(self: &Arc<Self>) {
+        let _one = self.refreshing.lock().await;
+        match self.read.list("tools/list", "tools").await {
+            Ok(tools) => {
+                let first = self.lists.is_empty();
+                if self.lists.absorb_read(&tools) || first {
+                    self.list_changed();
+                }
+            }
+            Err(failure) => tracing::info!(%failure, "the tool list could not be refreshed; the last good one stands"),
+        }
+    }
+
+    pub(crate) fn list_changed(&self) {
+        if lock(&self.client).ready {
+            self.say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+        }
+    }
+
+    /// Ends: what is held is voided, calls are cancelled, sessions deleted, a sent call's answer is awaited.
+    pub(crate) async fn leave(&self) {
+        self.ending.cancel();
+        self.tasks.close();
+        self.sent.close();
+        let limit = if self.sent.is_empty() { LEAVE.0 } else { LEAVE.1 };
+        let _ = tokio::time::timeout(limit, async {
+            self.sent.wait().await;
+            tokio::join!(self.read.close(), self.trade.close(), self.tasks.wait());
+        })
+        .await;
+        self.out.finish(200).await;
+    }
+}
+
+fn request_id<'a>(message: &'a Message<'_>) -> Option<&'a Id> {
+    match &message.kind {
+        Kind::Request(id) => Some(id),
+        Kind::Notification | Kind::Response(_) => None,
+    }
+}
+
+/// The client's name from its `clientInfo`, plain ASCII: it stands on cards.
+fn plain_name(info: &str) -> String {
+    let members = json::members(info).unwrap_or_default();
+    let raw = members.iter().find(|member| member.key == "name").map(|member| member.value).unwrap_or_default();
+    let name = json::string(raw).unwrap_or_default();
+    name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect::<String>().trim().to_owned()
+}
+
+/// The result of `initialize`. Every list may change: what upstream really has arrives later.
+fn handshake(version: &str) -> String {
+    debug_assert!(PROTOCOL_VERSIONS.contains(&version));
+    let result = serde_json::json!({
+        "protocolVersion": version,
+        "capabilities": {
+            "tools": { "listChanged": true },
+            "resources": { "listChanged": true, "subscribe": true },
+            "prompts": { "listChanged": true },
+            "logging": {},
+            "completions": {}
+        },
+        "serverInfo": { "name": "countersign", "title": "CrossTrade through Countersign", "version": env!("CARGO_PKG_VERSION") },
+        "instructions": words::INSTRUCTIONS
+    });
+    result.to_string()
+}

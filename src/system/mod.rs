@@ -37,3 +37,9 @@ impl World {
         Ok(Self { env, paths })
     }
 }
+
+/// Starts a task. Tasks of ours end by themselves when the lane, ticket or relay that owns them is cancelled; the
+/// runtime's own shutdown ends the rest.
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}

@@ -1,1 +1,21 @@
-//! (being written)
+//! The remote MCP endpoint over Streamable HTTP.
+//!
+//! Owns: requests, answers, streams, sessions, and what each failure proves about whether a call ran.
+//! Refuses to know: who asked, what a call means, whether it may be sent (that is what [`crate::gate::Cleared`] says).
+//! May call: `oauth` for tokens, `wire`, `system`.
+//!
+//! Two lanes: [`ReadLane`] carries everything with the read grant; [`TradeLane`] carries cleared trade calls and its
+//! own lifecycle, nothing else. Only the trade lane ever holds the trade grant's token.
+
+mod answer;
+mod budget;
+mod failure;
+mod http;
+mod read_lane;
+mod trade_lane;
+
+pub use budget::{Budget, Use};
+pub use failure::Failure;
+pub use http::{PROTOCOL_VERSIONS, client, newest_common};
+pub use read_lane::{Hello, ReadLane, SideEvent};
+pub use trade_lane::{NotSent, Sent, TradeLane};

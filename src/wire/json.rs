@@ -6,16 +6,25 @@
 
 mod keys;
 mod scan;
+mod text;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use super::run;
 use keys::Keys;
-use scan::{Scanner, Text, Unwatched};
+use scan::{Scanner, Unwatched};
+use text::decode;
 
 /// How deep arrays and objects may nest before a message is refused. Real messages stay below 30; the bound keeps
 /// the work and the stack of every later reader small.
 pub const MAX_DEPTH: usize = 128;
+
+/// How many members beside the known ones an envelope or the `params` of a call may have. Real ones have a handful.
+pub const MAX_MEMBERS: usize = 256;
+
+/// The values of the words that a reader asked for, in its order, and the keys of all other members.
+pub(super) type Known<'a, const N: usize> = ([Option<&'a str>; N], Vec<Cow<'a, str>>);
 
 /// Up to this many keys are compared one by one: cheaper than hashing, and most objects are smaller.
 const FEW_KEYS: usize = 16;
@@ -59,6 +68,12 @@ pub enum JsonError {
     /// Half of a surrogate pair, at this byte: legal JSON text (RFC 8259 section 8.2), but no text to anyone.
     #[error("half a surrogate pair at byte {0}")]
     LoneSurrogate(usize),
+    /// More than [`MAX_MEMBERS`] unknown members.
+    #[error("more than {MAX_MEMBERS} unknown members")]
+    TooManyMembers,
+    /// JSON, but a member is missing or of the wrong kind.
+    #[error("{0}")]
+    Shape(&'static str),
 }
 
 /// Reads `text` as one object and returns its members in order. Nested values are checked for syntax and depth only.
@@ -76,7 +91,7 @@ pub fn members(text: &str) -> Result<Vec<Member<'_>>, JsonError> {
             !index.insert(key.clone())
         };
         if repeated {
-            return Err(JsonError::DuplicateKey(key.into_owned()));
+            return Err(JsonError::DuplicateKey(shown(&key)));
         }
         found.push(Member { key, value });
         Ok(())
@@ -90,7 +105,7 @@ pub fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, JsonError
     let mut value = None;
     each_member(text, |found, text| {
         if found == key && value.replace(text).is_some() {
-            return Err(JsonError::DuplicateKey(key.to_owned()));
+            return Err(JsonError::DuplicateKey(shown(key)));
         }
         Ok(())
     })?;
@@ -98,47 +113,112 @@ pub fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, JsonError
 }
 
 /// Calls `found` with each member of the object `text` in order; its error ends the walk.
-pub(super) fn each_member<'a>(
+pub(super) fn each_member<'a, E: From<JsonError>>(
     text: &'a str,
-    mut found: impl FnMut(Cow<'a, str>, &'a str) -> Result<(), JsonError>,
-) -> Result<(), JsonError> {
+    mut found: impl FnMut(Cow<'a, str>, &'a str) -> Result<(), E>,
+) -> Result<(), E> {
     let mut scanner = Scanner::new(text);
     if scanner.skip_blanks() != Some(b'{') {
-        return Err(whole(text).err().unwrap_or(JsonError::NotAnObject));
+        return Err(whole(text).err().unwrap_or(JsonError::NotAnObject).into());
     }
-    scanner.expect(b'{')?;
-    if scanner.skip_blanks() == Some(b'}') {
-        scanner.expect(b'}')?;
-        return scanner.end();
-    }
-    loop {
-        let key = decode(&scanner.key()?)?;
-        let value = scanner.value(1, &mut Unwatched)?;
-        found(key, value)?;
-        if !scanner.more(b'}')? {
-            return scanner.end();
+    if scanner.open(b'{', b'}')? {
+        loop {
+            let key = decode(&scanner.key()?)?;
+            let value = scanner.value(1, &mut Unwatched)?;
+            found(key, value)?;
+            if !scanner.more(b'}')? {
+                break;
+            }
         }
     }
+    Ok(scanner.end()?)
 }
 
 /// Reads `text` as one array and returns its items as untouched text.
 pub fn items(text: &str) -> Result<Vec<&str>, JsonError> {
+    let mut found = Vec::new();
+    each_item(text, |item| {
+        found.push(item);
+        Ok::<(), JsonError>(())
+    })?;
+    Ok(found)
+}
+
+/// Calls `found` with each item of the array `text` in order; its error ends the walk.
+pub(super) fn each_item<'a, E: From<JsonError>>(
+    text: &'a str,
+    mut found: impl FnMut(&'a str) -> Result<(), E>,
+) -> Result<(), E> {
     let mut scanner = Scanner::new(text);
     if scanner.skip_blanks() != Some(b'[') {
-        return Err(whole(text).err().unwrap_or(JsonError::NotAnArray));
+        return Err(whole(text).err().unwrap_or(JsonError::NotAnArray).into());
     }
-    scanner.expect(b'[')?;
-    let mut found = Vec::new();
-    if scanner.skip_blanks() == Some(b']') {
-        scanner.expect(b']')?;
-        return scanner.end().map(|()| found);
-    }
-    loop {
-        found.push(scanner.value(1, &mut Unwatched)?);
-        if !scanner.more(b']')? {
-            return scanner.end().map(|()| found);
+    if scanner.open(b'[', b']')? {
+        loop {
+            found(scanner.value(1, &mut Unwatched)?)?;
+            if !scanner.more(b']')? {
+                break;
+            }
         }
     }
+    Ok(scanner.end()?)
+}
+
+/// Calls `found` with each member of what may be a broken or cut object, up to the first place that does not read:
+/// there the value is `None`. A value counts only if its end was seen, as `12` may be the beginning of `123`.
+pub(super) fn survey<'a>(text: &'a str, mut found: impl FnMut(Cow<'a, str>, Option<&'a str>)) {
+    let mut scanner = Scanner::new(text);
+    scanner.skip_blanks();
+    let Ok(mut more) = scanner.open(b'{', b'}') else {
+        return;
+    };
+    while more {
+        let Ok(Ok(key)) = scanner.key().map(|key| decode(&key)) else {
+            return;
+        };
+        let value = scanner.value(1, &mut Unwatched).ok();
+        let after = scanner.more(b'}').ok();
+        found(key, value.filter(|_| after.is_some()));
+        more = after == Some(true);
+    }
+}
+
+/// The members of the object `text` that `words` names, in that order, and the keys of all others. Refused are, as
+/// two readers could disagree on them: any repeated key, any key that differs from a word in letter case only, and
+/// more than [`MAX_MEMBERS`] members.
+pub(super) fn known<'a, const N: usize>(text: &'a str, words: [&str; N]) -> Result<Known<'a, N>, JsonError> {
+    let mut values = [None; N];
+    let mut others: Vec<Cow<'a, str>> = Vec::new();
+    each_member(text, |key, value| {
+        let folded = keys::fold(&key);
+        let slot = words
+            .iter()
+            .zip(&mut values)
+            .find(|(word, _)| keys::fold(&Cow::Borrowed(**word)) == folded);
+        match slot {
+            Some((word, _)) if key != *word => {
+                return Err(JsonError::CaseTwins((*word).to_owned(), shown(&key)));
+            }
+            Some((_, slot)) if slot.is_some() => return Err(JsonError::DuplicateKey(shown(&key))),
+            Some((_, slot)) => *slot = Some(value),
+            None if others.contains(&key) => return Err(JsonError::DuplicateKey(shown(&key))),
+            None if others.len() >= MAX_MEMBERS => return Err(JsonError::TooManyMembers),
+            None => others.push(key),
+        }
+        Ok(())
+    })?;
+    Ok((values, others))
+}
+
+/// The first two of `keys` that differ in letter case only, or not at all.
+pub(super) fn twins(keys: &[Cow<'_, str>]) -> Result<(), JsonError> {
+    let mut seen: HashMap<Cow<'_, str>, &Cow<'_, str>> = HashMap::new();
+    for key in keys {
+        if let Some(earlier) = seen.insert(keys::fold(key), key) {
+            return Err(JsonError::CaseTwins(shown(earlier), shown(key)));
+        }
+    }
+    Ok(())
 }
 
 /// Checks one whole value by RFC 8259: syntax, depth, and nothing trailing.
@@ -176,9 +256,9 @@ pub fn minify(text: &str) -> Cow<'_, str> {
     let (mut kept, mut at, mut in_string) = (0, 0, false);
     loop {
         at = if in_string {
-            scan::string_end(bytes, at)
+            run::string_end(bytes, at)
         } else {
-            scan::token_end(bytes, at)
+            run::token_end(bytes, at)
         };
         match bytes.get(at) {
             None => break,
@@ -213,19 +293,13 @@ fn copy_run(copy: &mut Option<String>, text: &str, from: usize, to: usize) {
         .push_str(text.get(from..to).unwrap_or_default());
 }
 
-/// The text of a string literal; borrowed where it has no escapes.
-fn decode<'a>(text: &Text<'a>) -> Result<Cow<'a, str>, JsonError> {
-    if let Some(at) = text.lone {
-        return Err(JsonError::LoneSurrogate(at));
+/// A key as an error shows it: a peer chose its length, and the error may go back to that peer.
+fn shown(key: &str) -> String {
+    const LONGEST: usize = 80;
+    match key.char_indices().nth(LONGEST) {
+        None => key.to_owned(),
+        Some((end, _)) => format!("{}…", key.get(..end).unwrap_or_default()),
     }
-    let inner = text
-        .literal
-        .get(1..text.literal.len().saturating_sub(1))
-        .unwrap_or_default();
-    if !text.escaped {
-        return Ok(Cow::Borrowed(inner));
-    }
-    scan::unescape(inner).map(Cow::Owned).ok_or(JsonError::Syntax(0))
 }
 
 #[cfg(test)]

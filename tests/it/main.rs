@@ -1,1 +1,5 @@
 //! One integration binary; each area is a module.
+
+mod approve;
+mod support;
+mod trade;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::scan::{Text, Watch};
-use super::{FEW_KEYS, JsonError, decode};
+use super::scan::Watch;
+use super::text::{Text, decode};
+use super::{FEW_KEYS, JsonError, shown};
 
 /// The keys of the open objects.
 #[derive(Default)]
@@ -39,12 +40,12 @@ impl<'a> Watch<'a> for Keys<'a> {
         if !level.many.is_empty() {
             return match level.many.insert(folded, key.clone()) {
                 None => Ok(()),
-                Some(earlier) => Err(twins(earlier, key)),
+                Some(earlier) => Err(twins(&earlier, &key)),
             };
         }
         let mine = self.few.get(level.start..).unwrap_or_default();
         if let Some((_, earlier)) = mine.iter().find(|(other, _)| *other == folded) {
-            return Err(twins(earlier.clone(), key));
+            return Err(twins(earlier, &key));
         }
         let many = mine.len() >= FEW_KEYS;
         self.few.push((folded, key));
@@ -65,17 +66,17 @@ impl<'a> Watch<'a> for Keys<'a> {
     }
 }
 
-fn twins(earlier: Cow<'_, str>, later: Cow<'_, str>) -> JsonError {
+fn twins(earlier: &str, later: &str) -> JsonError {
     if earlier == later {
-        JsonError::DuplicateKey(later.into_owned())
+        JsonError::DuplicateKey(shown(later))
     } else {
-        JsonError::CaseTwins(earlier.into_owned(), later.into_owned())
+        JsonError::CaseTwins(shown(earlier), shown(later))
     }
 }
 
 /// The key without its letter case. Down, up and down again, character by character, so that also those pairs meet
 /// that one step keeps apart: `ẞ`/`ß`/`ss`, `ς`/`σ`, the Kelvin sign and `k`.
-fn fold<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
+pub(super) fn fold<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
     if key
         .bytes()
         .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())

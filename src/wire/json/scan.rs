@@ -1,18 +1,9 @@
 //! The scanner under the JSON reader: walks over RFC 8259 text byte by byte, without recursion and without copies.
 //! Refuses to know: which keys may stand together (`keys.rs` watches that).
 
+use super::super::run;
+use super::text::{Text, hex4};
 use super::{JsonError, MAX_DEPTH};
-
-/// One string literal as it was passed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'a> {
-    /// The literal, quotes included.
-    pub(super) literal: &'a str,
-    /// Whether it has any escape.
-    pub(super) escaped: bool,
-    /// Where the first half surrogate pair stands in the whole text, if there is one.
-    pub(super) lone: Option<usize>,
-}
 
 /// Is told of what the scanner passes inside a value.
 pub(super) trait Watch<'a> {
@@ -110,6 +101,16 @@ impl<'a> Scanner<'a> {
         }
         self.at += 1;
         Ok(())
+    }
+
+    /// Passes the opening of an array or object; if it is empty also its end (false).
+    pub(super) fn open(&mut self, open: u8, close: u8) -> Result<bool, JsonError> {
+        self.expect(open)?;
+        if self.skip_blanks() == Some(close) {
+            self.at += 1;
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     /// Nothing but blanks may follow.
@@ -261,7 +262,7 @@ impl<'a> Scanner<'a> {
         let (mut escaped, mut lone) = (false, None);
         self.expect(b'"')?;
         loop {
-            self.at = string_end(self.bytes, self.at);
+            self.at = run::string_end(self.bytes, self.at);
             match self.peek() {
                 Some(b'"') => break self.at += 1,
                 Some(b'\\') => {
@@ -312,79 +313,4 @@ impl<'a> Scanner<'a> {
         }
         found
     }
-}
-
-/// The text between the quotes of a literal that the scanner passed without half surrogate pairs.
-pub(super) fn unescape(inner: &str) -> Option<String> {
-    let mut text = String::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        text.push_str(plain);
-        let (char, length) = match escape.as_bytes().first()? {
-            b'b' => ('\u{8}', 1),
-            b'f' => ('\u{c}', 1),
-            b'n' => ('\n', 1),
-            b'r' => ('\r', 1),
-            b't' => ('\t', 1),
-            b'u' => unicode(escape.as_bytes())?,
-            other => (char::from(*other), 1),
-        };
-        text.push(char);
-        rest = escape.get(length..)?;
-    }
-    text.push_str(rest);
-    Some(text)
-}
-
-/// The character of `uXXXX` or `uXXXX\uXXXX`, and how many bytes it took.
-fn unicode(escape: &[u8]) -> Option<(char, usize)> {
-    let high = hex4(escape, 1)?;
-    if let 0xD800..=0xDBFF = high {
-        let low = hex4(escape, 7)?.checked_sub(0xDC00)?;
-        return Some((char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + low)?, 11));
-    }
-    Some((char::from_u32(high)?, 5))
-}
-
-fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..at + 4)?
-        .iter()
-        .try_fold(0, |unit, byte| Some(unit * 16 + char::from(*byte).to_digit(16)?))
-}
-
-/// Where the plain run of a string ends: at a quote, a backslash or a control character, or at the end.
-pub(super) fn string_end(bytes: &[u8], at: usize) -> usize {
-    run_end::<0x20, b'\\'>(bytes, at)
-}
-
-/// Where the run outside of strings ends: at a quote, a blank or a control character, or at the end.
-pub(super) fn token_end(bytes: &[u8], at: usize) -> usize {
-    run_end::<0x21, b'"'>(bytes, at)
-}
-
-/// The first place from `at` on of a byte below `BELOW`, a quote, or the byte `OTHER`; else the length. Looks at
-/// eight bytes in one step, as results of 100 MB pass through here.
-fn run_end<const BELOW: u8, const OTHER: u8>(bytes: &[u8], at: usize) -> usize {
-    let rest = bytes.get(at..).unwrap_or_default();
-    let (words, tail) = rest.as_chunks::<8>();
-    for (count, word) in words.iter().enumerate() {
-        let hits = hits::<BELOW, OTHER>(u64::from_le_bytes(*word));
-        if hits != 0 {
-            return at + count * 8 + (hits.trailing_zeros() / 8) as usize;
-        }
-    }
-    let stops = |byte: &u8| *byte < BELOW || *byte == b'"' || *byte == OTHER;
-    let plain = tail.iter().position(stops).unwrap_or(tail.len());
-    at + words.len() * 8 + plain
-}
-
-/// Sets the top bit of each byte that ends a run. A borrow can set a bit too many above a true hit, never below:
-/// the lowest is exact.
-fn hits<const BELOW: u8, const OTHER: u8>(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const TOPS: u64 = ONES * 128;
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, BELOW) | equal(b'"') | equal(OTHER)) & TOPS
 }

@@ -1,5 +1,8 @@
 //! Tables of what is JSON and what is not.
 
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
 use super::*;
 
 #[track_caller]
@@ -199,6 +202,19 @@ fn a_repeated_key_is_found_also_among_many_and_through_escapes() {
 }
 
 #[test]
+fn an_error_does_not_repeat_a_huge_key() {
+    let key = "é".repeat(100_000);
+    let twice = format!("{{\"{key}\":1,\"{key}\":2}}");
+    for error in [
+        members(&twice).unwrap_err(),
+        check_strict(&twice).unwrap_err(),
+        member(&twice, &key).unwrap_err(),
+    ] {
+        assert!(error.to_string().chars().count() < 150);
+    }
+}
+
+#[test]
 fn strict_reading_looks_at_every_depth() {
     for text in [
         "{\"a\":{\"x\":1,\"y\":{\"q\":1}},\"b\":{\"x\":1,\"y\":2},\"x\":[{\"a\":1},{\"a\":2}]}",
@@ -262,4 +278,113 @@ fn minified_text_is_one_line_and_untouched_otherwise() {
     assert_eq!(minify(" 1 "), "1");
     assert_eq!(minify(""), "");
     assert!(!minify("{\"a\nb\r\": \"\\\n\"").contains(['\n', '\r']));
+}
+
+#[test]
+fn a_huge_flat_text_takes_linear_time() {
+    // Quadratic work on these would take minutes, not seconds.
+    let keys: Vec<String> = (0..200_000).map(|n| format!("\"key{n}\":{n}")).collect();
+    let object = format!("{{{}}}", keys.join(","));
+    assert_eq!(members(&object).unwrap().len(), 200_000);
+    assert_eq!(check_strict(&object), Ok(()));
+    let array = format!("[{}1]", "{\"a\":1},".repeat(200_000));
+    assert_eq!(items(&array).unwrap().len(), 200_001);
+    assert_eq!(check_strict(&array), Ok(()));
+    let spread = array.replace(',', " ,\n");
+    assert_eq!(minify(&spread), array);
+}
+
+/// Any JSON value; keys come from few letters, so that twins by case occur.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        let key = prop_oneof![3 => "[abAB]{0,2}", 1 => any::<String>()];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::vec((key, inner), 0..6)
+                .prop_map(|members| Value::from(members.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// Whether two keys of one object differ in letter case only, by a plain reading of serde's value.
+fn has_twins(value: &Value) -> bool {
+    let fold = |key: &String| keys::fold(&Cow::Borrowed(key)).into_owned();
+    match value {
+        Value::Object(members) => {
+            let folded: HashSet<String> = members.keys().map(fold).collect();
+            folded.len() < members.len() || members.values().any(has_twins)
+        }
+        Value::Array(items) => items.iter().any(has_twins),
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_serde_writes_reads_as_serde_reads_it(value in value(), pretty in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        // serde rounds the last digit of some numbers, so it is asked for the whole as well as for the parts.
+        let value: Value = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(whole(&text), Ok(()));
+        prop_assert_eq!(check_strict(&text).is_err(), has_twins(&value));
+        match &value {
+            Value::Object(expected) => {
+                let found: Map<String, Value> = members(&text)
+                    .unwrap()
+                    .into_iter()
+                    .map(|member| (member.key.into_owned(), serde_json::from_str(member.value).unwrap()))
+                    .collect();
+                prop_assert_eq!(&found, expected);
+            }
+            Value::Array(expected) => {
+                let found: Vec<Value> =
+                    items(&text).unwrap().into_iter().map(|item| serde_json::from_str(item).unwrap()).collect();
+                prop_assert_eq!(&found, expected);
+            }
+            Value::String(expected) => prop_assert_eq!(&*string(&text).unwrap(), expected),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn minified_text_means_the_same_and_is_minimal(value in value()) {
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        let small = minify(&pretty);
+        prop_assert_eq!(&*small, serde_json::to_string(&value).unwrap());
+        prop_assert!(matches!(minify(&small), Cow::Borrowed(text) if text == &*small));
+    }
+
+    #[test]
+    fn text_of_any_kind_is_judged_as_serde_judges_it(
+        text in prop_oneof![
+            any::<String>(),
+            "[\\[\\]{},:\" 0-9a-]{0,24}",
+            "[-+0-9.eE]{0,8}",
+            "\"(\\\\[\"/bfnrtux\\\\]|[0-9a-fA-F]{4}|[ -~]){0,6}\"",
+        ],
+    ) {
+        let serde = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        prop_assert_eq!(whole(&text).is_ok(), serde, "{}", text);
+        let strict = check_strict(&text).is_ok();
+        prop_assert!(!strict || serde, "{}", text);
+        let small = minify(&text);
+        prop_assert!(!small.contains(['\n', '\r']));
+        prop_assert_eq!(minify(&small), &*small);
+        let _ = (members(&text), items(&text), string(&text), member(&text, "a"));
+    }
+
+    #[test]
+    fn bytes_of_any_kind_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = (check_strict(&text), members(&text), string(&text), minify(&text));
+        let _ = super::super::envelope::read(&bytes);
+        let _ = super::super::envelope::recover(&bytes);
+    }
 }

@@ -1,0 +1,270 @@
+//! The desk: one ask from the turn to the answer. Picks the channel, keeps the time, leaves a clean screen.
+
+use super::{Answer, Ask, Channel, Notice, native, page, text, turn};
+use crate::gate::Tier;
+use crate::gate::card::Card;
+use crate::system::{Paths, World, browser, clock, mono_ms, wall_ms};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Asks the person. Cheap to clone; all clones share what is on the screen.
+#[derive(Debug, Clone)]
+pub struct Desk(Arc<Shared>);
+
+/// What the channels share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) world: World,
+    /// Our popup on the screen.
+    pub(super) live: Mutex<Option<native::Live>>,
+}
+
+/// How one showing of a card ended.
+enum Showing {
+    Answered(Answer),
+    /// An exit wants the screen: take the card down, and come again.
+    StepAside,
+}
+
+impl Desk {
+    /// A desk in this world. Touches nothing yet.
+    pub fn new(world: &World) -> Self {
+        Self(Arc::new(Shared {
+            world: world.clone(),
+            live: Mutex::new(None),
+        }))
+    }
+
+    /// What a card of this tier would be decided on now.
+    ///
+    /// # Errors
+    /// A sentence on what is missing, and the command that gives a channel.
+    pub async fn channel(&self, tier: Tier, free_text: bool) -> Result<Channel, String> {
+        let native = native::ready(&self.0.world.env).await;
+        if tier == Tier::Click && !free_text && native.is_ok() {
+            return native;
+        }
+        let notification = match &native {
+            Ok(Channel::Notification { server, .. }) => Some(server.clone()),
+            Ok(Channel::Page { .. }) | Err(_) => None,
+        };
+        match browser::available(&self.0.world.env) {
+            Ok(browser) => Ok(Channel::Page {
+                browser,
+                notification,
+            }),
+            Err(no_browser) => Err(no_channel(native.err().as_deref(), &no_browser)),
+        }
+    }
+
+    /// Asks, and waits for the end of it: a decision, the deadline, `stop`, or tampering. `shown` fires when the card is
+    /// really on the screen; the deadline runs from there. A newer card from `updates` replaces the one shown.
+    ///
+    /// Nothing of this ask is left on the screen when it returns, nor when the future is dropped.
+    pub async fn ask(
+        &self,
+        ask: Ask,
+        updates: watch::Receiver<Card>,
+        stop: CancellationToken,
+        shown: oneshot::Sender<()>,
+    ) -> Answer {
+        let screen = Arc::new(Screen::new(ask.open_for, shown));
+        let clean = CleanUp(self.clone());
+        let answer = tokio::select! {
+            biased;
+            () = stop.cancelled() => Answer::Stopped,
+            () = screen.expired() => Answer::Expired,
+            answer = self.in_turn(&ask, &updates, &screen) => answer,
+        };
+        self.dismiss_all().await;
+        drop(clean);
+        answer
+    }
+
+    async fn in_turn(&self, ask: &Ask, updates: &watch::Receiver<Card>, screen: &Arc<Screen>) -> Answer {
+        if ask.tier == Tier::Passkey {
+            return Answer::Nobody(
+                "passkeys are not built yet; use `countersign presence set pin`".to_owned(),
+            );
+        }
+        loop {
+            let turn = match turn::take(&self.0.world.paths, ask.is_urgent()).await {
+                Ok(turn) => turn,
+                Err(why) => return Answer::Nobody(why),
+            };
+            let showing = tokio::select! {
+                biased;
+                answer = self.show(ask, updates.clone(), screen) => Showing::Answered(answer),
+                () = step_aside(&self.0.world.paths, screen), if !ask.is_urgent() => Showing::StepAside,
+            };
+            // The screen is clean before the next one has it.
+            self.dismiss_all().await;
+            drop(turn);
+            match showing {
+                Showing::Answered(answer) => return answer,
+                Showing::StepAside => {}
+            }
+        }
+    }
+
+    /// The notification decides where it may and can; else the page.
+    async fn show(&self, ask: &Ask, updates: watch::Receiver<Card>, screen: &Arc<Screen>) -> Answer {
+        let fits = text::popup(&ask.card, "00:00:00", None).whole;
+        let mut why_not = None;
+        if ask.by_click() && fits {
+            match native::ask(&self.0, ask, updates.clone(), screen, None).await {
+                Answer::Nobody(why) => why_not = Some(why),
+                answer => return answer,
+            }
+        }
+        if let Err(no_browser) = browser::available(&self.0.world.env) {
+            return Answer::Nobody(no_channel(why_not.as_deref(), &no_browser));
+        }
+        self.show_page(ask, updates, screen).await
+    }
+
+    /// The page, with a notification beside it that can deny and open the page again.
+    async fn show_page(&self, ask: &Ask, updates: watch::Receiver<Card>, screen: &Arc<Screen>) -> Answer {
+        let open = Notify::new();
+        let beside = async {
+            match native::ask(&self.0, ask, updates.clone(), screen, Some(&open)).await {
+                // No notification: the page stands alone.
+                Answer::Nobody(_) | Answer::Expired => std::future::pending().await,
+                answer => answer,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = beside => answer,
+            answer = page::ask(&self.0.world.env, ask, updates.clone(), screen, &open) => answer,
+        }
+    }
+
+    /// Asks for the PIN alone, on a page of this process (`arm`, `resume`): `Approved` once `verify` is content.
+    pub async fn ask_pin(&self, title: &str, verify: super::Verify, stop: CancellationToken) -> Answer {
+        let (shown, _) = oneshot::channel();
+        let screen = Arc::new(Screen::new(page::PIN_OPEN, shown));
+        if let Err(no_browser) = browser::available(&self.0.world.env) {
+            return Answer::Nobody(no_channel(None, &no_browser));
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Answer::Stopped,
+            () = screen.expired() => Answer::Expired,
+            answer = page::ask_pin(&self.0.world.env, title, verify, &screen) => answer,
+        }
+    }
+
+    /// Tells the person something; whether it was shown. Never takes longer than a few seconds.
+    pub async fn notice(&self, notice: Notice) -> bool {
+        native::notice(&self.0.world.env, &notice).await
+    }
+
+    /// Closes what this process has on the screen.
+    pub async fn dismiss_all(&self) {
+        native::sweep(&self.0).await;
+    }
+}
+
+/// Returns when an exit wants the screen; what is shown then knows why it goes.
+async fn step_aside(paths: &Paths, screen: &Screen) {
+    turn::wanted_by_exit(paths).await;
+    screen.aside.store(true, Ordering::Release);
+}
+
+fn no_channel(native: Option<&str>, browser: &str) -> String {
+    let native = native.map(|why| format!("{why}; ")).unwrap_or_default();
+    format!("{native}{browser}. Run `countersign watch` in a terminal on that machine")
+}
+
+/// Closes the popup when an ask is dropped half-way.
+struct CleanUp(Desk);
+
+impl Drop for CleanUp {
+    fn drop(&mut self) {
+        let desk = self.0.clone();
+        if desk.0.live.lock().is_ok_and(|live| live.is_some())
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { desk.dismiss_all().await });
+        }
+    }
+}
+
+/// The time a card has, from the moment it is on the screen.
+#[derive(Debug)]
+pub(super) struct Screen {
+    open_for: Duration,
+    shown: Mutex<Option<oneshot::Sender<()>>>,
+    /// Monotonic milliseconds of the deadline.
+    until: watch::Sender<Option<u64>>,
+    /// The card makes room for an exit, and comes back.
+    aside: AtomicBool,
+}
+
+impl Screen {
+    pub(super) fn new(open_for: Duration, shown: oneshot::Sender<()>) -> Self {
+        Self {
+            open_for,
+            shown: Mutex::new(Some(shown)),
+            until: watch::Sender::new(None),
+            aside: AtomicBool::new(false),
+        }
+    }
+
+    fn open_ms(&self) -> u64 {
+        u64::try_from(self.open_for.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The card is on the screen. Only the first time counts.
+    pub(super) fn mark(&self) {
+        let until = mono_ms().saturating_add(self.open_ms());
+        self.until
+            .send_if_modified(|known| known.is_none() && known.replace(until).is_none());
+        if let Some(shown) = self.shown.lock().ok().and_then(|mut shown| shown.take()) {
+            let _ = shown.send(());
+        }
+    }
+
+    /// Whether the card goes only to make room for an exit. Tells it once.
+    pub(super) fn makes_room(&self) -> bool {
+        self.aside.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the clock runs.
+    pub(super) fn is_marked(&self) -> bool {
+        self.until.borrow().is_some()
+    }
+
+    /// Milliseconds that are left.
+    pub(super) fn left_ms(&self) -> u64 {
+        self.until
+            .borrow()
+            .map_or(self.open_ms(), |until| until.saturating_sub(mono_ms()))
+    }
+
+    /// All the milliseconds there were.
+    pub(super) fn total_ms(&self) -> u64 {
+        self.open_ms()
+    }
+
+    /// The local time of the deadline.
+    pub(super) fn until_text(&self) -> String {
+        clock::local_time(wall_ms().saturating_add(self.left_ms()))
+    }
+
+    /// Returns when the time is over.
+    pub(super) async fn expired(&self) {
+        let mut until = self.until.subscribe();
+        // The sender lives as long as we do.
+        if until.wait_for(Option::is_some).await.is_err() {
+            return std::future::pending().await;
+        }
+        while self.left_ms() > 0 {
+            tokio::time::sleep(Duration::from_millis(self.left_ms().clamp(1, 1000))).await;
+        }
+    }
+}

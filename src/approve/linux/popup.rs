@@ -1,0 +1,308 @@
+//! One card's popup: its keys, its id, and what happens to it.
+
+use super::guard::{Guard, Sight, number, text};
+use super::left::{self, Live};
+use super::server::{Content, NAME, Server};
+use super::{Screen, Shared};
+use crate::approve::text as lines;
+use crate::gate::card::Card;
+use crate::system::mono_ms;
+use futures_util::StreamExt;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::time::Duration;
+use zbus::message::Type;
+use zbus::names::MemberName;
+use zbus::{Connection, MatchRule, Message, MessageStream};
+
+/// How long the monitor may lag behind the signal itself.
+const ECHO_LIMIT: Duration = Duration::from_secs(1);
+const STOP: &str = "Stop AI trading";
+
+/// What happened to the popup.
+#[derive(Debug)]
+pub(super) enum Event {
+    Approved,
+    Denied,
+    Halted,
+    OpenPage,
+    /// The person closed it.
+    Dismissed,
+    /// The server took it down by itself, or an outdated button was pressed.
+    Gone,
+    /// Another program touched it.
+    Foreign(String),
+    /// There is a newer version of the card.
+    Newer(Box<Card>),
+}
+
+/// Random keys of the buttons: a forger would have to read them from the bus first, and is seen by the guard then.
+#[derive(Debug)]
+struct Keys {
+    deny: String,
+    stop: String,
+    page: String,
+    /// A new one for each text shown: a press of an older text approves nothing.
+    approve: String,
+}
+
+/// The popup.
+#[derive(Debug)]
+pub(super) struct Popup<'a> {
+    shared: &'a Shared,
+    server: Server,
+    signals: MessageStream,
+    owners: MessageStream,
+    guard: Option<Guard>,
+    decides: bool,
+    keys: Keys,
+    /// 0 while nothing is on the screen.
+    id: u32,
+    shown_at: u64,
+    /// Summary and body as last shown.
+    last: Option<lines::Popup>,
+    /// The parts of the card that must not change under the mouse.
+    core: Option<(String, String, String, Vec<String>)>,
+    echo: Option<String>,
+}
+
+impl<'a> Popup<'a> {
+    /// Subscribes to everything that can happen to a popup; shows nothing yet.
+    pub(super) async fn new(shared: &'a Shared, server: Server, decides: bool) -> Result<Self, String> {
+        let (signals, owners) = subscribe(&server)
+            .await
+            .map_err(|error| format!("D-Bus: {error}"))?;
+        let guard = Guard::start(&shared.world.env, &server.bus, &server.owner)
+            .await
+            .ok();
+        // The server may have been replaced between finding it and subscribing.
+        if super::server::owner(&server.bus).await? != server.owner {
+            return Err("the notification server was replaced just now".to_owned());
+        }
+        let keys = Keys {
+            deny: random()?,
+            stop: random()?,
+            page: random()?,
+            approve: random()?,
+        };
+        Ok(Self {
+            shared,
+            server,
+            signals,
+            owners,
+            guard,
+            decides,
+            keys,
+            id: 0,
+            shown_at: 0,
+            last: None,
+            core: None,
+            echo: None,
+        })
+    }
+
+    pub(super) fn bus(&self) -> &Connection {
+        &self.server.bus
+    }
+
+    pub(super) fn shown_at(&self) -> u64 {
+        self.shown_at
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.id == 0
+    }
+
+    /// Puts the card on the screen: in place of the text that stands there, or as a new popup.
+    pub(super) async fn show(&mut self, card: &Card, screen: &Screen, in_place: bool) -> Result<(), String> {
+        let hint = (!self.decides)
+            .then_some("Approve it on the page in your browser. You did not ask for this? Deny.");
+        let text = lines::popup(card, &screen.until_text(), hint);
+        if in_place && self.last.as_ref() == Some(&text) {
+            return Ok(());
+        }
+        self.keys.approve = random()?;
+        if !in_place && self.id != 0 {
+            self.server.close(self.id).await;
+            self.id = 0;
+        }
+        let actions = self.actions(card, text.whole);
+        let content = Content {
+            summary: &text.summary,
+            body: &text.body,
+            actions: &actions,
+            stays: true,
+        };
+        let id = self.server.show(&content, self.id).await?;
+        let core = (
+            card.badge.clone(),
+            card.account.clone(),
+            card.headline.clone(),
+            card.warnings.clone(),
+        );
+        if id != self.id || self.core.as_ref() != Some(&core) {
+            self.shown_at = mono_ms();
+        }
+        if id != self.id {
+            left::remember(self.shared, Live::new(&self.server, id)).await;
+        }
+        (self.id, self.core, self.last) = (id, Some(core), Some(text));
+        screen.mark();
+        Ok(())
+    }
+
+    /// Deny comes first, so that it is the left, the first, the focused one wherever there is such a thing.
+    fn actions(&self, card: &Card, whole: bool) -> Vec<(String, String)> {
+        let mut actions = vec![(self.keys.deny.clone(), lines::ascii(&card.deny))];
+        if !self.decides {
+            actions.push((self.keys.page.clone(), "Open page".to_owned()));
+        } else if whole {
+            actions.push((self.keys.approve.clone(), lines::ascii(&card.approve)));
+        }
+        actions.push((self.keys.stop.clone(), STOP.to_owned()));
+        actions
+    }
+
+    /// Waits for the next thing that happens to the popup.
+    pub(super) async fn next(&mut self) -> Event {
+        loop {
+            let event = tokio::select! {
+                biased;
+                sight = watch(self.guard.as_mut()) => self.sighted(sight),
+                message = self.owners.next() => self.owner_changed(message),
+                message = self.signals.next() => self.signalled(message).await,
+            };
+            if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
+    fn sighted(&mut self, sight: Sight) -> Option<Event> {
+        match sight {
+            Sight::Foreign(None, why) => Some(Event::Foreign(why)),
+            Sight::Foreign(Some(id), why) if id != 0 && id == self.id => Some(Event::Foreign(why)),
+            Sight::Pressed(id, key) if id == self.id => {
+                self.echo = Some(key);
+                None
+            }
+            Sight::Foreign(..) | Sight::Pressed(..) | Sight::Nothing => None,
+        }
+    }
+
+    fn owner_changed(&self, message: Option<zbus::Result<Message>>) -> Option<Event> {
+        let same =
+            message.is_some_and(|m| m.is_ok_and(|m| text(&m, 2).as_deref() == Some(&self.server.owner)));
+        (!same).then(|| Event::Foreign("the notification server was stopped or replaced".to_owned()))
+    }
+
+    async fn signalled(&mut self, message: Option<zbus::Result<Message>>) -> Option<Event> {
+        let Some(Ok(message)) = message else {
+            return Some(Event::Foreign("the session bus went away".to_owned()));
+        };
+        let header = message.header();
+        let from_server = header.sender().is_some_and(|s| s.as_str() == self.server.owner);
+        if !from_server || self.id == 0 || number(&message, 0) != Some(self.id) {
+            return None;
+        }
+        match header.member().map(MemberName::as_str) {
+            Some("ActionInvoked") => self.pressed(&text(&message, 1)?).await,
+            Some("NotificationClosed") => Some(self.closed(number(&message, 1)).await),
+            _ => None,
+        }
+    }
+
+    async fn pressed(&mut self, key: &str) -> Option<Event> {
+        if key == self.keys.deny {
+            return Some(Event::Denied);
+        }
+        if key == self.keys.stop {
+            return Some(Event::Halted);
+        }
+        if let Err(why) = self.confirmed(key).await {
+            return Some(Event::Foreign(why));
+        }
+        if key == self.keys.page {
+            return Some(Event::OpenPage);
+        }
+        Some(if self.decides && key == self.keys.approve {
+            Event::Approved
+        } else {
+            Event::Gone
+        })
+    }
+
+    /// The monitor must have shown the same press, with nothing foreign before it.
+    async fn confirmed(&mut self, key: &str) -> Result<(), String> {
+        let looked = tokio::time::timeout(ECHO_LIMIT, async {
+            while self.guard.is_some() && self.echo.as_deref() != Some(key) {
+                let sight = watch(self.guard.as_mut()).await;
+                if let Some(Event::Foreign(why)) = self.sighted(sight) {
+                    return Err(why);
+                }
+            }
+            Ok(())
+        });
+        let outcome = looked
+            .await
+            .unwrap_or_else(|_| Err("the watch on the session bus did not see the click".to_owned()));
+        self.echo = None;
+        outcome
+    }
+
+    /// Reasons: 1 expired, 2 closed by the person, 3 by a call; ours come with another id by then.
+    async fn closed(&mut self, reason: Option<u32>) -> Event {
+        if reason == Some(3) {
+            let looked = tokio::time::timeout(Duration::from_millis(300), async {
+                loop {
+                    let sight = watch(self.guard.as_mut()).await;
+                    if let Some(event) = self.sighted(sight) {
+                        return event;
+                    }
+                }
+            });
+            return looked
+                .await
+                .unwrap_or_else(|_| Event::Foreign("another program closed the popup".to_owned()));
+        }
+        self.id = 0;
+        if reason == Some(2) {
+            Event::Dismissed
+        } else {
+            Event::Gone
+        }
+    }
+}
+
+async fn watch(guard: Option<&mut Guard>) -> Sight {
+    match guard {
+        Some(guard) => guard.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn subscribe(server: &Server) -> zbus::Result<(MessageStream, MessageStream)> {
+    let pressed = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .sender(server.owner.as_str())?
+        .interface(NAME)?
+        .build();
+    let replaced = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .sender(super::bus::DBUS.0)?
+        .member("NameOwnerChanged")?
+        .add_arg(NAME)?
+        .build();
+    let signals = MessageStream::for_match_rule(pressed, &server.bus, None).await?;
+    Ok((
+        signals,
+        MessageStream::for_match_rule(replaced, &server.bus, None).await?,
+    ))
+}
+
+fn random() -> Result<String, String> {
+    let mut bytes = [0u8; 16];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| "the system gives no random numbers".to_owned())?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}

@@ -1,0 +1,42 @@
+//! The place of the macOS prompt (a dialog through `osascript`, Deny as default; DESIGN §6). Not built yet, and says so.
+
+use super::desk::{Screen, Shared};
+use super::{Answer, Ask, Channel, Notice};
+use crate::gate::card::Card;
+use crate::system::Env;
+use tokio::sync::{Notify, watch};
+
+/// A prompt on the screen.
+#[derive(Debug)]
+pub(super) enum Live {}
+
+const NOT_BUILT: &str = "the macOS dialog is not built yet; use the page or `countersign watch`";
+
+/// Whether this system can show a prompt of its own now, and through what.
+pub(super) async fn ready(_env: &Env) -> Result<Channel, String> {
+    Err(NOT_BUILT.to_owned())
+}
+
+/// Shows the card and waits for the decision.
+pub(super) async fn ask(
+    _shared: &Shared,
+    _ask: &Ask,
+    _updates: watch::Receiver<Card>,
+    _screen: &Screen,
+    _page: Option<&Notify>,
+) -> Answer {
+    Answer::Nobody(NOT_BUILT.to_owned())
+}
+
+/// Whether the screen is locked; not asked on this system yet.
+pub(super) async fn locked(_env: &Env) -> Option<&'static str> {
+    None
+}
+
+/// Tells the person something.
+pub(super) async fn notice(_env: &Env, _notice: &Notice) -> bool {
+    false
+}
+
+/// Nothing of ours is ever left on this system's screen yet.
+pub(super) async fn sweep(_shared: &Shared) {}

@@ -1,0 +1,221 @@
+"use strict";
+// Shows what the server tells, as text only, and brings back one answer. Decides nothing.
+(() => {
+  const at = (id) => document.getElementById(id);
+  const main = at("card");
+  let session = "";
+  let core = 0; // the version of what is on the screen; an approval names it
+  let ended = false;
+  let busy = false;
+  let misses = 0;
+  let leftMs = 0;
+  let totalMs = 1;
+  let leftAt = 0;
+  let kind = "card";
+
+  const post = async (path, body) => {
+    const answer = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+    });
+    return { ok: answer.ok, status: answer.status, body: await answer.json() };
+  };
+
+  const say = (text) => { if (at("status").textContent !== text) at("status").textContent = text; };
+  const show = (id, on) => { at(id).hidden = !on; };
+
+  const end = (text) => {
+    ended = true;
+    // What came of it stands where the eye is, in place of "held".
+    at("sub").hidden = true;
+    at("what").append(at("status"));
+    show("changed-note", false);
+    say(text);
+    main.classList.add("ended");
+    for (const id of ["deny", "approve", "halt", "pin"]) at(id).disabled = true;
+    at("pin").value = "";
+    show("pin-row", false);
+    show("timer", false);
+    show("stop-row", false);
+    show("acts", false);
+    at("bar").style.width = "0";
+    document.title = text + " · Countersign";
+  };
+
+  const fact = (line) => {
+    const cell = document.createElement("div");
+    const name = document.createElement("dt");
+    const value = document.createElement("dd");
+    name.textContent = line.label + (line.mark === "changed" ? " (changed)" : line.mark === "warn" ? " (!)" : "");
+    value.textContent = line.value;
+    cell.className = (line.mark === "plain" ? "" : line.mark) + (line.value.length > 26 ? " wide" : "");
+    cell.append(name, value);
+    return cell;
+  };
+
+  const headline = (view) => {
+    const h1 = at("headline");
+    h1.textContent = "";
+    if (view.side && view.headline.startsWith(view.side + " ")) {
+      const side = document.createElement("span");
+      side.className = "side";
+      side.textContent = view.side;
+      h1.append(side, view.headline.slice(view.side.length));
+    } else {
+      h1.textContent = view.headline;
+    }
+  };
+
+  const render = (view) => {
+    kind = view.kind;
+    core = view.core;
+    document.title = (view.kind === "card" ? "Approve? " + view.badge + " · " : "") + view.headline + " · Countersign";
+    main.className = [view.badge === "SIM" ? "sim" : view.kind === "card" ? "live" : "", view.side.toLowerCase()].join(" ");
+    at("badge").textContent = view.badge;
+    at("account").textContent = view.account;
+    headline(view);
+    at("sub").textContent = view.sub;
+    at("warnings").replaceChildren(...view.warnings.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }));
+    show("warnings", view.warnings.length > 0);
+    show("changed-note", view.lines.some((line) => line.mark === "changed"));
+    at("facts").replaceChildren(...view.lines.map(fact));
+    // An odd one out takes the whole row.
+    let half = 0;
+    const cells = [...at("facts").children];
+    cells.forEach((cell, i) => {
+      if (cell.classList.contains("wide")) { half = 0; return; }
+      const next = cells[i + 1];
+      if (half === 0 && (!next || next.classList.contains("wide"))) cell.classList.add("wide");
+      else half = 1 - half;
+    });
+    show("facts", view.lines.length > 0);
+    if (view.free) {
+      at("free-title").textContent = view.free.title + ", " + view.free.bytes + " bytes, whole";
+      if (at("free-text").textContent !== view.free.text) at("free-text").textContent = view.free.text;
+      at("free-digest").textContent = view.free.sha256;
+    }
+    show("free", Boolean(view.free));
+    if (view.client) {
+      const name = document.createElement("b");
+      name.textContent = view.client;
+      at("who").replaceChildren("Asked by ", name, ". You did not ask for this? Deny.");
+    }
+    show("who", Boolean(view.client));
+    show("pin-row", view.pin);
+    const known = document.createElement("b");
+    known.textContent = view.phrase || "";
+    at("pin-hint").replaceChildren(...(view.phrase ? ["Your phrase is ", known, ". If it is not yours, do not type your PIN. "] : []), view.pin_hint);
+    at("deny").textContent = view.deny;
+    at("approve").textContent = view.approve;
+    show("acts", true);
+    show("stop-row", view.kind === "card");
+    at("phrase").textContent = !view.phrase ? "You have set no phrase yet." : view.pin ? "" : "Your phrase: " + view.phrase;
+    at("ticket").textContent = view.ticket;
+    at("digest").textContent = view.digest;
+    show("foot", view.kind === "card");
+    show("timer", true);
+    at("timer-word").textContent = view.kind === "card" ? "denied in " : "closes in ";
+  };
+
+  const tick = () => {
+    if (ended || !session) return;
+    const left = Math.max(0, leftMs - (performance.now() - leftAt));
+    const seconds = Math.ceil(left / 1000);
+    at("left").textContent = Math.floor(seconds / 60) + ":" + String(seconds % 60).padStart(2, "0");
+    at("bar").style.width = Math.min(100, (100 * left) / totalMs) + "%";
+    main.classList.toggle("late", seconds <= 10);
+  };
+
+  let last = "";
+  const take = (state) => {
+    leftMs = state.left_ms;
+    totalMs = Math.max(1, state.total_ms);
+    leftAt = performance.now();
+    const text = JSON.stringify(state.view);
+    if (text !== last) {
+      last = text;
+      render(state.view);
+    }
+    if (state.ended) end(state.ended);
+    tick();
+  };
+
+  const refresh = async () => {
+    if (ended) return;
+    try {
+      const answer = await post("/state", { session });
+      misses = 0;
+      if (answer.ok) take(answer.body);
+      else end(answer.body.error || "This page is closed.");
+    } catch {
+      misses += 1;
+      if (misses >= 4) end("Countersign is no longer there. Nothing can be approved on this page.");
+    }
+    if (!ended) setTimeout(refresh, 700);
+  };
+
+  const answer = async (path, more) => {
+    if (ended || busy) return;
+    busy = true;
+    at("approve").disabled = true;
+    try {
+      const told = await post(path, { session, ...more });
+      if (told.body.ended) end(told.body.ended);
+      else if (told.body.error) say(told.body.error);
+      if (told.body.wait_ms > 0) await new Promise((done) => setTimeout(done, told.body.wait_ms));
+    } catch {
+      say("Countersign did not answer. Nothing was approved as far as this page knows.");
+    }
+    busy = false;
+    if (!ended) {
+      at("approve").disabled = false;
+      if (path === "/approve" && !at("pin-row").hidden) at("pin").focus();
+    }
+  };
+
+  const approve = () => {
+    const pin = at("pin").value;
+    at("pin").value = "";
+    if (!at("pin-row").hidden) {
+      if (!pin) { say("Type your PIN first."); at("pin").focus(); return; }
+      say("Checking the PIN…");
+      answer("/approve", { core, pin });
+    } else {
+      answer("/approve", { core });
+    }
+  };
+  at("approve").addEventListener("click", (e) => { if (e.isTrusted) approve(); });
+  at("deny").addEventListener("click", () => answer("/deny", {}));
+  at("halt").addEventListener("click", () => answer("/halt", {}));
+  at("pin").addEventListener("keydown", (e) => { if (e.key === "Enter" && e.isTrusted) approve(); });
+  addEventListener("keydown", (e) => { if (e.key === "Escape") answer("/deny", {}); });
+
+  const start = async () => {
+    const token = location.hash.slice(1);
+    history.replaceState(null, "", "/");
+    try {
+      session = sessionStorage.getItem("session") || "";
+      if (token) {
+        const opened = await post("/open", { token });
+        if (!opened.ok) { end(opened.body.error || "This link was used before."); return; }
+        session = opened.body.session;
+        sessionStorage.setItem("session", session);
+      }
+      if (!session) { end("This page was opened without its link. Nothing is waiting here."); return; }
+      await refresh();
+      if (!ended) at("deny").focus({ preventScroll: true });
+    } catch {
+      end("Countersign is no longer there. Nothing can be approved on this page.");
+    }
+  };
+  setInterval(tick, 250);
+  start();
+})();

@@ -1,0 +1,333 @@
+//! Asking in a terminal that the person opened (`countersign watch`).
+//!
+//! Owns: what is printed there, and reading words and PINs from it. Refuses to know: tickets, tokens. Both stdin and
+//! stdout must be terminals; that alone proves nothing about who sits there, so in tier pin the PIN is asked as well.
+//! Takes no turn: the person came here by themselves.
+
+#[cfg(unix)]
+mod keys;
+mod paper;
+
+use super::desk::Screen;
+use super::{Answer, Ask, DWELL_MS, Verify};
+use crate::gate::Tier;
+use crate::gate::card::Card;
+use crate::system::mono_ms;
+#[cfg(unix)]
+use keys::{Key, Keys};
+use paper::Paper;
+use secrecy::SecretString;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+const VIA: &str = "terminal";
+/// Facts that moved are printed again no more often than this.
+const REPRINT_MS: u64 = 5000;
+/// The longest word or PIN.
+const TYPED_MAX: usize = 256;
+
+#[cfg(not(unix))]
+const NOT_BUILT: &str = "asking in a terminal is not built for this system yet; use the page";
+
+/// How typing ended early.
+enum Cut {
+    /// Ctrl-C, Ctrl-D, or the terminal is gone.
+    Left,
+    /// There is a newer card.
+    Newer,
+}
+
+/// Shows the card and reads the decision, as [`super::Desk::ask`] does on the desktop.
+#[cfg(unix)]
+pub async fn ask(
+    ask: Ask,
+    updates: watch::Receiver<Card>,
+    stop: CancellationToken,
+    shown: oneshot::Sender<()>,
+) -> Answer {
+    if ask.tier == Tier::Passkey {
+        return Answer::Nobody("a passkey needs the page".to_owned());
+    }
+    let keys = match Keys::open() {
+        Ok(keys) => keys,
+        Err(why) => return Answer::Nobody(why),
+    };
+    let screen = Screen::new(ask.open_for, shown);
+    let card = Some(updates.borrow().clone());
+    let mut talk = Talk {
+        keys,
+        paper: Paper::stdout(),
+        verify: ask.verify,
+        updates: Some(updates),
+        card,
+        seen_ms: 0,
+        printed_ms: 0,
+    };
+    let answer = tokio::select! {
+        biased;
+        () = stop.cancelled() => Answer::Stopped,
+        () = screen.expired() => Answer::Expired,
+        answer = talk.decide(&screen) => answer,
+    };
+    talk.paper.line(match &answer {
+        Answer::Approved { .. } => "Approved.",
+        Answer::Denied { .. } => "Denied. Nothing was sent.",
+        Answer::Halted { .. } => "AI trading is stopped. `countersign resume` allows it again.",
+        Answer::Expired => "\nTime ran out. Nothing was sent.",
+        Answer::Stopped => "\nLeft undecided here.",
+        Answer::Tampered(_) | Answer::Nobody(_) => "\nNot decided here.",
+    });
+    answer
+}
+
+/// Shows the card and reads the decision.
+#[cfg(not(unix))]
+pub async fn ask(
+    _ask: Ask,
+    _updates: watch::Receiver<Card>,
+    _stop: CancellationToken,
+    _shown: oneshot::Sender<()>,
+) -> Answer {
+    Answer::Nobody(NOT_BUILT.to_owned())
+}
+
+/// Reads a PIN without showing it (`presence set`, `resume`); `None` when the person left.
+///
+/// # Errors
+/// A sentence: stdin or stdout is no terminal.
+#[cfg(unix)]
+pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
+    let keys = Keys::open()?;
+    let mut talk = Talk {
+        keys,
+        paper: Paper::stdout(),
+        verify: None,
+        updates: None,
+        card: None,
+        seen_ms: 0,
+        printed_ms: 0,
+    };
+    talk.paper.put(&format!("{}: ", super::text::ascii(question)));
+    Ok(talk
+        .typed(false)
+        .await
+        .ok()
+        .map(|typed| SecretString::from(typed.as_str())))
+}
+
+/// Reads a PIN without showing it.
+///
+/// # Errors
+/// On this system: not built yet.
+#[cfg(not(unix))]
+pub async fn read_pin(_question: &str) -> Result<Option<SecretString>, String> {
+    Err(NOT_BUILT.to_owned())
+}
+
+/// One talk with the person.
+#[cfg(unix)]
+struct Talk {
+    keys: Keys,
+    paper: Paper,
+    verify: Option<Verify>,
+    updates: Option<watch::Receiver<Card>>,
+    card: Option<Card>,
+    /// When what is to be approved was printed last (monotonic).
+    seen_ms: u64,
+    printed_ms: u64,
+}
+
+#[cfg(unix)]
+impl Talk {
+    async fn decide(&mut self, screen: &Screen) -> Answer {
+        self.print(screen);
+        screen.mark();
+        if let Err(answer) = self.read_free_text().await {
+            return answer;
+        }
+        loop {
+            let seconds = screen.left_ms().div_ceil(1000);
+            self.paper.put(&format!(
+                "Type approve, deny or stop, and Enter ({seconds} s left): "
+            ));
+            let word = match self.typed(true).await {
+                Ok(word) => word,
+                Err(Cut::Left) => return Answer::Stopped,
+                Err(Cut::Newer) => {
+                    if let Err(answer) = self.take_newer(screen).await {
+                        return answer;
+                    }
+                    continue;
+                }
+            };
+            match word.trim().to_ascii_lowercase().as_str() {
+                "deny" | "d" | "no" | "n" => return Answer::Denied { via: VIA },
+                "stop" => return Answer::Halted { via: VIA },
+                "approve" if mono_ms().saturating_sub(self.seen_ms) < DWELL_MS => {
+                    self.paper.line("That was too quick to be meant. Read it first.");
+                }
+                "approve" => match self.prove().await {
+                    Ok(true) => return Answer::Approved { via: VIA },
+                    Ok(false) => {}
+                    Err(Cut::Left | Cut::Newer) => return Answer::Stopped,
+                },
+                _ => self.paper.line("Please type one of the three words."),
+            }
+        }
+    }
+
+    fn print(&mut self, screen: &Screen) {
+        if let Some(card) = &self.card {
+            self.paper.card(card, &screen.until_text());
+        }
+        (self.seen_ms, self.printed_ms) = (mono_ms(), mono_ms());
+        self.keys.flush();
+    }
+
+    /// Free text is paged to its end before anything can be approved.
+    async fn read_free_text(&mut self) -> Result<(), Answer> {
+        let Some(free) = self.card.as_ref().and_then(|card| card.free_text.clone()) else {
+            return Ok(());
+        };
+        self.paper.free_head(&free);
+        let pages = paper::pages(&free);
+        for (number, rows) in pages.iter().enumerate() {
+            self.paper.rows(rows);
+            if number.saturating_add(1) == pages.len() {
+                break;
+            }
+            self.paper.put(&format!(
+                "Page {} of {}. Enter goes on, d denies: ",
+                number.saturating_add(1),
+                pages.len()
+            ));
+            loop {
+                match self.keys.next().await {
+                    Key::Enter | Key::Byte(b' ') => break,
+                    Key::Byte(b'd') => return Err(Answer::Denied { via: VIA }),
+                    Key::Leave => return Err(Answer::Stopped),
+                    Key::Byte(_) | Key::Backspace | Key::Clear => {}
+                }
+            }
+            self.paper.line("");
+        }
+        self.seen_ms = mono_ms();
+        Ok(())
+    }
+
+    /// Prints a newer card. A changed free text is paged again.
+    async fn take_newer(&mut self, screen: &Screen) -> Result<(), Answer> {
+        let Some(newer) = self
+            .updates
+            .as_mut()
+            .map(|updates| updates.borrow_and_update().clone())
+        else {
+            return Ok(());
+        };
+        let other_text = self
+            .card
+            .as_ref()
+            .is_some_and(|card| card.free_text != newer.free_text);
+        self.card = Some(newer);
+        self.paper.line("\n\nSomething changed. Read it again:");
+        self.print(screen);
+        if other_text {
+            self.read_free_text().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits for an update that is worth printing: another deed at once, moved facts now and then.
+    async fn newer(updates: &mut Option<watch::Receiver<Card>>, shown: Option<&Card>, printed_ms: u64) {
+        let (Some(updates), Some(shown)) = (updates.as_mut(), shown) else {
+            return std::future::pending().await;
+        };
+        loop {
+            if updates.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let newer = updates.borrow().clone();
+            let same = (
+                &newer.headline,
+                &newer.account,
+                &newer.badge,
+                &newer.warnings,
+                &newer.free_text,
+            ) == (
+                &shown.headline,
+                &shown.account,
+                &shown.badge,
+                &shown.warnings,
+                &shown.free_text,
+            );
+            if !same || (newer != *shown && mono_ms().saturating_sub(printed_ms) >= REPRINT_MS) {
+                updates.mark_changed();
+                return;
+            }
+        }
+    }
+
+    /// Reads to the end of a line; with `echo`, a newer card cuts in.
+    async fn typed(&mut self, echo: bool) -> Result<zeroize::Zeroizing<String>, Cut> {
+        self.keys.flush();
+        let mut typed = zeroize::Zeroizing::new(Vec::with_capacity(TYPED_MAX));
+        loop {
+            let key = tokio::select! {
+                biased;
+                key = self.keys.next() => key,
+                () = Self::newer(&mut self.updates, self.card.as_ref(), self.printed_ms), if echo => return Err(Cut::Newer),
+            };
+            match key {
+                Key::Enter => break,
+                Key::Leave => return Err(Cut::Left),
+                Key::Backspace => {
+                    if typed.pop().is_some() && echo {
+                        self.paper.put("\u{8} \u{8}");
+                    }
+                }
+                Key::Clear => {
+                    let erased = if echo {
+                        "\u{8} \u{8}".repeat(typed.len())
+                    } else {
+                        String::new()
+                    };
+                    self.paper.put(&erased);
+                    typed.clear();
+                }
+                Key::Byte(byte) if typed.len() < TYPED_MAX => {
+                    if !echo {
+                        typed.push(byte);
+                    } else if byte.is_ascii_graphic() || byte == b' ' {
+                        typed.push(byte);
+                        self.paper.put(&char::from(byte).to_string());
+                    }
+                }
+                Key::Byte(_) => {}
+            }
+        }
+        self.paper.line("");
+        Ok(zeroize::Zeroizing::new(
+            String::from_utf8_lossy(&typed).into_owned(),
+        ))
+    }
+
+    /// Asks for the PIN, where one is wanted; `false` when it was wrong.
+    async fn prove(&mut self) -> Result<bool, Cut> {
+        let Some(verify) = self.verify.clone() else {
+            return Ok(true);
+        };
+        self.paper.put("PIN (not shown): ");
+        let pin = self.typed(false).await?;
+        self.paper.line("Checking the PIN ...");
+        match verify(SecretString::from(pin.as_str())).await {
+            Ok(()) => Ok(true),
+            Err(wrong) => {
+                self.paper.line(&super::text::ascii(&wrong.message));
+                tokio::time::sleep(Duration::from_millis(wrong.wait_ms)).await;
+                Ok(false)
+            }
+        }
+    }
+}

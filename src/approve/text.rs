@@ -1,0 +1,194 @@
+//! A card as plain lines: for the notification and the terminal. Whatever comes in, only printable ASCII goes out.
+//!
+//! Refuses to know: who shows the lines. Pure.
+
+use crate::gate::card::{Card, CardLine, Mark};
+use std::fmt::Write as _;
+
+/// The longest line; longer ones are cut, which takes the Approve button off a notification.
+const LINE_MAX: usize = 100;
+/// The most lines of a popup: what still fits a 720-pixel screen with the buttons below.
+const LINES_MAX: usize = 22;
+
+/// A summary up to here is shown whole by every server that was looked at.
+const SUMMARY_SURE: usize = 36;
+
+/// The text of a popup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Popup {
+    /// The bold first line.
+    pub summary: String,
+    /// The lines below, joined by newlines.
+    pub body: String,
+    /// Nothing was cut. A card that does not fit is not approved on the popup.
+    pub whole: bool,
+}
+
+/// The popup of a card; `until` is the local time at which it closes by itself.
+pub fn popup(card: &Card, until: &str, hint: Option<&str>) -> Popup {
+    let mut whole = true;
+    let mut fit = |text: String| {
+        let (line, fits) = cut(&text);
+        whole &= fits;
+        line
+    };
+    // Servers cut a long summary without a word, so the deed is said again where they wrap.
+    let summary = fit(ascii(&format!("{}  {}", card.badge, card.headline)));
+    let mut lines: Vec<String> = Vec::new();
+    if summary.len() > SUMMARY_SURE {
+        lines.push(fit(ascii(&card.headline)));
+    }
+    lines.push(fit(ascii(&format!("Account: {} ({})", card.account, card.badge))));
+    lines.extend(card.warnings.iter().map(|w| fit(format!("!! {}", ascii(w)))));
+    lines.extend(card.lines.iter().map(|line| fit(card_line(line))));
+    if let Some(free) = &card.free_text {
+        lines.push(fit(format!(
+            "{}: {} bytes, read it on the page",
+            ascii(&free.title),
+            free.bytes
+        )));
+    }
+    lines.push(fit(format!(
+        "Asked by {}, order {}, code {}",
+        ascii(&card.client),
+        ascii(&card.ticket),
+        ascii(&card.digest_short)
+    )));
+    lines.push(fit(closing(card, until)));
+    lines.push(fit(ascii(hint.unwrap_or("You did not ask for this? Deny."))));
+    if lines.len() > LINES_MAX {
+        whole = false;
+        lines.truncate(LINES_MAX.saturating_sub(1));
+        lines.push("... more than fits here".to_owned());
+    }
+    Popup {
+        summary,
+        body: lines.join("\n"),
+        whole,
+    }
+}
+
+fn closing(card: &Card, until: &str) -> String {
+    match &card.phrase {
+        Some(phrase) => format!("Open until {until}. Your phrase: {}", ascii(phrase)),
+        None => format!("Open until {until}"),
+    }
+}
+
+/// One fact, with its mark in front, so that colour is never needed to see it.
+pub fn card_line(line: &CardLine) -> String {
+    let mark = match line.mark {
+        Mark::Plain => "",
+        Mark::Warn => "! ",
+        Mark::Changed => "* CHANGED ",
+    };
+    if line.label.is_empty() {
+        format!("{mark}{}", ascii(&line.value))
+    } else {
+        format!("{mark}{}: {}", ascii(&line.label), ascii(&line.value))
+    }
+}
+
+/// Printable ASCII on one line: everything else is written as its code, so that nothing is hidden or turned around.
+pub fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == ' ' || c.is_ascii_graphic() {
+            out.push(c);
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "\\u{{{:X}}}", u32::from(c));
+        }
+    }
+    out
+}
+
+/// For servers that read the body as markup.
+pub fn escape_markup(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+fn cut(line: &str) -> (String, bool) {
+    if line.len() <= LINE_MAX {
+        return (line.to_owned(), true);
+    }
+    (
+        line.chars()
+            .take(LINE_MAX.saturating_sub(3))
+            .chain("...".chars())
+            .collect(),
+        false,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::catalogue::Class;
+    use proptest::prelude::*;
+
+    fn card(text: &str) -> Card {
+        Card {
+            ticket: "7QK4".to_owned(),
+            badge: "LIVE".to_owned(),
+            account: text.to_owned(),
+            side: "SELL".to_owned(),
+            headline: "SELL 2 MES 12-26".to_owned(),
+            approve: "Approve SELL 2 MES".to_owned(),
+            deny: "Deny".to_owned(),
+            lines: vec![CardLine {
+                label: "Type".to_owned(),
+                value: text.to_owned(),
+                mark: Mark::Changed,
+            }],
+            warnings: vec![text.to_owned()],
+            free_text: None,
+            client: text.to_owned(),
+            phrase: Some(text.to_owned()),
+            class: Class::Order,
+            digest_short: "7f3a19c2".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_plain_card_fits() {
+        let popup = popup(&card("PA-1"), "15:41:07", None);
+        assert!(popup.whole);
+        insta::assert_snapshot!(format!("{}\n{}", popup.summary, popup.body), @r"
+        LIVE  SELL 2 MES 12-26
+        Account: PA-1 (LIVE)
+        !! PA-1
+        * CHANGED Type: PA-1
+        Asked by PA-1, order 7QK4, code 7f3a19c2
+        Open until 15:41:07. Your phrase: PA-1
+        You did not ask for this? Deny.
+        ");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_never_whole() {
+        assert!(!popup(&card(&"x".repeat(200)), "15:41:07", None).whole);
+        let mut many = card("PA-1");
+        many.lines = vec![many.lines[0].clone(); 40];
+        assert!(!popup(&many, "15:41:07", None).whole);
+    }
+
+    proptest! {
+        #[test]
+        fn only_printable_ascii_comes_out(text in any::<String>()) {
+            let popup = popup(&card(&text), "15:41:07", None);
+            let fine = |c: char| c == ' ' || c.is_ascii_graphic();
+            prop_assert!(popup.summary.chars().all(fine));
+            prop_assert!(popup.body.lines().count() <= LINES_MAX);
+            prop_assert!(popup.body.lines().all(|line| line.len() <= LINE_MAX && line.chars().all(fine)));
+        }
+
+        #[test]
+        fn escaped_text_holds_no_markup(text in any::<String>()) {
+            let escaped = escape_markup(&text);
+            prop_assert!(!escaped.contains(['<', '>']));
+        }
+    }
+}

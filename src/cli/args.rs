@@ -1,0 +1,132 @@
+//! The words.
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Stands between your AI client and `CrossTrade`: no order leaves without your own approval.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// Another address than CrossTrade's (the simulator)
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+impl Cli {
+    /// The help, as clap prints it.
+    pub(crate) fn help() -> clap::Error {
+        let text = Self::command().render_help();
+        clap::Error::raw(clap::error::ErrorKind::DisplayHelp, text).with_cmd(&Self::command())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Speak MCP on stdin and stdout (what AI clients start; the default without a terminal)
+    Serve,
+    /// Sign in to CrossTrade for reading, or with --trade for trading
+    Login(Login),
+    /// Revoke the sign-in and wipe it here
+    Logout {
+        /// Only the trade sign-in; reading stays
+        #[arg(long)]
+        trade: bool,
+    },
+    /// Am I signed in, is trading on, what is waiting
+    Status,
+    /// Check this installation and say what to do about each fault
+    Doctor,
+    /// The rules for trade calls
+    #[command(subcommand)]
+    Policy(Policy),
+    /// What it takes to approve
+    #[command(subcommand)]
+    Presence(Presence),
+    /// Enter the PIN once, then approve with a click for a while (asks every running process to open its PIN page)
+    Arm {
+        /// Minutes, 1 to 60
+        #[arg(default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=60))]
+        minutes: u64,
+    },
+    /// List the trade calls that wait for you
+    Pending,
+    /// Show waiting trade calls in this terminal and decide on them here
+    Watch,
+    /// Deny a waiting trade call
+    Deny {
+        /// The ticket, such as 7QK4
+        ticket: String,
+    },
+    /// Stop all AI trading on this computer at once
+    Halt,
+    /// Allow AI trading again
+    Resume,
+    /// The record of every ticket and decision
+    #[command(subcommand)]
+    Journal(Journal),
+    /// List the tools that the AI client sees
+    Tools,
+    /// Call one tool the way an AI client would (trade calls are held)
+    Call {
+        /// The tool's name
+        tool: String,
+        /// Its arguments as a JSON object
+        arguments: Option<String>,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Login {
+    /// Sign in for trading
+    #[arg(long)]
+    pub(crate) trade: bool,
+    /// Print the address instead of opening a browser, and take the pasted address of the page you end on
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// One grant for reading and trading, where the service withdraws one when it gives the other
+    #[arg(long)]
+    pub(crate) single_grant: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Read the rules and say what is wrong with them
+    Check,
+    /// Print the rules in force
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Presence {
+    /// Change it
+    Set {
+        /// click: the button of the prompt. pin: your PIN for each order
+        #[arg(value_parser = ["click", "pin"])]
+        tier: String,
+        /// Read the PIN from stdin, one per line: the present one first where there is one, then the new one
+        #[arg(long)]
+        pin_stdin: bool,
+    },
+    /// Print it
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Journal {
+    /// Print the last entries
+    Show {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        last: usize,
+    },
+    /// Check that nothing was changed, removed or inserted
+    Verify,
+    /// Print the whole journal as JSON lines
+    Export,
+}

@@ -1,0 +1,101 @@
+//! `pending`, `watch` and `deny`.
+
+use super::{Context, Exit, out};
+use crate::gate::ticket::{State, Ticket};
+use crate::journal::Journal;
+use crate::relay::tickets::Tickets;
+use crate::relay::{Relay, decide_here, end_held_in};
+use crate::system::clock;
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// How often `watch` looks for new tickets.
+const LOOK: Duration = Duration::from_millis(300);
+
+pub(super) fn pending(context: &Context) -> Exit {
+    let open: Vec<Ticket> = Tickets::of(&context.world.paths).all().into_iter().filter(|ticket| ticket.state.is_open()).collect();
+    let objects: Vec<Value> = open.iter().map(object).collect();
+    let text = if open.is_empty() { "Nothing is waiting.".to_owned() } else { open.iter().map(line).collect::<Vec<_>>().join("\n") };
+    context.out.data(&text, &json!({ "pending": objects }));
+    Exit::Fine
+}
+
+/// A ticket as an object for programs.
+pub(super) fn object(ticket: &Ticket) -> Value {
+    json!({
+        "ticket": ticket.id, "state": ticket.state.word(), "tool": crate::relay::tool_name(ticket), "what": headline(ticket),
+        "client": ticket.client, "digest": ticket.digest, "heldAt": clock::rfc3339(ticket.created_wall),
+        "closesAt": ticket.deadline().map(clock::rfc3339), "reason": ticket.reason,
+    })
+}
+
+/// A ticket on one line.
+pub(super) fn line(ticket: &Ticket) -> String {
+    let until = ticket.deadline().map(|at| format!(", closes {}", clock::local_time(at))).unwrap_or_default();
+    format!("{}  {:<8} {}  (from {}{until})", ticket.id, ticket.state.word(), out::safe(&headline(ticket)), out::safe(&ticket.client))
+}
+
+fn headline(ticket: &Ticket) -> String {
+    ticket.card.as_ref().map_or_else(|| crate::relay::tool_name(ticket), |card| format!("{} {} {}", card.badge, card.account, card.headline))
+}
+
+pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
+    let id = ticket.to_ascii_uppercase();
+    let (tickets, journal) = (Tickets::of(&context.world.paths), Journal::of(&context.world.paths));
+    match end_held_in(&tickets, &journal, &id, State::Denied, "the person denied it (countersign deny)").await {
+        Ok(()) => {
+            context.out.data(&format!("{id} is denied; nothing was sent."), &json!({ "ticket": id, "state": "denied" }));
+            Exit::Fine
+        }
+        Err(error) => {
+            context.out.error(&format!("{id}: {error}"), "`countersign pending` lists what waits");
+            Exit::Failure
+        }
+    }
+}
+
+pub(super) async fn watch(context: &Context) -> Exit {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        context.out.error("watch asks you in a terminal, and this is none", "open a terminal and run it there");
+        return Exit::Usage;
+    }
+    let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
+        Ok(relay) => relay,
+        Err(why) => {
+            context.out.error(&why, "");
+            return Exit::Failure;
+        }
+    };
+    context.out.say("Watching for trade calls that wait for you. Ctrl-C ends the watch; waiting calls stay with their prompts.");
+    let ending = crate::system::process::ending();
+    let watching = async {
+        let mut seen = std::collections::HashSet::new();
+        loop {
+            let held = relay.tickets().all().into_iter().rev().find(|ticket| {
+                ticket.state == State::Held && ticket.endpoint == context.endpoint.url() && !seen.contains(&ticket.id)
+            });
+            match held {
+                Some(ticket) => {
+                    seen.insert(ticket.id.clone());
+                    if let Err(why) = decide_here(&relay, &ticket).await {
+                        context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
+                    }
+                    if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {
+                        context.out.say(&format!("{} {}{}", after.id, after.state.word(), after.reason.map(|why| format!(": {}", out::safe(&why))).unwrap_or_default()));
+                    }
+                }
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    };
+    match ending {
+        Ok(signal) => tokio::select! {
+            () = watching => {}
+            _ = signal => {}
+        },
+        Err(_) => watching.await,
+    }
+    relay.leave().await;
+    Exit::Fine
+}

@@ -1,0 +1,223 @@
+//! What upstream listed: the tools that both grants see, kept on disk so that the next start can answer at once, and
+//! the pinned definitions of every tool that is not known to be read-only.
+//!
+//! Definitions are kept as the texts that came: what the client is given is what upstream wrote.
+
+use crate::gate::catalogue;
+use crate::system::{FileLock, Paths, file};
+use crate::wire::json;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The largest list that is kept.
+const MAX_FILE: u64 = 32 * 1024 * 1024;
+
+/// What is known of a tool's definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// Pinned, and what upstream lists now agrees: the text of its input schema.
+    Holds(String),
+    /// Upstream lists another definition than the pinned one.
+    Changed,
+    /// Upstream lists it, and it was not there when the definitions were pinned.
+    New,
+    /// Upstream does not list it to the grants that we have.
+    Unlisted,
+}
+
+/// The lists of one endpoint.
+#[derive(Debug)]
+pub struct Lists {
+    cache: PathBuf,
+    pins: PathBuf,
+    lock: PathBuf,
+    data: Mutex<Data>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Data {
+    /// The endpoint's URL, for the person who looks into the file.
+    endpoint: String,
+    read: Option<Vec<Box<RawValue>>>,
+    trade: Option<Vec<Box<RawValue>>>,
+    #[serde(skip)]
+    pinned: BTreeMap<String, Pinned>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Pinned {
+    digest: String,
+    definition: Box<RawValue>,
+}
+
+impl Lists {
+    /// Reads what is kept for this endpoint. A file that cannot be read counts as none: upstream is asked anew.
+    pub fn load(paths: &Paths, endpoint: &str) -> Self {
+        let key: String = crate::journal::hash(endpoint).chars().take(16).collect();
+        let (cache, pins) = (paths.cache().join(format!("{key}.json")), paths.state().join(format!("pins-{key}.json")));
+        let parse = |path: &PathBuf| file::read_text(path, MAX_FILE).ok().flatten();
+        let mut data: Data = parse(&cache).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        endpoint.clone_into(&mut data.endpoint);
+        data.pinned = parse(&pins).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        Self { cache, pins, lock: paths.lock("lists.lock"), data: Mutex::new(data) }
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anything was ever listed.
+    pub fn is_empty(&self) -> bool {
+        self.data().read.is_none()
+    }
+
+    /// Whether a trade grant's list was ever seen.
+    pub fn has_trade(&self) -> bool {
+        self.data().trade.is_some()
+    }
+
+    /// The result of `tools/list` for the client: read tools as listed, all others as pinned, then our own.
+    pub fn tools(&self, ours: &[String]) -> String {
+        let data = self.data();
+        let mut texts: Vec<&str> = Vec::new();
+        for raw in data.read.iter().flatten() {
+            let name = name_of(raw.get()).unwrap_or_default();
+            if catalogue::is_known_read_tool(&name) {
+                texts.push(raw.get());
+            }
+        }
+        texts.extend(data.pinned.values().map(|pinned| pinned.definition.get()));
+        texts.extend(ours.iter().map(String::as_str));
+        format!(r#"{{"tools":[{}]}}"#, texts.join(","))
+    }
+
+    /// What is known of a tool.
+    pub fn pin(&self, tool: &str) -> Pin {
+        let data = self.data();
+        let listed = data.trade.iter().flatten().chain(data.read.iter().flatten()).find(|raw| name_of(raw.get()).as_deref() == Some(tool));
+        match (data.pinned.get(tool), listed) {
+            (Some(pinned), Some(raw)) if digest(raw.get()) == pinned.digest => Pin::Holds(schema_of(pinned.definition.get())),
+            (Some(_), Some(_)) => Pin::Changed,
+            (None, Some(_)) => Pin::New,
+            (_, None) => Pin::Unlisted,
+        }
+    }
+
+    /// Takes over what the read grant lists now; true where the client's list changes by it.
+    pub fn absorb_read(&self, tools: &[String]) -> bool {
+        self.absorb(tools, false)
+    }
+
+    /// Takes over what the trade grant lists now; true where something changed.
+    pub fn absorb_trade(&self, tools: &[String]) -> bool {
+        self.absorb(tools, true)
+    }
+
+    fn absorb(&self, tools: &[String], trade: bool) -> bool {
+        let raws: Vec<Box<RawValue>> = tools.iter().filter_map(|text| RawValue::from_string(text.clone()).ok()).collect();
+        let mut data = self.data();
+        let slot = if trade { &mut data.trade } else { &mut data.read };
+        let same = slot.as_ref().is_some_and(|old| old.iter().map(|r| r.get()).eq(raws.iter().map(|r| r.get())));
+        if same {
+            return false;
+        }
+        *slot = Some(raws);
+        if let Ok(text) = serde_json::to_vec(&*data)
+            && let Err(error) = file::write_atomic(&self.cache, &text)
+        {
+            tracing::warn!(%error, "the tool list could not be kept");
+        }
+        true
+    }
+
+    /// Pins every definition that is not known to be read-only and is not pinned yet: done at sign-in, when the
+    /// person is at the desk. Definitions that are pinned already stay, changed or not.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn pin_new(&self) -> std::io::Result<usize> {
+        let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
+        let mut data = self.data();
+        let listed: Vec<Box<RawValue>> = data.trade.iter().flatten().chain(data.read.iter().flatten()).cloned().collect();
+        let before = data.pinned.len();
+        for raw in listed {
+            let Some(name) = name_of(raw.get()).filter(|name| !catalogue::is_known_read_tool(name)) else { continue };
+            data.pinned.entry(name).or_insert_with(|| Pinned { digest: digest(raw.get()), definition: raw });
+        }
+        file::write_atomic(&self.pins, &serde_json::to_vec(&data.pinned)?)?;
+        Ok(data.pinned.len() - before)
+    }
+
+    /// Forgets the trade grant's list (after `logout --trade`); pins stay.
+    pub fn forget_trade(&self) {
+        let mut data = self.data();
+        data.trade = None;
+        if let Ok(text) = serde_json::to_vec(&*data) {
+            let _ = file::write_atomic(&self.cache, &text);
+        }
+    }
+
+    /// How many definitions are pinned.
+    pub fn pinned_count(&self) -> usize {
+        self.data().pinned.len()
+    }
+
+    /// One digest over all pins, to be authenticated inside the sealed payload.
+    pub fn pins_digest(&self) -> String {
+        let data = self.data();
+        let all: String = data.pinned.iter().map(|(name, pinned)| format!("{name}\0{}\n", pinned.digest)).collect();
+        crate::journal::hash(&all)
+    }
+}
+
+fn name_of(definition: &str) -> Option<String> {
+    let members = json::members(definition).ok()?;
+    let raw = members.iter().find(|member| member.key == "name")?.value;
+    json::string(raw).ok().map(std::borrow::Cow::into_owned)
+}
+
+fn schema_of(definition: &str) -> String {
+    let schema = json::members(definition).ok().and_then(|m| m.into_iter().find(|m| m.key == "inputSchema").map(|m| m.value.to_owned()));
+    schema.unwrap_or_else(|| "{}".to_owned())
+}
+
+/// The digest of what a person trusts in a definition: name, description, schema and annotations as canonical JSON
+/// (sorted keys, no blanks), so that a mere re-ordering upstream changes nothing.
+fn digest(definition: &str) -> String {
+    let whole: Value = serde_json::from_str(definition).unwrap_or_default();
+    let mut kept = BTreeMap::new();
+    for key in ["name", "description", "inputSchema", "annotations"] {
+        kept.insert(key, whole.get(key).cloned().unwrap_or_default());
+    }
+    crate::journal::hash(&serde_json::to_string(&kept).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: &str = r#"{"name":"PlaceOrder","description":"d","inputSchema":{"type":"object","properties":{"a":{}}}}"#;
+
+    #[test]
+    fn a_changed_definition_is_seen_and_a_reordered_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let lists = Lists::load(&paths, "https://example.test/mcp");
+        assert_eq!(lists.pin("PlaceOrder"), Pin::Unlisted);
+        assert!(lists.absorb_trade(&[PLACE.to_owned()]));
+        assert_eq!(lists.pin("PlaceOrder"), Pin::New);
+        assert_eq!(lists.pin_new().unwrap(), 1);
+        assert!(matches!(lists.pin("PlaceOrder"), Pin::Holds(schema) if schema.contains("properties")));
+        let again = Lists::load(&paths, "https://example.test/mcp");
+        again.absorb_trade(&[r#"{"inputSchema":{"properties":{"a":{}},"type":"object"},"name":"PlaceOrder","description":"d"}"#.to_owned()]);
+        assert!(matches!(again.pin("PlaceOrder"), Pin::Holds(_)));
+        again.absorb_trade(&[PLACE.replace("\"d\"", "\"e\"")]);
+        assert_eq!(again.pin("PlaceOrder"), Pin::Changed);
+        assert!(again.tools(&[]).contains("\"description\":\"d\""), "the client is given the pinned text");
+    }
+}

@@ -1,0 +1,134 @@
+//! Calls that are not held: reads and unknown methods on the read lane, and our own tools.
+
+use super::{Relay, hold, local, lock, signin, words};
+use crate::gate::{self, call::Route};
+use crate::oauth::TokenError;
+use crate::relay::lists::Pin;
+use crate::upstream::Failure;
+use crate::wire::envelope::{self, Id, Message};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+impl Relay {
+    /// A `tools/call`: ours, a read, or held.
+    pub(super) fn tools_call(self: &Arc<Self>, id: &Id, message: &Message<'_>, progress: Option<Id>, cancel: CancellationToken) {
+        let call = match envelope::tool_call(message.params.unwrap_or("null")) {
+            Ok(call) => call,
+            Err(error) => return self.fail(id, words::invalid_params(), &format!("NOT SENT. The call cannot be read: {error}")),
+        };
+        if local::is_ours(&call.name) {
+            return self.own_tool(id, &call.name, call.arguments.unwrap_or("{}"), cancel);
+        }
+        let schema = match self.lists.pin(&call.name) {
+            Pin::Holds(schema) => Some(schema),
+            Pin::Changed | Pin::New | Pin::Unlisted => None,
+        };
+        let demoted = |tool: &str| lock(&self.demoted).contains(tool);
+        match gate::call::route(call.name_raw, call.arguments, schema.as_deref(), &demoted) {
+            Err(refusal) => self.answer(id, envelope::response(id, &words::refused(refusal.code, &refusal.reason))),
+            Ok(Route::Read) => self.relay_request(id, message, Some(call.name.into_owned()), cancel),
+            Ok(Route::Held(held)) => {
+                // A task or a further round would let a trade call live on outside its ticket (DESIGN fact 2).
+                if let Some(other) = call.others.first() {
+                    let reason = format!("A trade call may not carry \"{}\".", other.escape_debug());
+                    return self.answer(id, envelope::response(id, &words::refused("extra_member", &reason)));
+                }
+                let (relay, id) = (Arc::clone(self), id.clone());
+                self.tasks.spawn(async move {
+                    let result = hold::trade_call(&relay, held, &id, progress, &cancel).await;
+                    relay.answer(&id, envelope::response(&id, &result));
+                });
+            }
+        }
+    }
+
+    /// Relays a request on the read lane and writes its answer.
+    pub(super) fn relay_request(self: &Arc<Self>, id: &Id, message: &Message<'_>, tool: Option<String>, cancel: CancellationToken) {
+        let (relay, id, text, method) = (Arc::clone(self), id.clone(), message.text.to_owned(), message.method.clone().into_owned());
+        self.tasks.spawn(async move {
+            let answer = tokio::select! {
+                () = cancel.cancelled() => return,
+                answer = relay.read.request(&text, &id) => answer,
+            };
+            let line = match answer {
+                Ok(line) => without(&id, &method, line),
+                Err(failure) => relay.read_failure(&id, &method, tool.as_deref(), failure).await,
+            };
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = relay.out.room() => relay.answer(&id, line),
+            }
+        });
+    }
+
+    /// The answer to a read that got none: a tool result that a model can act on, an error for other methods.
+    async fn read_failure(self: &Arc<Self>, id: &Id, method: &str, tool: Option<&str>, failure: Failure) -> String {
+        tracing::info!(%failure, tool, "a read got no answer");
+        let text = match &failure {
+            Failure::Token(TokenError::NotSignedIn) => {
+                let url = if tool.is_some() { signin::in_background(self).await } else { None };
+                words::sign_in(url.as_deref(), "Countersign is not signed in to CrossTrade")
+            }
+            Failure::Scope(_) => {
+                if let Some(tool) = tool {
+                    lock(&self.demoted).insert(tool.to_owned());
+                }
+                words::read_failed("The service says that this tool is not read-only; the next call to it will be held for the person")
+            }
+            other => words::read_failed(&capital(&other.to_string())),
+        };
+        if tool.is_some() {
+            return envelope::response(id, &text);
+        }
+        // Before the first sign-in there is nothing to list; what there is arrives with `list_changed` after it.
+        if matches!(failure, Failure::Token(TokenError::NotSignedIn))
+            && let Some(nothing) = nothing_of(method)
+        {
+            return envelope::response(id, nothing);
+        }
+        let data = words::data(words::WasSent::No, None);
+        envelope::error(Some(id), words::OUR_ERROR, &failure.to_string(), Some(&data))
+    }
+
+    /// One of our own tools.
+    fn own_tool(self: &Arc<Self>, id: &Id, name: &str, arguments: &str, cancel: CancellationToken) {
+        let (relay, id, name, arguments) = (Arc::clone(self), id.clone(), name.to_owned(), arguments.to_owned());
+        self.tasks.spawn(async move {
+            let result = match name.as_str() {
+                words::AWAIT => hold::await_ticket(&relay, &local::ticket_of(&arguments).unwrap_or_default(), &cancel).await,
+                words::WITHDRAW => hold::withdraw(&relay, &local::ticket_of(&arguments).unwrap_or_default()).await,
+                words::SIGN_IN => {
+                    let url = signin::in_background(&relay).await;
+                    words::sign_in(url.as_deref(), "The person has to sign in to CrossTrade")
+                }
+                _ => hold::status(&relay).await,
+            };
+            relay.answer(&id, envelope::response(&id, &result));
+        });
+    }
+}
+
+/// What a client gets from a method that our handshake offers, where there is nothing behind it.
+fn nothing_of(method: &str) -> Option<&'static str> {
+    Some(match method {
+        "resources/list" => r#"{"resources":[]}"#,
+        "resources/templates/list" => r#"{"resourceTemplates":[]}"#,
+        "prompts/list" => r#"{"prompts":[]}"#,
+        "logging/setLevel" => "{}",
+        _ => return None,
+    })
+}
+
+/// Our handshake is answered before upstream's is known, so it offers more than upstream may have: a method that
+/// upstream does not know is answered with nothing instead of an error.
+fn without(id: &Id, method: &str, line: String) -> String {
+    let Some(nothing) = nothing_of(method) else { return line };
+    let Ok(envelope::Line::One(message)) = envelope::read(line.as_bytes()) else { return line };
+    let unknown = message.error.is_some_and(|error| crate::wire::json::member(error, "code").is_ok_and(|code| code == Some("-32601")));
+    if unknown { envelope::response(id, nothing) } else { line }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

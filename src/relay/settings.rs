@@ -1,0 +1,88 @@
+//! `settings.toml`: what verbs set for this installation.
+
+use crate::gate::Tier;
+use crate::system::{Paths, file};
+use crate::upstream::Budget;
+use serde::{Deserialize, Serialize};
+
+/// The settings of this installation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// What it takes to approve (`presence set`). Account rules in the policy may raise it.
+    pub tier: Tier,
+    /// Words that the person chose: they stand on each card, so that a look-alike can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phrase: Option<String>,
+    /// One grant for both lanes (`login --single-grant`).
+    pub single_grant: bool,
+    /// What one PIN frees for the armed time: `exits` or `all`.
+    pub armed: Armed,
+    /// How long a trade call is held before it is answered with "waiting", in seconds (5 to 240).
+    pub hold_seconds: u64,
+    /// The service's request budget for one user, per second; 0 for a server without one.
+    pub requests_per_second: f64,
+    /// The burst that the service allows.
+    pub burst: f64,
+}
+
+/// What the armed time covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Armed {
+    /// Exits and protective stops: a click; everything else asks for the PIN.
+    Exits,
+    /// Every trade call: a click.
+    All,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tier: Tier::Click,
+            phrase: None,
+            single_grant: false,
+            armed: Armed::Exits,
+            hold_seconds: 45,
+            requests_per_second: 3.0,
+            burst: 20.0,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings; without a file the defaults.
+    ///
+    /// # Errors
+    /// A plain sentence that names the file, and line and column where it is wrong.
+    pub fn load(paths: &Paths) -> Result<Self, String> {
+        let path = paths.settings();
+        let name = path.display();
+        let text = file::read_text(&path, 64 * 1024).map_err(|error| format!("{name}: {error}"))?;
+        let settings: Self = match text {
+            Some(text) => toml::from_str(&text).map_err(|error| format!("{name}: {error}"))?,
+            None => Self::default(),
+        };
+        if !(5..=240).contains(&settings.hold_seconds) {
+            return Err(format!("{name}: hold_seconds must be 5 to 240"));
+        }
+        if settings.phrase.as_deref().is_some_and(|p| p.len() > 60 || !p.bytes().all(|b| (0x20..0x7f).contains(&b))) {
+            return Err(format!("{name}: phrase must be plain ASCII of at most 60 characters"));
+        }
+        Ok(settings)
+    }
+
+    /// The request budget that these settings give, shared with all processes.
+    pub fn budget(&self, paths: &Paths) -> Budget {
+        Budget::new(paths, self.requests_per_second, self.burst)
+    }
+
+    /// Writes the settings.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn save(&self, paths: &Paths) -> std::io::Result<()> {
+        let text = toml::to_string(self).map_err(std::io::Error::other)?;
+        file::write_atomic(&paths.settings(), text.as_bytes())
+    }
+}

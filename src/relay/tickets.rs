@@ -1,0 +1,165 @@
+//! Tickets as files: shared by all processes, owned by one, decided once.
+//!
+//! `ID.json` is the ticket (replaced whole). `ID.owner` is locked by the process that shows the card, for as long as
+//! it lives: whoever can take it has found a dead owner. `ID.sender` is locked by the process that sends its call.
+//! `ID.turn` is locked for the moment of a decision: whoever
+//! holds it re-reads the ticket, and only a `held` one may be decided. So a page, a terminal and a second process
+//! can race, and one of them wins.
+
+use crate::gate::Ticket;
+use crate::system::{FileLock, Paths, file};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The longest ticket file: written code travels in the arguments.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+/// How long a decision waits for another one that is being written.
+const TURN: Duration = Duration::from_secs(3);
+/// Ended tickets are kept this long, so that outcomes can be read again.
+const KEPT_MS: u64 = 7 * 24 * 3600 * 1000;
+
+/// The folder of tickets.
+#[derive(Debug, Clone)]
+pub struct Tickets {
+    folder: PathBuf,
+}
+
+/// What is kept beside a ticket after its end.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notes {
+    /// The client has read the outcome.
+    pub read: bool,
+    /// The person has looked at an unknown outcome.
+    pub acknowledged: bool,
+    /// What looking after an unknown outcome found.
+    pub found: Option<String>,
+}
+
+/// A ticket that this process owns: the lock tells the others that its owner lives.
+#[derive(Debug)]
+pub struct Owned {
+    /// The ticket's id.
+    pub id: String,
+    _lock: FileLock,
+}
+
+impl Tickets {
+    /// The folder of this installation; nothing is opened.
+    pub fn of(paths: &Paths) -> Self {
+        Self { folder: paths.tickets() }
+    }
+
+    fn path(&self, id: &str, end: &str) -> PathBuf {
+        self.folder.join(format!("{id}.{end}"))
+    }
+
+    /// Takes a free id and its owner lock. The ticket itself is written by [`Self::save`].
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn claim_new(&self, make_id: impl Fn([u8; 3]) -> String) -> io::Result<Owned> {
+        for _ in 0..64 {
+            let id = make_id(random()?);
+            if self.path(&id, "json").exists() {
+                continue;
+            }
+            if let Some(lock) = FileLock::try_take(&self.path(&id, "owner"))? {
+                return Ok(Owned { id, _lock: lock });
+            }
+        }
+        Err(io::Error::other("no free ticket id"))
+    }
+
+    /// Writes the ticket, synced.
+    ///
+    /// # Errors
+    /// As the file system says; the old ticket then still stands.
+    pub fn save(&self, ticket: &Ticket) -> io::Result<()> {
+        let text = serde_json::to_vec(ticket)?;
+        file::write_atomic(&self.path(&ticket.id, "json"), &text)
+    }
+
+    /// Reads one ticket. Ids of the wrong form find nothing (they come from the client).
+    ///
+    /// # Errors
+    /// As the file system says, and for a file that is no ticket.
+    pub fn load(&self, id: &str) -> io::Result<Option<Ticket>> {
+        if id.is_empty() || id.len() > 8 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Ok(None);
+        }
+        let Some(text) = file::read_bounded(&self.path(id, "json"), MAX_FILE)? else { return Ok(None) };
+        Ok(Some(serde_json::from_slice(&text)?))
+    }
+
+    /// The notes of a ticket; none yet where they cannot be read.
+    pub fn notes(&self, id: &str) -> Notes {
+        let text = file::read_bounded(&self.path(id, "notes"), 64 * 1024).ok().flatten();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    /// Keeps the notes of a ticket. They are told again if they are lost, so a failure is only logged.
+    pub fn save_notes(&self, id: &str, notes: &Notes) {
+        let text = serde_json::to_vec(notes).unwrap_or_default();
+        if let Err(error) = file::write_atomic(&self.path(id, "notes"), &text) {
+            tracing::warn!(%error, "notes could not be kept");
+        }
+    }
+
+    /// All tickets that can be read, newest first.
+    pub fn all(&self) -> Vec<Ticket> {
+        let Ok(folder) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let ids = names.filter_map(|name| name.strip_suffix(".json").filter(|id| !id.starts_with('.')).map(str::to_owned));
+        let mut all: Vec<Ticket> = ids.filter_map(|id| self.load(&id).ok().flatten()).collect();
+        all.sort_by_key(|ticket| std::cmp::Reverse(ticket.created_wall));
+        all
+    }
+
+    /// The turn to decide on a ticket. Re-read the ticket after taking it.
+    ///
+    /// # Errors
+    /// Where the turn cannot be had in time.
+    pub async fn turn(&self, id: &str) -> io::Result<FileLock> {
+        FileLock::take(&self.path(id, "turn"), TURN).await
+    }
+
+    /// The right to send this ticket's call; `None` where somebody has it. Held until the outcome is written.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn sender(&self, id: &str) -> io::Result<Option<FileLock>> {
+        FileLock::try_take(&self.path(id, "sender"))
+    }
+
+    /// Takes over a ticket whose owner is dead; `None` while it lives, or while somebody is sending its call.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn adopt(&self, id: &str) -> io::Result<Option<Owned>> {
+        let Some(lock) = FileLock::try_take(&self.path(id, "owner"))? else { return Ok(None) };
+        let nobody_sends = self.sender(id)?.is_some();
+        Ok(nobody_sends.then(|| Owned { id: id.to_owned(), _lock: lock }))
+    }
+
+    /// Removes ended tickets that are older than a week, with their lock files.
+    pub fn sweep(&self, now_wall: u64) {
+        for ticket in self.all() {
+            let ended = ticket.ended_wall.unwrap_or(now_wall);
+            if ticket.state.is_final() && ended.saturating_add(KEPT_MS) < now_wall {
+                for end in ["json", "notes", "owner", "turn", "sender"] {
+                    let _ = std::fs::remove_file(self.path(&ticket.id, end));
+                }
+            }
+        }
+    }
+}
+
+fn random() -> io::Result<[u8; 3]> {
+    use ring::rand::SecureRandom;
+    let mut bytes = [0; 3];
+    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(bytes)
+}

@@ -1,0 +1,201 @@
+//! Every sentence that a model or its person reads from us, in one place. Each says first what was *not* done, and
+//! then the one right next step. A golden test holds them all.
+
+use rmcp::model::{CallToolResult, ContentBlock, ErrorCode};
+use serde_json::{Value, json};
+
+/// The local tool that waits for a decision.
+pub const AWAIT: &str = "countersign_await_approval";
+/// The local tool that takes a waiting call back.
+pub const WITHDRAW: &str = "countersign_withdraw";
+/// The local tool that tells how things stand.
+pub const STATUS: &str = "countersign_status";
+/// The local tool that is all there is before the first sign-in.
+pub const SIGN_IN: &str = "countersign_sign_in";
+
+/// Our own JSON-RPC error code: outside the range that JSON-RPC reserves, so that it cannot pass for upstream's.
+pub const OUR_ERROR: i32 = -31_000;
+
+/// Whether a call left the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WasSent {
+    /// No byte of it.
+    No,
+    /// Yes, and its outcome is known.
+    Yes,
+    /// It may have: the outcome is unknown.
+    Unknown,
+}
+
+impl WasSent {
+    fn word(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The `data` of our own JSON-RPC errors.
+pub fn data(sent: WasSent, ticket: Option<&str>) -> String {
+    let mut inner = json!({ "sent": sent.word() });
+    if let (Some(ticket), Some(object)) = (ticket, inner.as_object_mut()) {
+        object.insert("ticket".into(), ticket.into());
+    }
+    json!({ "countersign": inner }).to_string()
+}
+
+/// A tool result of our own: text for the model, the same facts as structured content.
+pub fn result(text: &str, facts: Value, is_error: bool) -> String {
+    let content = vec![ContentBlock::text(text)];
+    let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
+    result.result_type = None;
+    result.structured_content = Some(facts);
+    serde_json::to_string(&result).unwrap_or_else(|_| r#"{"content":[],"isError":true}"#.to_owned())
+}
+
+/// The JSON-RPC code for a request that is no request.
+pub fn invalid_request() -> i32 {
+    ErrorCode::INVALID_REQUEST.0
+}
+
+/// The JSON-RPC code for a method that is not there.
+pub fn method_not_found() -> i32 {
+    ErrorCode::METHOD_NOT_FOUND.0
+}
+
+/// The JSON-RPC code for parameters that are wrong.
+pub fn invalid_params() -> i32 {
+    ErrorCode::INVALID_PARAMS.0
+}
+
+/// A trade call that was refused before anyone was asked.
+pub fn refused(code: &str, reason: &str) -> String {
+    let text = format!("NOT SENT. {reason}");
+    result(&text, json!({ "status": "refused", "sent": "no", "code": code, "reason": reason }), true)
+}
+
+/// A trade call that waits for the person.
+pub fn waiting(ticket: &str, what: &str, until: Option<&str>) -> String {
+    let until = until.map(|at| format!(" The question closes at {at}.")).unwrap_or_default();
+    let text = format!(
+        "NOT SENT yet: {what} waits for the person's approval on their own screen as ticket {ticket}.{until} \
+         Tell the person that it waits there, then call {AWAIT} with ticket \"{ticket}\". \
+         Do not call the trade tool again: the order goes out by itself at the moment of approval."
+    );
+    result(&text, json!({ "status": "not_sent_waiting_for_person", "sent": "no", "ticket": ticket, "next": AWAIT }), false)
+}
+
+/// A second call that is the same as an open one.
+pub fn already_waiting(ticket: &str, what: &str) -> String {
+    let text = format!(
+        "{what} is already waiting for the person as {ticket}; this call placed nothing. Call {AWAIT} with ticket \"{ticket}\"."
+    );
+    result(&text, json!({ "status": "already_waiting", "sent": "no", "ticket": ticket, "next": AWAIT }), false)
+}
+
+/// A ticket that ended without being sent.
+pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
+    let next = match state {
+        "denied" => "Do not ask again unless the person tells you to.",
+        "expired" => "Nobody decided in time. Ask the person whether they still want it before you call again.",
+        "withdrawn" => "It was taken back before a decision.",
+        _ => "Tell the person; call again only if they want it.",
+    };
+    let text = format!("NOT SENT. {what} (ticket {ticket}) was {state}: {reason}. {next}");
+    result(&text, json!({ "status": state, "sent": "no", "ticket": ticket, "reason": reason }), true)
+}
+
+/// A ticket whose call was sent and answered; `upstream` is the service's own result.
+pub fn answered(ticket: &str, accepted: bool, upstream: &str, what: &str) -> String {
+    let upstream: Value = serde_json::from_str(upstream).unwrap_or_else(|_| upstream.into());
+    let said = service_text(&upstream);
+    let (status, text) = if accepted {
+        ("accepted", format!("SENT once, after the person approved {what} (ticket {ticket}); the service accepted it: {said}"))
+    } else {
+        ("rejected", format!("SENT once, after the person approved {what} (ticket {ticket}); the service REJECTED it: {said}"))
+    };
+    result(&text, json!({ "status": status, "sent": "yes", "ticket": ticket, "result": upstream }), !accepted)
+}
+
+/// A ticket whose call may have been executed.
+pub fn unknown(ticket: &str, why: &str, look: Option<&str>, what: &str) -> String {
+    let look = look.unwrap_or("Countersign is looking at orders and positions; ask again in a minute");
+    let text = format!(
+        "OUTCOME UNKNOWN. {what} (ticket {ticket}) was sent once and the answer was lost: {why}. It may or may not have been \
+         executed. Do NOT send it again. {look}. Tell the person to check orders and positions in NinjaTrader, and call \
+         {AWAIT} with ticket \"{ticket}\" for what was found."
+    );
+    result(&text, json!({ "status": "unknown", "sent": "unknown", "ticket": ticket, "reason": why, "found": look }), true)
+}
+
+/// The call is on its way and the answer is not there yet.
+pub fn sending(ticket: &str, what: &str) -> String {
+    let text = format!(
+        "The person approved {what} (ticket {ticket}); it is being sent now and the answer is not there yet. \
+         Do not call the trade tool again; call {AWAIT} with ticket \"{ticket}\"."
+    );
+    result(&text, json!({ "status": "sending", "sent": "unknown", "ticket": ticket, "next": AWAIT }), false)
+}
+
+/// An outcome that nobody has read yet answers an identical call: that call placed nothing.
+pub fn earlier(ticket: &str, outcome: &str) -> String {
+    let mut value: Value = serde_json::from_str(outcome).unwrap_or_default();
+    let said = value.get("content").and_then(|c| c.get(0)).and_then(|c| c.get("text")).and_then(Value::as_str).unwrap_or_default();
+    let text = format!("This call placed nothing: the same call was made before as ticket {ticket}. Its outcome: {said}");
+    let mut facts = value.get_mut("structuredContent").map(Value::take).unwrap_or_default();
+    if let Some(facts) = facts.as_object_mut() {
+        facts.insert("repeated".into(), true.into());
+    }
+    let is_error = value.get("isError").and_then(Value::as_bool).unwrap_or(true);
+    result(&text, facts, is_error)
+}
+
+/// No ticket of that id.
+pub fn no_ticket(ticket: &str) -> String {
+    let shown: String = ticket.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    let text = format!("There is no ticket \"{shown}\". Call {STATUS} for today's tickets. Nothing was sent by this call.");
+    result(&text, json!({ "status": "no_such_ticket", "sent": "no" }), true)
+}
+
+/// A read that cannot be made for want of a sign-in.
+pub fn sign_in(url: Option<&str>, why: &str) -> String {
+    let how = match url {
+        Some(url) => format!(
+            "A browser window was opened for the person to sign in to CrossTrade; if none is there, they can open {url} . \
+             Try again after they have signed in."
+        ),
+        None => "Ask the person to run `countersign login` in a terminal on this computer, then try again.".to_owned(),
+    };
+    let text = format!("NOT DONE. {why}. {how}");
+    result(&text, json!({ "status": "sign_in_needed", "sent": "no", "url": url }), true)
+}
+
+/// A trade call without a trade sign-in.
+pub fn trade_sign_in() -> String {
+    let text = "NOT SENT. Trading is not enabled on this computer: Countersign is signed in for reading only. Ask the person \
+                to run `countersign login --trade` in a terminal if they want to trade from here.";
+    result(text, json!({ "status": "trade_sign_in_needed", "sent": "no" }), true)
+}
+
+/// A read that failed upstream.
+pub fn read_failed(why: &str) -> String {
+    let text = format!("NOT DONE. {why}.");
+    result(&text, json!({ "status": "failed", "sent": "no", "reason": why }), true)
+}
+
+/// What the service itself said, as one line of text: the first text block, bounded.
+fn service_text(result: &Value) -> String {
+    let block = result.get("content").and_then(|c| c.get(0)).and_then(|c| c.get("text")).and_then(Value::as_str);
+    let text = block.map_or_else(|| result.to_string(), str::to_owned);
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(600).collect();
+    line
+}
+
+/// The instructions in the handshake: how a model works with held calls.
+pub const INSTRUCTIONS: &str = "CrossTrade through Countersign. Reads pass through. Every call that trades, changes orders, \
+deploys code or sends alerts is HELD until the person at this computer approves exactly that call on their own screen; you \
+cannot approve it and must not try. If an answer starts with NOT SENT, nothing was done: say so. If it says the call is \
+waiting, tell the person and call countersign_await_approval with the ticket; never repeat the trade call. If an outcome is \
+UNKNOWN, never send the order again; ask the person to check NinjaTrader.";

@@ -1,0 +1,258 @@
+//! Reading the answer to one request out of a JSON body or an event stream.
+
+use super::Failure;
+use super::http::challenge;
+use crate::wire::envelope::{self, Id, Kind, Line, Message};
+use crate::wire::{headers, json, sse};
+use reqwest::{Response, StatusCode};
+use std::time::Duration;
+
+/// The largest JSON body that is kept: 256 MiB. Results of 100 MB are legal; a body without end is not.
+const MAX_BODY: usize = 256 * 1024 * 1024;
+/// The largest error body that is looked at.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+/// A stream on which not even a keep-alive came for this long is taken for dead; servers send one every 15 to 30 s.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// What came of reading a stream.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// The answer's text on one line.
+    Answer(String),
+    /// The stream ended first; it may be resumed after this event (legacy eras).
+    Ended {
+        last_event: Option<String>,
+        retry: Option<u64>,
+        why: String,
+    },
+}
+
+/// Reads until the answer to `id` is there; every other message goes to `side`.
+pub(super) async fn read(
+    response: Response,
+    id: &Id,
+    side: &(dyn Fn(&Message<'_>) + Send + Sync),
+) -> Result<Read, Failure> {
+    let kind = response
+        .headers()
+        .get(reqwest::header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .map(headers::media_type);
+    match kind.as_deref() {
+        Some("text/event-stream") => stream(response, Some(id), None, side).await,
+        Some("application/json") => json_body(response, id, side).await,
+        other => {
+            let status = response.status();
+            Err(Failure::BadAnswer(match (status, other) {
+                (StatusCode::ACCEPTED | StatusCode::NO_CONTENT, _) => {
+                    "it accepted the request without an answer".to_owned()
+                }
+                (_, Some(kind)) => format!(
+                    "its type is {}",
+                    kind.chars()
+                        .filter(char::is_ascii_graphic)
+                        .take(60)
+                        .collect::<String>()
+                ),
+                (_, None) => "it has no content type".to_owned(),
+            }))
+        }
+    }
+}
+
+async fn json_body(
+    response: Response,
+    id: &Id,
+    side: &(dyn Fn(&Message<'_>) + Send + Sync),
+) -> Result<Read, Failure> {
+    let body = match body(response, MAX_BODY).await? {
+        Ok(body) => body,
+        Err(why) => {
+            return Ok(Read::Ended {
+                last_event: None,
+                retry: None,
+                why,
+            });
+        }
+    };
+    match pick(&body, id, side) {
+        Some(answer) => Ok(Read::Answer(answer)),
+        None if std::str::from_utf8(&body).is_ok_and(|text| json::members(text).is_ok()) => {
+            Err(Failure::BadAnswer("it answers another request".to_owned()))
+        }
+        None => Err(Failure::BadAnswer("its body is no JSON-RPC message".to_owned())),
+    }
+}
+
+/// Reads a body up to a bound. The inner error is a body that was cut.
+async fn body(mut response: Response, bound: usize) -> Result<Result<Vec<u8>, String>, Failure> {
+    let mut body = Vec::with_capacity(
+        usize::try_from(response.content_length().unwrap_or(0))
+            .unwrap_or(0)
+            .min(1024 * 1024),
+    );
+    loop {
+        match tokio::time::timeout(IDLE, response.chunk()).await {
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= bound => body.extend_from_slice(&chunk),
+            Ok(Ok(Some(_))) => return Err(Failure::BadAnswer(format!("it is longer than {bound} bytes"))),
+            Ok(Ok(None)) => return Ok(Ok(body)),
+            Ok(Err(_)) => return Ok(Err("the answer was cut".to_owned())),
+            Err(_) => return Ok(Err("the answer stopped coming".to_owned())),
+        }
+    }
+}
+
+/// Finds the answer to `id` in a text that holds one message or several.
+fn pick(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<String> {
+    let mut answer = None;
+    let mut take = |message: &Message<'_>| match &message.kind {
+        Kind::Response(of) if of == id => {
+            // The first answer counts: a server that answers twice is not believed the second time.
+            answer.get_or_insert_with(|| json::minify(message.text).into_owned());
+        }
+        Kind::Response(_) => tracing::warn!("an answer to no request of ours was dropped"),
+        Kind::Request(_) | Kind::Notification => side(message),
+    };
+    match envelope::read(text) {
+        Ok(Line::One(message)) => take(&message),
+        Ok(Line::Batch(messages)) => messages.iter().filter_map(|m| m.as_ref().ok()).for_each(take),
+        // JSON-RPC allows an error without an id; it can only mean this request (MCP, HTTP error bodies).
+        Err(_) => answer = error_member(text).map(|error| envelope_error(id, &error)),
+    }
+    answer
+}
+
+fn envelope_error(id: &Id, error: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{},"error":{}}}"#,
+        id.raw(),
+        json::minify(error)
+    )
+}
+
+/// The `error` member of a JSON-RPC error whose id is missing or null.
+fn error_member(text: &[u8]) -> Option<String> {
+    let members = json::members(std::str::from_utf8(text).ok()?).ok()?;
+    let find = |key: &str| {
+        members
+            .iter()
+            .find(|member| member.key == key)
+            .map(|member| member.value)
+    };
+    let unnamed = find("id").is_none_or(|id| id == "null");
+    (unnamed && find("jsonrpc").is_some())
+        .then(|| find("error").map(str::to_owned))
+        .flatten()
+}
+
+/// Reads an event stream. With `id` it ends at that answer; without (a GET stream) it ends when the stream does.
+pub(super) async fn stream(
+    mut response: Response,
+    id: Option<&Id>,
+    resumed_after: Option<String>,
+    side: &(dyn Fn(&Message<'_>) + Send + Sync),
+) -> Result<Read, Failure> {
+    let mut parser = sse::Parser::new();
+    let (mut last_event, mut retry, mut answer) = (resumed_after, None, None);
+    let why = loop {
+        let chunk = match tokio::time::timeout(IDLE, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => break "the stream ended without the answer".to_owned(),
+            Ok(Err(error)) => break Failure::of(&error).to_string(),
+            Err(_) => break "the stream went silent".to_owned(),
+        };
+        let mut take = |event: sse::Event| {
+            if let Some(of) = event.id.filter(|of| !of.is_empty()) {
+                last_event = Some(of);
+            }
+            retry = event.retry.or(retry);
+            if event.kind == "message" && !event.data.is_empty() && answer.is_none() {
+                answer = match id {
+                    Some(id) => pick(event.data.as_bytes(), id, side),
+                    None => loose(event.data.as_bytes(), side),
+                };
+            }
+        };
+        parser
+            .push(&chunk, &mut take)
+            .map_err(|error| Failure::BadAnswer(error.to_string()))?;
+        if let Some(answer) = answer {
+            return Ok(Read::Answer(answer));
+        }
+    };
+    Ok(Read::Ended {
+        last_event,
+        retry,
+        why,
+    })
+}
+
+/// A message on a stream that answers nothing.
+fn loose(text: &[u8], side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<String> {
+    match envelope::read(text) {
+        Ok(Line::One(message)) if !matches!(message.kind, Kind::Response(_)) => side(&message),
+        Ok(Line::Batch(messages)) => messages
+            .iter()
+            .filter_map(|message| message.as_ref().ok())
+            .filter(|message| !matches!(message.kind, Kind::Response(_)))
+            .for_each(side),
+        Ok(Line::One(_)) | Err(_) => tracing::warn!("a message on the server's stream was dropped"),
+    }
+    None
+}
+
+/// What an HTTP status other than 2xx says. A JSON-RPC error in the body that belongs to this request is an answer.
+pub(super) async fn refusal(
+    response: Response,
+    id: Option<&Id>,
+    had_session: bool,
+) -> Result<String, Failure> {
+    let status = response.status();
+    let told = challenge(response.headers());
+    let wait = response
+        .headers()
+        .get(reqwest::header::RETRY_AFTER)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.trim().parse().ok());
+    let body = body(response, MAX_ERROR_BODY)
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(&body);
+    match status.as_u16() {
+        401 => return Err(Failure::Unauthorized),
+        403 => return Err(forbidden(&told, &text)),
+        404 if had_session => return Err(Failure::SessionLost),
+        // Some servers answer 400 for a dead session; the caller makes one new session and no more.
+        400 if had_session && text.to_ascii_lowercase().contains("session") => {
+            return Err(Failure::SessionLost);
+        }
+        408 => return Err(Failure::NotConnected),
+        429 => return Err(Failure::RateLimited(wait)),
+        _ => {}
+    }
+    match id.and_then(|id| pick(&body, id, &|_| {})) {
+        Some(answer) => Ok(answer),
+        None => Err(Failure::Status(status.as_u16())),
+    }
+}
+
+fn forbidden(told: &str, text: &str) -> Failure {
+    let bearer = headers::challenges(told)
+        .into_iter()
+        .find(|challenge| challenge.scheme == "bearer");
+    if bearer.as_ref().and_then(|b| b.param("error")) == Some("insufficient_scope")
+        || text.contains("insufficient_scope")
+    {
+        let scope = bearer
+            .as_ref()
+            .and_then(|b| b.param("scope"))
+            .unwrap_or("mcp:trade");
+        return Failure::Scope(scope.chars().filter(char::is_ascii_graphic).take(80).collect());
+    }
+    if text.contains("subscription") {
+        return Failure::Plan;
+    }
+    Failure::Forbidden("HTTP 403".to_owned())
+}

@@ -1,0 +1,105 @@
+//! The request budget: `CrossTrade` grants 3 requests a second with a burst of 20 to one user, over all programs.
+//! All our processes draw from one bucket, kept in a small file under a lock.
+
+use crate::system::{FileLock, Paths, clock, file};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a request is for: the client's reads leave a rest of the bucket to orders and cards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A request of the client.
+    Client,
+    /// A read for a card, a lifecycle request, or an approved order.
+    Own,
+}
+
+/// Requests that the client's reads leave in the bucket.
+const KEPT: f64 = 5.0;
+/// How long one turn at the file may take before the request goes on without it.
+const TURN: Duration = Duration::from_millis(500);
+
+/// The shared bucket.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    file: PathBuf,
+    lock: PathBuf,
+    per_second: f64,
+    burst: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Bucket {
+    tokens: f64,
+    at: u64,
+}
+
+impl Budget {
+    /// The bucket of this installation. `per_second` of 0 means no budget (another server than `CrossTrade`'s).
+    pub fn new(paths: &Paths, per_second: f64, burst: f64) -> Self {
+        Self {
+            file: paths.budget(),
+            lock: paths.lock("budget.lock"),
+            per_second,
+            burst,
+        }
+    }
+
+    /// Waits for a request's turn. A budget that cannot be kept (a full disk) is no reason to refuse a read: the
+    /// service's own limit still stands.
+    pub async fn turn(&self, purpose: Use) {
+        if self.per_second <= 0.0 {
+            return;
+        }
+        loop {
+            match self.draw(purpose).await {
+                Ok(None) | Err(_) => return,
+                Ok(Some(wait)) => tokio::time::sleep(wait).await,
+            }
+        }
+    }
+
+    async fn draw(&self, purpose: Use) -> std::io::Result<Option<Duration>> {
+        let _turn = FileLock::take(&self.lock, TURN).await?;
+        let now = clock::wall_ms();
+        let kept: Option<Bucket> =
+            file::read_text(&self.file, 1024)?.and_then(|text| serde_json::from_str(&text).ok());
+        let mut bucket = kept.unwrap_or(Bucket {
+            tokens: self.burst,
+            at: now,
+        });
+        #[expect(clippy::cast_precision_loss, reason = "a span of milliseconds is small")]
+        let passed = now.saturating_sub(bucket.at) as f64 / 1000.0;
+        // A clock that was set back must not lock the bucket for the time it was set back by.
+        bucket.tokens = passed.mul_add(self.per_second, bucket.tokens).min(self.burst);
+        bucket.at = now;
+        let floor = if purpose == Use::Client { KEPT } else { 0.0 };
+        let missing = 1.0 + floor - bucket.tokens;
+        if missing <= 0.0 {
+            bucket.tokens -= 1.0;
+        }
+        // No sync: after a crash a full bucket is a fair guess.
+        std::fs::write(&self.file, serde_json::to_string(&bucket)?)?;
+        Ok((missing > 0.0).then(|| Duration::from_secs_f64((missing / self.per_second).clamp(0.01, 10.0))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_leaves_five_for_orders() {
+        let folder = tempfile::tempdir().unwrap();
+        let budget = Budget::new(&Paths::under(folder.path()), 3.0, 20.0);
+        for _ in 0..15 {
+            assert_eq!(budget.draw(Use::Client).await.unwrap(), None);
+        }
+        assert!(budget.draw(Use::Client).await.unwrap().is_some());
+        for _ in 0..5 {
+            assert_eq!(budget.draw(Use::Own).await.unwrap(), None);
+        }
+        assert!(budget.draw(Use::Own).await.unwrap().is_some());
+    }
+}

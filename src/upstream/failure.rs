@@ -1,0 +1,97 @@
+//! Why a request on a lane got no answer of the service.
+
+use crate::oauth::TokenError;
+
+/// One variant for each thing that a caller does differently.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There is no usable token.
+    #[error("{0}")]
+    Token(TokenError),
+    /// The service refused the token twice.
+    #[error("the service refuses this sign-in: run `countersign login` once more")]
+    Unauthorized,
+    /// HTTP 403 that speaks of the subscription.
+    #[error("CrossTrade's MCP needs the Elite plan")]
+    Plan,
+    /// HTTP 403 `insufficient_scope`, with the scope that is asked for.
+    #[error("the service wants more access than this sign-in has: {0}")]
+    Scope(String),
+    /// HTTP 403 of another kind.
+    #[error("the service forbids this: {0}")]
+    Forbidden(String),
+    /// HTTP 408: the add-on or `NinjaTrader` is away, or slow.
+    #[error("NinjaTrader or its CrossTrade add-on is not connected")]
+    NotConnected,
+    /// HTTP 429, with the seconds to wait where the service says them.
+    #[error("the service asks to slow down{}", .0.map(|s| format!(": again in {s} s")).unwrap_or_default())]
+    RateLimited(Option<u64>),
+    /// HTTP 404 although a session was given: it is gone, and the request was not run.
+    #[error("the service has forgotten this session")]
+    SessionLost,
+    /// Another HTTP status.
+    #[error("the service answered with HTTP {0}")]
+    Status(u16),
+    /// Not even connected: nothing was sent.
+    #[error("the service cannot be reached: {0}")]
+    Connect(String),
+    /// The connection broke, or nothing came in time, after sending had begun.
+    #[error("the connection to the service broke: {0}")]
+    Broken(String),
+    /// An answer that is none: HTML, half a message, another id.
+    #[error("the service sent something that is no answer: {0}")]
+    BadAnswer(String),
+    /// The service answered with a JSON-RPC error to a request of our own; its text.
+    #[error("the service refused: {0}")]
+    Refused(String),
+}
+
+impl Failure {
+    /// A failure of the HTTP client: `Connect` where nothing was sent, `Broken` else.
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        if error.is_connect() || error.is_builder() {
+            Self::connect(error)
+        } else {
+            Self::Broken(plain(error))
+        }
+    }
+
+    pub(super) fn connect(error: &reqwest::Error) -> Self {
+        Self::Connect(plain(error))
+    }
+
+    /// Whether a read may be tried once more: the fault may pass, and reading twice harms nobody.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::NotConnected | Self::Connect(_) | Self::Broken(_) => true,
+            Self::Status(status) => (500..600).contains(status),
+            Self::Token(_)
+            | Self::Unauthorized
+            | Self::Plan
+            | Self::Scope(_)
+            | Self::Forbidden(_)
+            | Self::RateLimited(_)
+            | Self::SessionLost
+            | Self::BadAnswer(_)
+            | Self::Refused(_) => false,
+        }
+    }
+}
+
+/// The innermost cause, without the URL: the outer texts of the HTTP client repeat it and say little.
+fn plain(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    let text: String = cause
+        .to_string()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(160)
+        .collect();
+    text
+}

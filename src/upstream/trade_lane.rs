@@ -1,0 +1,345 @@
+//! The trade lane: cleared trade calls, and the lifecycle that they need. Nothing else can be sent on it.
+//!
+//! It declares no client capabilities, opens no standing stream, resumes nothing, and retries nothing. What it
+//! cannot prove to have failed before running is reported as unknown.
+
+use super::Failure;
+use super::answer::{self, Read};
+use super::budget::{Budget, Use};
+use super::http::{self, SESSION};
+use super::read_lane::{Hello, result_of};
+use crate::gate::{Cleared, NotRun};
+use crate::oauth::{Bearer, Endpoint};
+use crate::wire::envelope::{self, Id, Line};
+use reqwest::Response;
+use reqwest::header::HeaderValue;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long the answer to a sent order is waited for. `ReversePosition` alone takes 5 s by its documentation.
+const OUTCOME: Duration = Duration::from_secs(60);
+/// Pages of the tool list that are followed.
+const PAGES: usize = 100;
+
+/// What the service said to a sent call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// A result (its text). Whether it speaks of success is for the gate to read.
+    Result(String),
+    /// A JSON-RPC error that says the call was not taken (its text).
+    Refused(String),
+    /// Nothing that proves either way; why.
+    Unknown(String),
+}
+
+/// Why a call provably did not run.
+#[derive(Debug)]
+pub enum NotSent {
+    /// Connecting failed: no byte of the call left.
+    Connect(String),
+    /// 401: the token was not taken.
+    Unauthorized,
+    /// 404 on a session: it was gone.
+    SessionLost,
+    /// 403 `insufficient_scope`; the scope asked for.
+    Scope(String),
+    /// 403 about the plan.
+    Plan,
+    /// The documented answer of the rate limiter; seconds where said.
+    RateLimited(Option<u64>),
+    /// The handshake before the call failed.
+    Handshake(String),
+}
+
+impl std::fmt::Display for NotSent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connect(why) => write!(f, "the service cannot be reached: {why}"),
+            Self::Unauthorized => f.write_str("the service did not take the trade sign-in"),
+            Self::SessionLost => f.write_str("the service had forgotten the session"),
+            Self::Scope(scope) => write!(
+                f,
+                "the trade sign-in lacks {scope}: run `countersign login --trade`"
+            ),
+            Self::Plan => f.write_str("CrossTrade's MCP needs the Elite plan"),
+            Self::RateLimited(Some(seconds)) => {
+                write!(f, "the service asks to slow down: again in {seconds} s")
+            }
+            Self::RateLimited(None) => f.write_str("the service asks to slow down"),
+            Self::Handshake(why) => write!(f, "the trade connection could not be opened: {why}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    id: Option<HeaderValue>,
+    version: String,
+    /// The token that it was opened with: another token means another session.
+    bearer: Bearer,
+}
+
+/// The trade lane.
+#[derive(Debug)]
+pub struct TradeLane {
+    http: reqwest::Client,
+    endpoint: Endpoint,
+    budget: Budget,
+    session: Mutex<Option<Session>>,
+    opening: tokio::sync::Mutex<()>,
+    count: AtomicU64,
+}
+
+impl TradeLane {
+    /// A lane to this endpoint. Nothing is opened.
+    pub fn new(http: reqwest::Client, endpoint: Endpoint, budget: Budget) -> Self {
+        Self {
+            http,
+            endpoint,
+            budget,
+            session: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            count: AtomicU64::new(1),
+        }
+    }
+
+    /// Where it leads.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Opens connection and session, so that an approved call finds both there.
+    ///
+    /// # Errors
+    /// Whatever keeps it from opening; nothing is lost by it.
+    pub async fn warm(&self, bearer: &Bearer) -> Result<(), Failure> {
+        self.session(bearer).await.map(drop)
+    }
+
+    /// Sends one cleared call, once. An error gives the call back with the proof that it did not run.
+    ///
+    /// # Errors
+    /// [`NotSent`] where the service or the network proves that nothing ran.
+    pub async fn send(&self, cleared: Cleared, bearer: &Bearer) -> Result<Sent, (NotRun, NotSent)> {
+        let session = match self.session(bearer).await {
+            Ok(session) => session,
+            Err(failure) => return Err((cleared.not_run(), before(failure))),
+        };
+        self.budget.turn(Use::Own).await;
+        let (id, text) = self.compose("tools/call", &cleared.params());
+        let response = match tokio::time::timeout(OUTCOME, self.post(&text, bearer, Some(&session))).await {
+            Err(_) => return Ok(Sent::Unknown("no answer within 60 s".to_owned())),
+            Ok(Err(Failure::Connect(why))) => return Err((cleared.not_run(), NotSent::Connect(why))),
+            Ok(Err(failure)) => return Ok(Sent::Unknown(failure.to_string())),
+            Ok(Ok(response)) => response,
+        };
+        if response.status().is_success() {
+            return Ok(
+                match tokio::time::timeout(OUTCOME, answer::read(response, &id, &|_| {})).await {
+                    Ok(Ok(Read::Answer(text))) => told(&text),
+                    Ok(Ok(Read::Ended { why, .. })) => Sent::Unknown(why),
+                    Ok(Err(failure)) => Sent::Unknown(failure.to_string()),
+                    Err(_) => Sent::Unknown("no answer within 60 s".to_owned()),
+                },
+            );
+        }
+        self.refused(cleared, response, &id, session.id.is_some()).await
+    }
+
+    async fn refused(
+        &self,
+        cleared: Cleared,
+        response: Response,
+        id: &Id,
+        had_session: bool,
+    ) -> Result<Sent, (NotRun, NotSent)> {
+        let status = response.status();
+        let refusal = tokio::time::timeout(
+            Duration::from_secs(10),
+            answer::refusal(response, Some(id), had_session),
+        )
+        .await;
+        let not_sent = match refusal {
+            Ok(Ok(text)) => return Ok(told(&text)),
+            Ok(Err(Failure::Unauthorized)) => NotSent::Unauthorized,
+            // Only a 404 proves it. A 400 that merely mentions a session is no proof.
+            Ok(Err(Failure::SessionLost)) if status == reqwest::StatusCode::NOT_FOUND => NotSent::SessionLost,
+            Ok(Err(Failure::Scope(scope))) => NotSent::Scope(scope),
+            Ok(Err(Failure::Plan)) => NotSent::Plan,
+            Ok(Err(failure)) => return Ok(Sent::Unknown(failure.to_string())),
+            Err(_) => return Ok(Sent::Unknown(format!("HTTP {}", status.as_u16()))),
+        };
+        *self.kept() = None;
+        Err((cleared.not_run(), not_sent))
+    }
+
+    /// The tools that the trade grant sees, as texts.
+    ///
+    /// # Errors
+    /// As [`Self::warm`].
+    pub async fn list_tools(&self, bearer: &Bearer) -> Result<Vec<String>, Failure> {
+        http::list_all(PAGES, "tools", |params| async move {
+            self.ask("tools/list", &params, bearer).await
+        })
+        .await
+    }
+
+    /// The accounts that the trade grant sees: asked once at sign-in, to be sure whose grant it is.
+    ///
+    /// # Errors
+    /// As [`Self::warm`].
+    pub async fn list_accounts(&self, bearer: &Bearer) -> Result<String, Failure> {
+        self.ask("tools/call", r#"{"name":"ListAccounts","arguments":{}}"#, bearer)
+            .await
+    }
+
+    /// Ends the session, at most a second long.
+    pub async fn close(&self) {
+        let Some(session) = self.kept().take() else { return };
+        let Some(id) = &session.id else { return };
+        let headers = http::headers(&session.bearer, Some(id), Some(&session.version));
+        let request = self.http.delete(self.endpoint.url()).headers(headers).send();
+        let _ = tokio::time::timeout(Duration::from_secs(1), request).await;
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Session>> {
+        self.session
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn compose(&self, method: &str, params: &str) -> (Id, String) {
+        let id = Id::ours(&format!(
+            "cs-trade-{}",
+            self.count.fetch_add(1, Ordering::Relaxed)
+        ));
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"method":"{method}","params":{params}}}"#,
+            id.raw()
+        );
+        (id, text)
+    }
+
+    async fn post(
+        &self,
+        text: &str,
+        bearer: &Bearer,
+        session: Option<&Session>,
+    ) -> Result<Response, Failure> {
+        let client = &self.http;
+        let headers = http::headers(
+            bearer,
+            session.and_then(|s| s.id.as_ref()),
+            session.map(|s| s.version.as_str()),
+        );
+        client
+            .post(self.endpoint.url())
+            .headers(headers)
+            .body(text.to_owned())
+            .send()
+            .await
+            .map_err(|error| Failure::of(&error))
+    }
+
+    async fn ask(&self, method: &str, params: &str, bearer: &Bearer) -> Result<String, Failure> {
+        let session = self.session(bearer).await?;
+        self.budget.turn(Use::Own).await;
+        let (id, text) = self.compose(method, params);
+        let response = tokio::time::timeout(http::HEAD, self.post(&text, bearer, Some(&session)))
+            .await
+            .map_err(|_| Failure::Broken("no answer in time".to_owned()))??;
+        self.whole(response, &id, session.id.is_some()).await
+    }
+
+    async fn whole(&self, response: Response, id: &Id, had_session: bool) -> Result<String, Failure> {
+        if !response.status().is_success() {
+            return result_of(&answer::refusal(response, Some(id), had_session).await?);
+        }
+        match answer::read(response, id, &|_| {}).await? {
+            Read::Answer(text) => result_of(&text),
+            Read::Ended { why, .. } => Err(Failure::Broken(why)),
+        }
+    }
+
+    async fn session(&self, bearer: &Bearer) -> Result<Session, Failure> {
+        let _turn = self.opening.lock().await;
+        if let Some(session) = self
+            .kept()
+            .clone()
+            .filter(|session| session.bearer.same_as(bearer))
+        {
+            return Ok(session);
+        }
+        let Hello {
+            version,
+            capabilities,
+            client_info,
+        } = Hello::default();
+        let params = format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#
+        );
+        let (id, text) = self.compose("initialize", &params);
+        self.budget.turn(Use::Own).await;
+        let opened = tokio::time::timeout(http::HEAD, async {
+            let response = self.post(&text, bearer, None).await?;
+            let session_id = response.headers().get(SESSION).cloned();
+            let result = self.whole(response, &id, false).await?;
+            let version = http::text_member(&result, "protocolVersion")
+                .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))?;
+            let session = Session {
+                id: session_id,
+                version,
+                bearer: bearer.clone(),
+            };
+            let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+            let ready = self.post(ready, bearer, Some(&session)).await?;
+            if ready.status().is_success() {
+                Ok(session)
+            } else {
+                Err(Failure::Status(ready.status().as_u16()))
+            }
+        });
+        let session = opened
+            .await
+            .map_err(|_| Failure::Broken("no answer in time".to_owned()))??;
+        *self.kept() = Some(session.clone());
+        Ok(session)
+    }
+}
+
+/// A failure before the call was sent: whatever it was, the call did not run.
+fn before(failure: Failure) -> NotSent {
+    match failure {
+        Failure::Connect(why) => NotSent::Connect(why),
+        Failure::Unauthorized => NotSent::Unauthorized,
+        Failure::SessionLost => NotSent::SessionLost,
+        Failure::Scope(scope) => NotSent::Scope(scope),
+        Failure::Plan => NotSent::Plan,
+        Failure::RateLimited(wait) => NotSent::RateLimited(wait),
+        other => NotSent::Handshake(other.to_string()),
+    }
+}
+
+/// Reads an answer to a sent call. JSON-RPC errors that say "this request is not one" prove that it was not taken;
+/// any other error may have come up while it ran.
+fn told(text: &str) -> Sent {
+    let Ok(Line::One(message)) = envelope::read(text.as_bytes()) else {
+        return Sent::Unknown("an answer that cannot be read".to_owned());
+    };
+    if let Some(result) = message.result {
+        return Sent::Result(result.to_owned());
+    }
+    let error = message.error.unwrap_or("{}");
+    let code = crate::wire::json::members(error).ok().and_then(|members| {
+        members
+            .iter()
+            .find(|member| member.key == "code")
+            .and_then(|member| member.value.parse::<i64>().ok())
+    });
+    let what = http::text_member(error, "message").unwrap_or_else(|| "an error".to_owned());
+    match code {
+        Some(-32700 | -32602..=-32600) => Sent::Refused(what),
+        _ => Sent::Unknown(what),
+    }
+}

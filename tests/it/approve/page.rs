@@ -1,0 +1,465 @@
+//! The local page, filled in by a real browser; and everybody else who might come to that address.
+
+use super::*;
+use crate::support::browser::Browser;
+use countersign::approve::{Verify, WrongPin, page};
+use futures_util::FutureExt;
+use secrecy::{ExposeSecret, SecretString};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const APPROVED: Answer = Answer::Approved { via: "page" };
+const PIN: &str = "correct horse battery staple";
+
+/// A machine without a desktop, whose `$BROWSER` writes down the address that it is given.
+struct Machine {
+    folder: tempfile::TempDir,
+    world: World,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = folder.path().join("browser.sh");
+        let link = folder.path().join("link");
+        let text = format!(
+            "#!/bin/sh\nprintf %s \"$1\" > '{0}.new' && mv '{0}.new' '{0}'\n",
+            link.display()
+        );
+        std::fs::write(&script, text).expect("a script");
+        let world = World {
+            env: countersign::system::Env::of([
+                ("BROWSER", &format!("sh {}", script.display())),
+                ("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent"),
+            ]),
+            paths: countersign::system::Paths::under(folder.path()),
+        };
+        Self { folder, world }
+    }
+
+    fn link_file(&self) -> PathBuf {
+        self.folder.path().join("link")
+    }
+
+    /// The address that the browser was given; each is given out once.
+    async fn link(&self) -> String {
+        next_link(&self.link_file()).await
+    }
+}
+
+async fn next_link(file: &Path) -> String {
+    for _ in 0..400 {
+        if let Ok(link) = std::fs::read_to_string(file) {
+            std::fs::remove_file(file).expect("taken");
+            return link;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the browser was not opened");
+}
+
+/// Content with [`PIN`]; counts the tries.
+fn verify(tries: &Arc<AtomicU32>) -> Verify {
+    let tries = tries.clone();
+    Arc::new(move |pin: SecretString| {
+        tries.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if pin.expose_secret() == PIN {
+                return Ok(());
+            }
+            Err(WrongPin {
+                message: "That PIN is wrong.".to_owned(),
+                wait_ms: 1200,
+            })
+        }
+        .boxed()
+    })
+}
+
+fn pin_ask(card: Card, tries: &Arc<AtomicU32>) -> Ask {
+    Ask {
+        card,
+        tier: Tier::Pin,
+        open_for: Duration::from_secs(60),
+        verify: Some(verify(tries)),
+    }
+}
+
+/// Time for a person to read; approvals before are too quick.
+fn read_it() {
+    std::thread::sleep(Duration::from_millis(900));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_right_pin_approves_and_a_wrong_one_does_not() {
+    let machine = Machine::new();
+    let tries = Arc::new(AtomicU32::new(0));
+    let mut asking = Asking::start(&machine.world, pin_ask(card(), &tries));
+    let mut browser = Browser::start();
+    browser.open(&machine.link().await);
+    browser.until("NO STOP ATTACHED");
+    asking.shown().await;
+    assert_eq!(
+        browser.eval("document.activeElement.id"),
+        "deny",
+        "Deny has the focus"
+    );
+    assert_eq!(
+        browser.eval("location.hash"),
+        "",
+        "the link's secret stays in the address bar"
+    );
+    read_it();
+    for (name, width, height, dark) in [
+        ("light", 1000, 900, false),
+        ("dark", 1000, 900, true),
+        ("narrow", 360, 900, false),
+        ("narrow-dark", 360, 900, true),
+    ] {
+        browser.size(width, height);
+        browser.dark(dark);
+        std::thread::sleep(Duration::from_millis(150));
+        browser.screenshot(&format!("page-pin-{name}"));
+        let overflow = browser.eval("document.documentElement.scrollWidth - innerWidth");
+        assert!(overflow.as_i64() <= Some(0), "{name}: {overflow} px too wide");
+    }
+    browser.click("#approve");
+    browser.until("Type your PIN first");
+    assert_eq!(tries.load(Ordering::SeqCst), 0);
+    browser.type_text("wrong");
+    browser.click("#approve");
+    browser.until("That PIN is wrong. Next try in 2 s.");
+    browser.screenshot("page-pin-wrong");
+    assert_eq!(tries.load(Ordering::SeqCst), 1);
+    assert_eq!(
+        browser.eval("document.getElementById('approve').disabled"),
+        true,
+        "the next try waits"
+    );
+    std::thread::sleep(Duration::from_millis(1400));
+    browser.click("#pin");
+    browser.type_text(PIN);
+    browser.key("Enter", 13);
+    assert_eq!(asking.answer().await, APPROVED);
+    browser.until("Approved.");
+    browser.screenshot("page-approved");
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn denying_and_stopping_need_no_pin() {
+    let machine = Machine::new();
+    let tries = Arc::new(AtomicU32::new(0));
+    let mut browser = Browser::start();
+    for (press, answer, said) in [
+        (
+            "#deny",
+            Answer::Denied { via: "page" },
+            "Denied. Nothing was sent.",
+        ),
+        ("#halt", Answer::Halted { via: "page" }, "AI trading is stopped"),
+    ] {
+        let mut asking = Asking::start(&machine.world, pin_ask(card(), &tries));
+        browser.open(&machine.link().await);
+        browser.until("Day P/L");
+        asking.shown().await;
+        browser.click(press);
+        assert_eq!(asking.answer().await, answer);
+        browser.until(said);
+    }
+    let asking = Asking::start(&machine.world, pin_ask(card(), &tries));
+    browser.open(&machine.link().await);
+    browser.until("Day P/L");
+    browser.key("Escape", 27);
+    assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
+    assert_eq!(tries.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn code_is_shown_whole_and_escaped() {
+    let machine = Machine::new();
+    let mut code = code_card();
+    let free = code.free_text.as_mut().expect("code");
+    free.text = (0..400).fold(free.text.clone(), |text, n| {
+        text + &format!("line {n} <b>&amp;</b>\n")
+    });
+    free.bytes = free.text.len();
+    let whole = free.text.clone();
+    // Tier click: still the page, and no PIN.
+    let mut asking = Asking::start(&machine.world, ask(code, 60));
+    let mut browser = Browser::start();
+    browser.open(&machine.link().await);
+    browser.until("whole");
+    asking.shown().await;
+    assert_eq!(
+        browser.eval("document.getElementById('free-text').textContent"),
+        whole
+    );
+    assert_eq!(
+        browser.eval("document.querySelectorAll('#free-text *').length"),
+        0,
+        "markup in the code came alive"
+    );
+    assert!(browser.text().contains(&"ab".repeat(32)));
+    browser.screenshot("page-code");
+    read_it();
+    browser.click("#approve");
+    assert_eq!(asking.answer().await, APPROVED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn updates_are_marked_and_a_changed_deed_must_be_read_again() {
+    let machine = Machine::new();
+    let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
+    let mut browser = Browser::start();
+    browser.open(&machine.link().await);
+    browser.until("Day P/L");
+    asking.shown().await;
+    read_it();
+    let mut newer = code_card();
+    newer.lines[2] = line("Position", "+3 -> +1", Mark::Changed);
+    asking.updates.send(newer.clone()).expect("sent");
+    browser.until("Position (changed)");
+    browser.screenshot("page-changed");
+    // Another deed, and a press before the page could show it: refused.
+    browser.eval("window.fetchWas = fetch; window.fetch = (u, o) => u === '/state' ? new Promise(() => {}) : fetchWas(u, o)");
+    std::thread::sleep(Duration::from_millis(900));
+    newer.headline = "WRITE CODE Other.cs".to_owned();
+    asking.updates.send(newer).expect("sent");
+    std::thread::sleep(Duration::from_millis(900));
+    browser.click("#approve");
+    browser.until("It changed while you answered");
+    assert!(!asking.answer.is_finished());
+    asking.stop.cancel();
+    assert_eq!(asking.answer().await, Answer::Stopped);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_says_when_its_time_is_over_and_what_is_too_quick() {
+    let machine = Machine::new();
+    let mut browser = Browser::start();
+    let mut asking = Asking::start(&machine.world, ask(code_card(), 3));
+    browser.open(&machine.link().await);
+    browser.until("Day P/L");
+    asking.shown().await;
+    assert_eq!(asking.answer().await, Answer::Expired);
+    browser.until("Time ran out. Nothing was sent.");
+    browser.screenshot("page-expired");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_works_once() {
+    let machine = Machine::new();
+    let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
+    let link = machine.link().await;
+    let (mut first, mut second) = (Browser::start(), Browser::start());
+    first.open(&link);
+    first.until("Day P/L");
+    asking.shown().await;
+    second.open(&link);
+    second.until("This link was used before");
+    // A reload of the tab that used it goes on.
+    first.call("Page.reload", &serde_json::json!({}));
+    first.until("Day P/L");
+    first.click("#deny");
+    assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
+}
+
+/// One request by a program that is no browser.
+fn request(port: u16, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the page listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .expect("a time limit");
+    let length = body.len();
+    write!(
+        stream,
+        "{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_page_itself_is_heard() {
+    let machine = Machine::new();
+    let asking = Asking::start(&machine.world, ask(code_card(), 60));
+    let link = machine.link().await;
+    let (address, token) = link.split_once("/#").expect("a link with a secret");
+    let port: u16 = address
+        .rsplit_once(':')
+        .expect("a port")
+        .1
+        .parse()
+        .expect("a number");
+    let host = format!("localhost:{port}");
+    let open = format!("{{\"token\":\"{token}\"}}");
+    let post = |host: &str, origin: &str, kind: &str, more: &str, path: &str, body: &str| {
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nContent-Type: {kind}{more}");
+        request(port, &head, body)
+    };
+    let (json, origin) = ("application/json", format!("http://{host}"));
+    for (host, origin, kind, more) in [
+        ("evil.example", origin.as_str(), json, ""),
+        (&format!("127.0.0.1:{port}"), &origin, json, ""),
+        ("localhost", &origin, json, ""),
+        (&host, "http://evil.example", json, ""),
+        (&host, "null", json, ""),
+        (&host, &format!("http://127.0.0.1:{port}"), json, ""),
+        (&host, &origin, "text/plain", ""),
+        (&host, &origin, "application/x-www-form-urlencoded", ""),
+        (&host, &origin, json, "\r\nSec-Fetch-Site: cross-site"),
+        (&host, &origin, json, "\r\nSec-Fetch-Site: same-site"),
+        (&host, &origin, json, "\r\nOrigin: http://evil.example"),
+    ] {
+        let answer = post(host, origin, kind, more, "/open", &open);
+        assert!(
+            answer.starts_with("HTTP/1.1 403"),
+            "{host} {origin} {kind} {more}: {answer}"
+        );
+    }
+    for (path, body) in [
+        ("/open", "{\"token\":\"AAAA\"}".to_owned()),
+        ("/state", "{\"session\":\"AAAA\"}".to_owned()),
+        ("/approve", "{\"core\":1}".to_owned()),
+        ("/deny", format!("{{\"session\":\"{token}\"}}")),
+    ] {
+        let answer = post(&host, &origin, json, "", path, &body);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{path}: {answer}");
+    }
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{\"token\":\"a\",\"more\":1}",
+        &format!("{{\"token\":\"{}\"}}", "a".repeat(9000)),
+    ] {
+        let answer = post(&host, &origin, json, "", "/open", body);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    let shell = request(port, &format!("GET / HTTP/1.1\r\nHost: {host}"), "");
+    assert!(
+        shell.starts_with("HTTP/1.1 200") && !shell.contains("PA-123456"),
+        "the page without its link shows the card"
+    );
+    for header in [
+        "default-src 'none'",
+        "frame-ancestors 'none'",
+        "no-store",
+        "nosniff",
+        "no-referrer",
+    ] {
+        assert!(shell.contains(header), "{header}");
+    }
+    assert!(
+        request(
+            port,
+            &format!("GET / HTTP/1.1\r\nHost: {host}\r\nSec-Fetch-Site: cross-site"),
+            ""
+        )
+        .contains(" 403 ")
+    );
+    assert!(request(port, &format!("GET /state HTTP/1.1\r\nHost: {host}"), "").contains(" 404 "));
+    // After all of that the right one still gets in, and too quick an approval is none.
+    let opened = post(&host, &origin, json, "", "/open", &open);
+    let session = opened
+        .split("\"session\":\"")
+        .nth(1)
+        .and_then(|t| t.split('"').next())
+        .expect("a session");
+    let seen = post(
+        &host,
+        &origin,
+        json,
+        "",
+        "/state",
+        &format!("{{\"session\":\"{session}\"}}"),
+    );
+    assert!(seen.contains("PA-123456"), "{seen}");
+    let quick = post(
+        &host,
+        &origin,
+        json,
+        "",
+        "/approve",
+        &format!("{{\"session\":\"{session}\",\"core\":1}}"),
+    );
+    assert!(quick.contains("too quick"), "{quick}");
+    asking.stop.cancel();
+    assert_eq!(asking.answer().await, Answer::Stopped);
+}
+
+#[tokio::test]
+async fn a_port_that_is_half_taken_is_not_used() {
+    let taken = std::net::TcpListener::bind("[::1]:0").expect("::1");
+    let port = taken.local_addr().expect("an address").port();
+    assert!(page::listen_on(port).await.is_err());
+    drop(taken);
+    let wild = std::net::TcpListener::bind("[::]:0").expect("::");
+    let port = wild.local_addr().expect("an address").port();
+    assert!(page::listen_on(port).await.is_err());
+    assert!(page::listen().await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arming_asks_for_the_pin_alone() {
+    let machine = Machine::new();
+    let tries = Arc::new(AtomicU32::new(0));
+    let (desk, check, stop) = (
+        Desk::new(&machine.world),
+        verify(&tries),
+        CancellationToken::new(),
+    );
+    let asking = tokio::spawn(async move { desk.ask_pin("Arm exits for 30 minutes", check, stop).await });
+    let mut browser = Browser::start();
+    browser.open(&machine.link().await);
+    browser.until("Arm exits for 30 minutes");
+    read_it();
+    browser.screenshot("page-arm");
+    browser.click("#pin");
+    browser.type_text(PIN);
+    browser.click("#approve");
+    assert_eq!(asking.await.expect("no panic"), APPROVED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_the_page_stands_a_notification_that_denies_and_opens_it_again() {
+    let desktop = Desktop::start();
+    let machine = Machine::new();
+    let browser_script = machine.world.env.text("BROWSER").expect("a browser").to_owned();
+    let world = desktop.world_with(&[("BROWSER", &browser_script)]);
+    let tries = Arc::new(AtomicU32::new(0));
+    let channel = Desk::new(&world)
+        .channel(Tier::Pin, false)
+        .await
+        .expect("a channel");
+    assert!(
+        matches!(
+            channel,
+            Channel::Page {
+                notification: Some(_),
+                ..
+            }
+        ),
+        "{channel}"
+    );
+    let mut asking = Asking::start(&world, pin_ask(card(), &tries));
+    asking.shown().await;
+    let first = machine.link().await;
+    desktop.settle();
+    desktop.screenshot("notification-beside-page");
+    desktop.click(Button::Middle);
+    let again = machine.link().await;
+    assert_ne!(first, again, "a link is given out twice");
+    assert!(!asking.answer.is_finished());
+    desktop.settle();
+    desktop.click(Button::Left);
+    assert_eq!(asking.answer().await, Answer::Denied { via: "notification" });
+    desktop.no_popup();
+}

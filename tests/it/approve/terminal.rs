@@ -1,0 +1,234 @@
+//! Asking in a terminal: a real one, held by tmux. The child is this test binary itself, started in there.
+
+use super::*;
+use countersign::approve::{Verify, WrongPin, terminal};
+use futures_util::FutureExt;
+use secrecy::{ExposeSecret, SecretString};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+const PIN: &str = "correct horse battery staple";
+
+/// A terminal with the child in it.
+struct Tmux {
+    folder: tempfile::TempDir,
+}
+
+impl Tmux {
+    fn start(scene: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tmux = Self { folder };
+        let program = std::env::current_exe().expect("our path");
+        let child = format!(
+            "SCENE={scene} ANSWER={} {} --ignored --exact --nocapture approve::terminal::in_the_terminal",
+            tmux.answer_file().display(),
+            program.display()
+        );
+        tmux.run(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "110",
+            "-y",
+            "50",
+            "-s",
+            "t",
+            &child,
+        ]);
+        tmux
+    }
+
+    fn answer_file(&self) -> PathBuf {
+        self.folder.path().join("answer")
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let socket = self.folder.path().join("tmux");
+        let told = Command::new("tmux")
+            .arg("-S")
+            .arg(socket)
+            .args(arguments)
+            .output();
+        let told = told.expect("`tmux` is not installed: apt-get install tmux");
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    }
+
+    fn screen(&self) -> String {
+        self.run(&["capture-pane", "-p", "-S", "-200", "-t", "t"])
+    }
+
+    fn until(&self, text: &str) {
+        for _ in 0..400 {
+            if self.screen().contains(text) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("waited for {text:?} in the terminal:\n{}", self.screen());
+    }
+
+    /// Types a line once the person could have read what is there.
+    fn type_line(&self, text: &str) {
+        std::thread::sleep(Duration::from_millis(900));
+        self.run(&["send-keys", "-t", "t", "-l", text]);
+        self.run(&["send-keys", "-t", "t", "Enter"]);
+    }
+
+    fn answer(&self) -> String {
+        for _ in 0..400 {
+            if let Ok(answer) = std::fs::read_to_string(self.answer_file()) {
+                return answer;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("no answer; the terminal:\n{}", self.screen());
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.run(&["kill-server"]);
+    }
+}
+
+/// What runs in the terminal. The scene and the place for the answer come from the tests below.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started in a terminal by the tests below"]
+async fn in_the_terminal() {
+    let scene = std::env::var("SCENE").expect("a scene");
+    let file = std::env::var("ANSWER").expect("a place for the answer");
+    let verify: Verify = Arc::new(|pin: SecretString| {
+        async move {
+            let right = pin.expose_secret() == PIN;
+            right.then_some(()).ok_or(WrongPin {
+                message: "That PIN is wrong.".to_owned(),
+                wait_ms: 300,
+            })
+        }
+        .boxed()
+    });
+    let mut asked = match scene.as_str() {
+        "code" => {
+            let mut code = code_card();
+            let free = code.free_text.as_mut().expect("code");
+            free.text.push_str(&"line\n".repeat(40));
+            free.text.push_str("\u{1b}[31mLAST LINE\n");
+            ask(code, 60)
+        }
+        "expire" => ask(card(), 2),
+        _ => ask(card(), 60),
+    };
+    asked.verify = (scene == "pin").then_some(verify);
+    let (updates, cards) = watch::channel(asked.card.clone());
+    let (tell, shown) = oneshot::channel();
+    let newer = async {
+        let _ = shown.await;
+        if scene == "changed" {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let _ = updates.send(Card {
+                headline: "SELL 3 MES 12-26".to_owned(),
+                ..card()
+            });
+        }
+        std::future::pending::<()>().await;
+    };
+    let answer = tokio::select! {
+        answer = terminal::ask(asked, cards, CancellationToken::new(), tell) => answer,
+        () = newer => return,
+    };
+    std::fs::write(format!("{file}.new"), format!("{answer:?}")).expect("written");
+    std::fs::rename(format!("{file}.new"), file).expect("in place");
+}
+
+#[test]
+fn words_decide() {
+    for (word, answer) in [("approve", "Approved"), ("deny", "Denied"), ("stop", "Halted")] {
+        let tmux = Tmux::start("plain");
+        tmux.until("Type approve");
+        let screen = tmux.screen();
+        for fact in [
+            "LIVE  SELL 2 MES 12-26",
+            "!! NO STOP ATTACHED",
+            "Your phrase: blue heron",
+        ] {
+            assert!(screen.contains(fact), "{fact}: {screen}");
+        }
+        tmux.type_line("yes");
+        tmux.until("one of the three words");
+        tmux.type_line(word);
+        assert!(tmux.answer().starts_with(answer), "{}", tmux.answer());
+    }
+}
+
+#[test]
+fn the_pin_is_not_shown_and_a_wrong_one_approves_nothing() {
+    let tmux = Tmux::start("pin");
+    tmux.until("Type approve");
+    tmux.type_line("approve");
+    tmux.until("PIN (not shown)");
+    tmux.type_line("wrong-secret");
+    tmux.until("That PIN is wrong.");
+    std::thread::sleep(Duration::from_millis(400));
+    tmux.type_line("approve");
+    std::thread::sleep(Duration::from_millis(300));
+    tmux.type_line(PIN);
+    assert!(tmux.answer().starts_with("Approved"), "{}", tmux.answer());
+    let screen = tmux.screen();
+    assert!(
+        !screen.contains("wrong-secret") && !screen.contains("battery"),
+        "the PIN is on the screen: {screen}"
+    );
+}
+
+#[test]
+fn code_is_paged_to_its_end_and_escaped() {
+    let tmux = Tmux::start("code");
+    tmux.until("Page 1 of 3");
+    // What is typed ahead approves nothing.
+    tmux.type_line("approve");
+    tmux.until("Page 2 of 3");
+    tmux.type_line("");
+    tmux.until("\\u{1B}[31mLAST LINE");
+    tmux.until("Type approve");
+    tmux.type_line("approve");
+    assert!(tmux.answer().starts_with("Approved"), "{}", tmux.answer());
+}
+
+#[test]
+fn time_leaving_and_changes_are_heard() {
+    let expiring = Tmux::start("expire");
+    assert_eq!(expiring.answer(), "Expired");
+    let left = Tmux::start("plain");
+    left.until("Type approve");
+    left.run(&["send-keys", "-t", "t", "C-c"]);
+    assert_eq!(left.answer(), "Stopped");
+    let changed = Tmux::start("changed");
+    changed.until("Something changed");
+    changed.until("SELL 3 MES 12-26");
+    changed.type_line("deny");
+    assert!(changed.answer().starts_with("Denied"));
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("answer");
+    let mut child = Command::new(std::env::current_exe().expect("our path"));
+    child
+        .args(["--ignored", "--exact", "approve::terminal::in_the_terminal"])
+        .stdin(Stdio::null());
+    child
+        .env("SCENE", "plain")
+        .env("ANSWER", &file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    assert!(child.status().expect("ran").success());
+    assert!(
+        std::fs::read_to_string(file)
+            .expect("an answer")
+            .starts_with("Nobody")
+    );
+}

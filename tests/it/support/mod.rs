@@ -1,0 +1,7 @@
+//! What the areas share.
+
+pub(crate) mod browser;
+pub(crate) mod desktop;
+pub(crate) mod program;
+pub(crate) mod sim;
+pub(crate) mod tools;

