@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use crosstrade_sim::options::Options;
 
-/// The documented CrossTrade MCP service on this machine, with a paper market behind it.
+/// The documented `CrossTrade` MCP service on this machine, with a paper market behind it.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Command {
