@@ -65,7 +65,7 @@ pub enum LoginError {
         "the service no longer knew this registration, which is now discarded: run `countersign login` again"
     )]
     Again,
-    /// The limit of registrations (10 an hour per address at CrossTrade).
+    /// The limit of registrations (at `crosstrade.io`: 10 an hour per address).
     #[error("too many registrations in the last hour: try again in {} min", .0.as_secs().div_ceil(60))]
     TooManyRegistrations(Duration),
     /// The service refused the registration.

@@ -39,6 +39,9 @@ pub enum GrantKind {
 }
 
 impl GrantKind {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Trade, Self::Plain];
+
     /// `read`, `trade` or `plain`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -142,6 +145,8 @@ pub(super) struct Inner {
     pub(super) memory: Mutex<BTreeMap<GrantKind, Remembered>>,
     /// Renewed tokens that could not be saved; saved before anything else is done with the grant.
     pub(super) unsaved: Mutex<BTreeMap<GrantKind, Unsaved>>,
+    /// Until when (monotonic ms) a renewal is not tried again, and why.
+    pub(super) pauses: Mutex<BTreeMap<GrantKind, (u64, String)>>,
     pub(super) flights: [tokio::sync::Mutex<()>; 3],
     /// What sealing costs; `None`: measured.
     pub(super) cost: Option<Cost>,
@@ -194,6 +199,7 @@ impl Grants {
             tasks: TaskTracker::new(),
             memory: Mutex::default(),
             unsaved: Mutex::default(),
+            pauses: Mutex::default(),
             flights: Default::default(),
             cost: None,
             ports: super::registration::default_ports().to_vec(),
@@ -295,17 +301,14 @@ impl Grants {
         bearer
     }
 
-    pub(super) fn forget(&self) {
-        self.inner
-            .memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        self.inner
-            .unsaved
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+    /// Forgets what memory has of these grants: the vault has something else now.
+    pub(super) fn forget(&self, kinds: &[GrantKind]) {
+        let mut memory = self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.retain(|kind, _| !kinds.contains(kind));
+        let mut unsaved = self.inner.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+        unsaved.retain(|kind, _| !kinds.contains(kind));
+        let mut pauses = self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.retain(|kind, _| !kinds.contains(kind));
     }
 
     /// The token in memory, if it is good and not the refused one. The trade grant is always looked up in the vault,

@@ -479,7 +479,12 @@ impl NewGrant {
                 return Err(error);
             }
         };
-        grants.forget();
+        let also_read = if stored.single {
+            GrantKind::Read
+        } else {
+            stored.kind
+        };
+        grants.forget(&[stored.kind, also_read]);
         if let State::Open { tokens, .. } = &stored.state {
             grants.remember(stored.kind, tokens);
         }

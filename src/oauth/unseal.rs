@@ -91,7 +91,7 @@ impl Grants {
                 TokenError::Busy("the trade grant changed while it was being sealed".to_owned()).into(),
             );
         }
-        self.forget();
+        self.forget(&[GrantKind::Read, GrantKind::Trade]);
         Ok(())
     }
 
@@ -176,7 +176,7 @@ impl Grants {
             }
         })
         .await?;
-        self.forget();
+        self.forget(&[GrantKind::Read, GrantKind::Trade]);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use crate::oauth::vault::State;
 use std::time::Duration;
 
 /// Makes the stored access token run out, as time would.
-async fn expire(grants: &Grants, kind: GrantKind) {
+pub(super) async fn expire(grants: &Grants, kind: GrantKind) {
     let endpoint = grants.inner.endpoint.url().to_owned();
     grants
         .update(move |contents| {
@@ -18,7 +18,7 @@ async fn expire(grants: &Grants, kind: GrantKind) {
         })
         .await
         .unwrap();
-    grants.forget();
+    grants.forget(&GrantKind::ALL);
 }
 
 #[tokio::test]
@@ -186,11 +186,20 @@ async fn a_broken_service_costs_nothing() {
         Fixed::json(400, r#"{"error":"temporarily_unavailable"}"#),
     ] {
         desk.fake.fix("/oauth/token", answer);
-        let told = grants.bearer(GrantKind::Read).await.unwrap_err();
+        let told = desk.grants().bearer(GrantKind::Read).await.unwrap_err();
         assert!(matches!(told, TokenError::Network(_)), "{told}");
     }
+    let asked = desk.fake.count("/oauth/token");
+    for told in futures_util::future::join_all((0..20).map(|_| grants.bearer(GrantKind::Read))).await {
+        assert!(matches!(told, Err(TokenError::Network(_))));
+    }
+    assert_eq!(
+        desk.fake.count("/oauth/token"),
+        asked + 1,
+        "all that waited share the one failure"
+    );
     desk.fake.set(|state| state.fixed.clear());
-    grants.bearer(GrantKind::Read).await.unwrap();
+    desk.grants().bearer(GrantKind::Read).await.unwrap();
     assert_eq!(desk.fake.get(|state| (state.refreshed, state.reused)), (1, 0));
 }
 
@@ -211,7 +220,7 @@ async fn a_token_near_its_end_still_serves_where_it_cannot_be_renewed() {
         })
         .await
         .unwrap();
-    grants.forget();
+    grants.forget(&GrantKind::ALL);
     desk.fake.fix(
         "/oauth/token",
         Fixed {

@@ -131,10 +131,9 @@ async fn two_that_are_open_do_not_spend_a_token_twice() {
 #[tokio::test]
 async fn an_expired_token_is_renewed_on_opening() {
     let desk = Desk::new().await;
-    desk.fake.set(|state| state.expires_in = 0);
     let grants = desk.signed_in(GrantKind::Trade).await;
+    refresh::expire(&grants, GrantKind::Trade).await;
     grants.seal(&pin(PIN), extras()).await.unwrap();
-    desk.fake.set(|state| state.expires_in = 3600);
     let unsealed = grants.unseal(&pin(PIN)).await.unwrap();
     assert_eq!(desk.fake.get(|state| state.refreshed), 1);
     let again = desk.grants().unseal(&pin(PIN)).await.unwrap();

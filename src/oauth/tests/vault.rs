@@ -23,7 +23,7 @@ async fn the_keychain_is_asked_once_per_process() {
     let before = *desk.keychain.calls.lock().unwrap();
     let grants = desk.grants();
     for _ in 0..5 {
-        grants.forget();
+        grants.forget(&GrantKind::ALL);
         grants.bearer(GrantKind::Read).await.unwrap();
     }
     assert_eq!(*desk.keychain.calls.lock().unwrap(), before + 1);
@@ -227,7 +227,7 @@ async fn a_folder_that_cannot_be_written_keeps_the_old_vault() {
         .await;
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
     if writable {
-        return; // The superuser writes everywhere; `full_disk` has the case for them.
+        return; // The superuser writes everywhere.
     }
     let told = changed.unwrap_err();
     assert!(told.to_string().contains("the old one stands"), "{told}");
