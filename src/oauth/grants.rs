@@ -3,14 +3,16 @@
 //! Owns: the shared state (vault, memory, single flight). Refuses to know: how a token is got; that is `login`,
 //! `refresh` and `unseal`.
 
+use super::contents::{Contents, State, StoredGrant};
 use super::discovery;
 use super::endpoint::Endpoint;
 use super::error::TokenError;
+use super::header::machine_mark;
 use super::key::{self, KeyPlace, StoreKind, SystemKeychain};
 use super::seal::Cost;
 use super::secret::{Bearer, Token};
 use super::token::{Tokens, usable};
-use super::vault::{self, Contents, State, StoredGrant, Vault, VaultError};
+use super::vault::{Vault, VaultError};
 use crate::system::{World, wall_ms};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -187,7 +189,7 @@ impl Grants {
                 file: world.paths.vault_key_file(),
             },
             patience_s: AtomicU64::new(PATIENCE_S),
-            machine: vault::machine_mark(),
+            machine: machine_mark(),
             known: Mutex::new(None),
         };
         let inner = Inner {

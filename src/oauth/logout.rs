@@ -2,10 +2,10 @@
 //!
 //! Owns: the order refresh token, access token, local copies; the report. Refuses to know: how it is shown.
 
+use super::contents::{State, StoredGrant};
 use super::error::TokenError;
 use super::grants::{GrantKind, Grants};
 use super::token::{Desk, Tokens};
-use super::vault::{State, StoredGrant};
 use std::path::PathBuf;
 use std::time::Duration;
 

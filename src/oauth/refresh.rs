@@ -5,11 +5,11 @@
 //!
 //! A renewal runs on a task of its own: a caller that goes away does not take a rotated token with it.
 
+use super::contents::{State, StoredGrant};
 use super::error::TokenError;
 use super::grants::{GrantKind, Grants, Unsaved};
 use super::secret::{Bearer, Token};
 use super::token::{Desk, NoToken, Tokens};
-use super::vault::{State, StoredGrant};
 use crate::system::{FileLock, mono_ms, wall_ms};
 use std::sync::PoisonError;
 use std::time::Duration;

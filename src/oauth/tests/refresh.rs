@@ -2,7 +2,7 @@
 
 use super::fake::Fixed;
 use super::*;
-use crate::oauth::vault::State;
+use crate::oauth::contents::State;
 use std::time::Duration;
 
 /// Makes the stored access token run out, as time would.
