@@ -7,6 +7,7 @@ mod login;
 mod logout;
 mod refresh;
 mod seal;
+mod simulator;
 mod vault;
 
 use super::grants::Grants;
