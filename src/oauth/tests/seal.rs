@@ -207,3 +207,21 @@ async fn without_a_trade_grant_there_is_nothing_to_seal() {
     let nothing = grants.unseal(&pin(PIN)).await.unwrap_err();
     assert_eq!(nothing, UnsealError::Token(TokenError::NotSignedIn));
 }
+
+#[tokio::test]
+async fn a_vault_that_cannot_be_written_costs_no_sealed_token() {
+    let (desk, grants) = sealed().await;
+    let unsealed = grants.unseal(&pin(PIN)).await.unwrap();
+    let full = desk.fill_disk();
+    let told = unsealed.renew(&unsealed.bearer()).await.unwrap_err();
+    assert!(matches!(told, TokenError::Store(_)), "{told}");
+    let told = desk.grants().unseal(&pin(PIN)).await.unwrap_err();
+    assert!(
+        matches!(told, UnsealError::Token(TokenError::Store(_))),
+        "no try that is not counted: {told}"
+    );
+    assert_eq!(desk.fake.get(|state| state.refreshed), 0);
+    drop(full);
+    unsealed.renew(&unsealed.bearer()).await.unwrap();
+    assert_eq!(desk.fake.get(|state| (state.refreshed, state.reused)), (1, 0));
+}

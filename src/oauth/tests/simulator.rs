@@ -37,6 +37,12 @@ impl Simulator {
         }
     }
 
+    async fn control(&self, what: &str, body: &'static str) {
+        let url = format!("{}/{what}", self.control_url.trim_end_matches('/'));
+        let answer = http().post(url).body(body).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{what}");
+    }
+
     /// The status that an `initialize` with this token gets.
     async fn try_token(&self, bearer: &super::super::Bearer) -> u16 {
         let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
@@ -148,7 +154,6 @@ async fn a_service_that_knows_one_grant_only() {
     new.keep().await.unwrap();
     let read = grants.bearer(GrantKind::Read).await.unwrap();
     assert_eq!(sim.try_token(&read).await, 200);
-    assert!(!sim.control_url.is_empty());
 }
 
 #[tokio::test]
@@ -174,4 +179,41 @@ async fn the_registration_limit_of_the_service() {
         .keep()
         .await
         .unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs `cargo build -p crosstrade-sim`"]
+async fn what_a_person_does_at_the_service() {
+    let desk = Desk::new().await;
+    let sim = Simulator::start(&[]).await;
+    let grants = desk.grants_at(&sim.mcp_url);
+    sim.control("consent", r#"{"deny":true}"#).await;
+    let denied = sign_in(&grants, GrantKind::Read).await;
+    assert_eq!(denied.unwrap_err(), LoginError::Denied);
+    sim.control("consent", r#"{"scope":"mcp:trade"}"#).await;
+    let wrong = sign_in(&grants, GrantKind::Read).await.unwrap_err();
+    assert!(
+        matches!(&wrong, LoginError::WrongScope(text) if text.contains("it was revoked")),
+        "{wrong}"
+    );
+    sim.control("consent", "{}").await;
+    sign_in(&grants, GrantKind::Read)
+        .await
+        .unwrap()
+        .keep()
+        .await
+        .unwrap();
+    sim.control("revoke", r#"{"clients":true}"#).await;
+    let old = grants.bearer(GrantKind::Read).await.unwrap();
+    assert_eq!(sim.try_token(&old).await, 401);
+    let told = grants.renew(GrantKind::Read, &old).await.unwrap_err();
+    assert!(matches!(told, TokenError::Withdrawn(_)), "{told}");
+    sign_in(&grants, GrantKind::Read)
+        .await
+        .unwrap()
+        .keep()
+        .await
+        .unwrap();
+    let new = grants.bearer(GrantKind::Read).await.unwrap();
+    assert_eq!(sim.try_token(&new).await, 200, "with a new registration");
 }
