@@ -57,8 +57,8 @@ pub enum LoginError {
     /// Access was withdrawn, so that only the person may start a new sign-in (background sign-in only).
     #[error("access was withdrawn: run `countersign login` to sign in again")]
     Withdrawn,
-    /// Another process is signing in right now.
-    #[error("another Countersign process is signing in: finish it in the browser window that it opened")]
+    /// Another process (or another call of this one) is signing in right now.
+    #[error("a sign-in is under way already: finish it in the browser window that it opened")]
     Elsewhere,
     /// The service no longer knew our registration. It is discarded: beginning again registers anew.
     #[error(

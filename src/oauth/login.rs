@@ -18,6 +18,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+/// How servers say that they do not know a client or its redirect address (any more).
+const STALE_WORDS: [&str; 6] = [
+    "invalid_client",
+    "unauthorized_client",
+    "unknown client",
+    "client not found",
+    "not registered",
+    "redirect_uri",
+];
+
 /// What is to be signed in for.
 #[derive(Debug, Clone)]
 pub struct LoginRequest {
@@ -167,14 +177,13 @@ impl Grants {
         let Ok(answer) = fetch::peek(&self.inner.http, &self.inner.endpoint, &probe.url()).await else {
             return Ok(false);
         };
-        let words = [
-            "invalid_client",
-            "unauthorized_client",
-            "unknown client",
-            "redirect_uri",
-            "invalid_redirect",
-        ];
-        Ok(matches!(answer.status, 400 | 401 | 403) && answer.mentions(&words))
+        Ok(match answer.status {
+            // The request is sound, so what is wrong with it is the client or its redirect address.
+            400 => true,
+            // Could as well be a gatekeeper that wants a browser, or a login: only where the page says what it means.
+            401 | 403 | 404 => answer.mentions(&STALE_WORDS),
+            _ => false,
+        })
     }
 
     /// Registers anew; counted and saved before the request is made, as the limit counts tries.

@@ -190,9 +190,11 @@ async fn sign_in(grants: &Grants, kind: GrantKind) -> Result<NewGrant, LoginErro
 
 async fn finish(pending: PendingLogin) -> (Result<NewGrant, LoginError>, (u16, String)) {
     let url = pending.url.clone();
-    tokio::join!(pending.wait(CancellationToken::new()), async move {
-        browse(&url).await
-    })
+    let both = async { tokio::join!(pending.wait(CancellationToken::new()), browse(&url)) };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, both)
+        .await
+        .expect("the browser was sent back")
 }
 
 fn token_of(bearer: &super::Bearer) -> String {
