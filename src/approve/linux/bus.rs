@@ -54,7 +54,7 @@ fn socket_address(path: &Path) -> Result<String, String> {
 async fn connect(address: &str) -> Result<Connection, String> {
     let build = async {
         Builder::address(address)?
-            .method_timeout(CALL_LIMIT)
+            .method_timeout(CALL_LIMIT.saturating_add(Duration::from_secs(1)))
             .build()
             .await
     };

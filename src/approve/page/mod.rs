@@ -12,7 +12,7 @@ mod view;
 pub use listen::{listen, listen_on};
 
 use super::desk::Screen;
-use super::{Answer, Ask, DWELL_MS, Verify, native};
+use super::{Answer, Ask, DWELL_MS, Verify, native, text};
 use crate::gate::card::Card;
 use crate::system::{Env, browser, mono_ms};
 use base64::Engine as _;
@@ -43,18 +43,34 @@ pub(super) async fn ask(
 ) -> Answer {
     let card = updates.borrow().clone();
     let view = View::card(&card, ask.verify.is_some(), 1);
-    run(env, view, ask.verify.clone(), Some(updates), screen, open).await
+    let asked = Asked {
+        view,
+        card: Some(card),
+        verify: ask.verify.clone(),
+    };
+    run(env, asked, Some(updates), screen, open).await
 }
 
 /// Asks for the PIN and nothing else.
 pub(super) async fn ask_pin(env: &Env, title: &str, verify: Verify, screen: &Arc<Screen>) -> Answer {
-    run(env, View::pin(title), Some(verify), None, screen, &Notify::new()).await
+    let asked = Asked {
+        view: View::pin(title),
+        card: None,
+        verify: Some(verify),
+    };
+    run(env, asked, None, screen, &Notify::new()).await
+}
+
+/// What a page is for.
+struct Asked {
+    view: View,
+    card: Option<Card>,
+    verify: Option<Verify>,
 }
 
 async fn run(
     env: &Env,
-    view: View,
-    verify: Option<Verify>,
+    asked: Asked,
     updates: Option<watch::Receiver<Card>>,
     screen: &Arc<Screen>,
     open: &Notify,
@@ -62,7 +78,7 @@ async fn run(
     if let Some(why) = native::locked(env).await {
         return Answer::Nobody(why.to_owned());
     }
-    let page = match Page::start(env, view, verify, screen).await {
+    let page = match Page::start(env, asked, screen).await {
         Ok(page) => page,
         Err(why) => return Answer::Nobody(why),
     };
@@ -84,12 +100,8 @@ struct Page {
 }
 
 impl Page {
-    async fn start(
-        env: &Env,
-        view: View,
-        verify: Option<Verify>,
-        screen: &Arc<Screen>,
-    ) -> Result<Self, String> {
+    async fn start(env: &Env, asked: Asked, screen: &Arc<Screen>) -> Result<Self, String> {
+        let Asked { view, card, verify } = asked;
         let (four, six, port) = listen().await?;
         let (decided, answers) = watch::channel(None);
         let desk = Arc::new(Counter {
@@ -102,6 +114,7 @@ impl Page {
             decided,
             state: Mutex::new(State {
                 view,
+                card,
                 token: None,
                 session: None,
                 seen_ms: None,
@@ -191,6 +204,8 @@ pub(super) struct Counter {
 
 struct State {
     view: View,
+    /// The card of the view; none where only the PIN is asked for.
+    card: Option<Card>,
     /// The secret of the link; gone once used.
     token: Option<String>,
     /// The secret of the one tab that used it.
@@ -273,12 +288,17 @@ impl Counter {
 
     fn update(&self, card: &Card) {
         let mut state = self.state();
-        let mut view = View::card(card, self.verify.is_some(), state.view.core);
-        if !view.same_deed(&state.view) {
-            view.core = view.core.saturating_add(1);
+        let mut core = state.view.core;
+        if !state
+            .card
+            .as_ref()
+            .is_some_and(|shown| text::same_deed(shown, card))
+        {
+            core = core.saturating_add(1);
             state.seen_ms = state.seen_ms.map(|_| mono_ms());
         }
-        state.view = view;
+        state.view = View::card(card, self.verify.is_some(), core);
+        state.card = Some(card.clone());
     }
 
     fn end(&self, text: &str) {
@@ -376,7 +396,7 @@ impl Counter {
 
     fn wrong(&self, wrong: &super::WrongPin) -> Outcome {
         self.state().not_before = mono_ms().saturating_add(wrong.wait_ms);
-        let mut error = super::text::ascii(&wrong.message);
+        let mut error = text::ascii(&wrong.message);
         if wrong.wait_ms >= 1000 {
             let seconds = wrong.wait_ms.div_ceil(1000);
             error = format!("{error} Next try in {seconds} s.");
