@@ -12,6 +12,17 @@ use std::time::Duration;
 pub const BOUND: Duration = Duration::from_millis(1500);
 /// How long an answer may be used again.
 const FRESH_MS: u64 = 2000;
+/// The same for what moves slowly. With the service's budget of 3 requests a second, a card can follow position,
+/// orders and quote every 2 s, and nothing more.
+const SLOW_MS: u64 = 10_000;
+
+/// How long the answer of this tool may be used again.
+fn keeps(tool: &str) -> u64 {
+    match tool {
+        "ListAccounts" | "GetAccount" | "GetConnections" | "GetAccountSummary" | "GetWatermarks" => SLOW_MS,
+        _ => FRESH_MS,
+    }
+}
 
 /// The answers of the last moments.
 #[derive(Debug, Default)]
@@ -39,7 +50,9 @@ impl FactCache {
     async fn one(&self, lane: &ReadLane, read: &StateRead, fresh: bool) -> Kept {
         let key = (read.tool.to_owned(), read.arguments.clone());
         let now = mono_ms();
-        if !fresh && let Some(kept) = self.map().get(&key).filter(|kept| now.saturating_sub(kept.mono) <= FRESH_MS) {
+        let anew = fresh && keeps(read.tool) == FRESH_MS;
+        let recent = |kept: &&Kept| kept.answer.is_ok() && now.saturating_sub(kept.mono) <= keeps(read.tool);
+        if !anew && let Some(kept) = self.map().get(&key).filter(recent) {
             return kept.clone();
         }
         let params = format!(r#"{{"name":"{}","arguments":{}}}"#, read.tool, read.arguments);
@@ -52,7 +65,7 @@ impl FactCache {
         };
         let kept = Kept { mono, wall, answer };
         let mut map = self.map();
-        map.retain(|_, kept| now.saturating_sub(kept.mono) <= FRESH_MS);
+        map.retain(|_, kept| now.saturating_sub(kept.mono) <= SLOW_MS);
         map.insert(key, kept.clone());
         kept
     }

@@ -29,7 +29,7 @@ const MAX_POLICY: u64 = 256 * 1024;
 
 /// The trade grant while the PIN's armed time lasts.
 #[derive(Debug, Default)]
-pub struct Armed(Mutex<Option<ArmedTime>>);
+pub(crate) struct Armed(Mutex<Option<ArmedTime>>);
 
 #[derive(Debug)]
 struct ArmedTime {
@@ -39,18 +39,18 @@ struct ArmedTime {
 
 impl Armed {
     /// Keeps an unsealed grant for this long.
-    pub fn arm(&self, unsealed: Unsealed, time: Duration) {
+    pub(crate) fn arm(&self, unsealed: Unsealed, time: Duration) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
         *lock(&self.0) = Some(ArmedTime { unsealed: Arc::new(unsealed), until_mono });
     }
 
     /// Ends the armed time; the grant is wiped.
-    pub fn disarm(&self) {
+    pub(crate) fn disarm(&self) {
         *lock(&self.0) = None;
     }
 
     /// The unsealed grant while the time lasts.
-    pub fn grant(&self) -> Option<Arc<Unsealed>> {
+    pub(crate) fn grant(&self) -> Option<Arc<Unsealed>> {
         let mut armed = lock(&self.0);
         if armed.as_ref().is_some_and(|armed| armed.until_mono <= mono_ms()) {
             *armed = None;
@@ -59,7 +59,7 @@ impl Armed {
     }
 
     /// Milliseconds that are left.
-    pub fn left_ms(&self) -> u64 {
+    pub(crate) fn left_ms(&self) -> u64 {
         lock(&self.0).as_ref().map_or(0, |armed| armed.until_mono.saturating_sub(mono_ms()))
     }
 }
@@ -69,7 +69,7 @@ impl Armed {
 pub(super) struct Held {
     pub(super) id: String,
     /// The owner's lock; none where a terminal decides on another process's ticket.
-    pub(super) owned: Option<Owned>,
+    pub(super) _owned: Option<Owned>,
     pub(super) call: Call,
     pub(super) facts: Facts,
     pub(super) judgement: Judgement,
@@ -145,7 +145,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         update_counters(relay, |counters| counters.note_ask_for(judgement.class, judgement.opening, wall_ms()));
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
-    let held = Held { id: id.clone(), owned: Some(owned), call, facts, judgement, card, tier };
+    let held = Held { id: id.clone(), _owned: Some(owned), call, facts, judgement, card, tier };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move { send::live(&relay, held, send::Prompt::Desk).await });
     Ok((id, what))
@@ -169,7 +169,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     card.client.clone_from(&ticket.client);
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
-    let held = Held { id: ticket.id.clone(), owned: None, call, facts, judgement, card, tier };
+    let held = Held { id: ticket.id.clone(), _owned: None, call, facts, judgement, card, tier };
     send::live(relay, held, send::Prompt::Terminal).await;
     Ok(())
 }

@@ -24,7 +24,7 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Budget, Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
 use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message};
 use crate::wire::frame::Frame;
 use crate::wire::json;
@@ -147,7 +147,7 @@ impl Relay {
     fn new(world: World, endpoint: Endpoint, http: reqwest::Client, out: Output) -> Arc<Self> {
         let settings = Settings::load(&world.paths);
         let kept = settings.clone().unwrap_or_default();
-        let budget = Budget::new(&world.paths, kept.requests_per_second, kept.burst);
+        let budget = kept.budget(&world.paths);
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
         let kind = if kept.single_grant { GrantKind::Trade } else { GrantKind::Read };
         Arc::new_cyclic(|this: &Weak<Self>| {

@@ -4,7 +4,7 @@ use super::{Relay, lists::Lists, lock};
 use crate::gate::catalogue;
 use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, NewGrant};
 use crate::system::{World, browser, process};
-use crate::upstream::{Budget, Failure, TradeLane};
+use crate::upstream::{Failure, TradeLane};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> Option<String> {
     let (task, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move {
         let outcome = match pending.wait(task.ending.clone()).await {
-            Ok(grant) => keep_read(&task.world, &task.grants, &task.endpoint_lane(), grant).await,
+            Ok(grant) => keep_read(&task.world, &task.endpoint_lane(), grant).await,
             Err(error) => Err(error.to_string()),
         };
         *lock(&task.signing_in) = None;
@@ -46,7 +46,8 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> Option<String> {
 impl Relay {
     /// A lane that takes its token from the caller, to prove a new grant with.
     fn endpoint_lane(&self) -> TradeLane {
-        TradeLane::new(self.http.clone(), self.endpoint.clone(), Budget::new(&self.world.paths, 0.0, 0.0))
+        let settings = self.settings.clone().unwrap_or_default();
+        TradeLane::new(self.http.clone(), self.endpoint.clone(), settings.budget(&self.world.paths))
     }
 }
 
@@ -54,7 +55,7 @@ impl Relay {
 ///
 /// # Errors
 /// A plain sentence: why it was not kept.
-pub async fn keep_read(world: &World, grants: &Grants, lane: &TradeLane, grant: NewGrant) -> Result<(), String> {
+pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Result<(), String> {
     let scope = grant.scope().map(str::to_owned);
     let fits = match scope.as_deref() {
         Some("mcp:read") => Ok(()),
