@@ -170,9 +170,9 @@ impl Live {
             tokio::time::sleep(REFRESH).await;
             let facts = self.relay.facts.gather(&self.relay.read, &self.held.call, true).await;
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Latest { facts: facts.clone(), mono: mono_ms() };
-            if let (Ok(policy), Ok(settings)) = (load_policy(&self.relay), &self.relay.settings) {
-                let judgement = judge_now(&self.relay, &self.held.call, &facts, &policy, settings, &counters(&self.relay));
-                let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, settings);
+            if let (Ok(policy), Ok(settings)) = (load_policy(&self.relay), self.relay.settings()) {
+                let judgement = judge_now(&self.relay, &self.held.call, &facts, &policy, &settings, &counters(&self.relay));
+                let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
                 card.mark_changes(&self.held.card);
                 updates.send_if_modified(|old| {
                     let differs = *old != card;
@@ -404,18 +404,18 @@ impl Live {
         if let Some((_, why)) = pins_changed(relay, self.held.call.tool()) {
             return Err(why);
         }
-        let settings = relay.settings.as_ref().map_err(Clone::clone)?;
+        let settings = relay.settings()?;
         let paths = &relay.world.paths;
         let lock = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
         let _turn = lock.map_err(|_| "the counters are held by another process".to_owned())?;
         let mut kept = counters(relay);
-        let judgement = judge_now(relay, &self.held.call, facts, &policy, settings, &kept);
+        let judgement = judge_now(relay, &self.held.call, facts, &policy, &settings, &kept);
         if judgement.verdict == Verdict::Deny {
             return Err(judgement.reason);
         }
         if let Some(worse) = judgement.worse_than(&self.held.judgement) {
             tracing::info!(ticket = self.id(), worse, "asked again");
-            let mut card = make_card(relay, self.id(), &self.held.call, facts, &judgement, &policy, settings);
+            let mut card = make_card(relay, self.id(), &self.held.call, facts, &judgement, &policy, &settings);
             card.mark_changes(&self.held.card);
             card.warnings.insert(0, format!("CHANGED SINCE YOU APPROVED: {worse}"));
             return Ok(Some(card));
