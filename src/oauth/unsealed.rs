@@ -55,6 +55,11 @@ impl Unsealed {
         self.held().grant.scope
     }
 
+    /// Whether the seal is still the one that was opened: another PIN, or signing out, ends what was unsealed.
+    pub async fn is_current(&self) -> bool {
+        self.reread().await.is_ok()
+    }
+
     /// Another token after a 401 that refused this one: renewed, sealed again with the same key and synced before it
     /// is returned.
     ///

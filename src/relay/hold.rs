@@ -3,6 +3,7 @@
 
 use super::tickets::{Notes, Owned};
 use super::{Relay, lists, lock, send, words};
+use crate::gate::limits::{self, Group};
 use crate::gate::policy::Policy;
 use crate::gate::ticket::{self, Origin, State, Ticket};
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge};
@@ -39,9 +40,9 @@ struct ArmedTime {
 
 impl Armed {
     /// Keeps an unsealed grant for this long.
-    pub(crate) fn arm(&self, unsealed: Unsealed, time: Duration) {
+    pub(crate) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
-        *lock(&self.0) = Some(ArmedTime { unsealed: Arc::new(unsealed), until_mono });
+        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono });
     }
 
     /// Ends the armed time; the grant is wiped.
@@ -85,7 +86,7 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
         Ok(held) => held,
         Err(answer) => return answer,
     };
-    let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
+    let patience = relay.hold_seconds();
     let until = began + patience * 1000;
     wait(relay, &ticket, until, &what, progress.as_ref().map(|token| (token, id)), Some(cancel)).await
 }
@@ -105,7 +106,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         note(relay, "refused", &[("tool", call.tool().into()), ("digest", call.digest().into()), ("code", code.into()), ("reason", reason.into())]);
         words::refused(code, reason)
     };
-    let settings = relay.settings.as_ref().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
+    let settings = relay.settings().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
     if paths.halt().exists() {
         return Err(refuse("halted", "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`."));
     }
@@ -121,13 +122,13 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
     }
     let counters = counters(relay);
-    let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters);
+    let judgement = judge_now(Moment::Asking, relay, &call, &facts, &policy, &settings, &counters);
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
     }
-    let tier = effective_tier(relay, settings, &judgement);
+    let tier = effective_tier(relay, &settings, &judgement);
     let owned = relay.tickets.claim_new(ticket::ticket_id).map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
-    let card = make_card(relay, &owned.id, &call, &facts, &judgement, &policy, settings);
+    let card = make_card(relay, &owned.id, &call, &facts, &judgement, &policy, &settings);
     let origin = Origin {
         endpoint: relay.endpoint.url().to_owned(),
         client: relay.client_name(),
@@ -158,14 +159,14 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
 /// Why it cannot be decided on here.
 pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(), String> {
     let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).map_err(|refusal| refusal.reason)?;
-    let settings = relay.settings.as_ref().map_err(Clone::clone)?;
+    let settings = relay.settings()?;
     let policy = load_policy(relay)?;
     let facts = relay.facts.gather(&relay.read, &call, true).await;
-    let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+    let judgement = judge_now(Moment::Asked(&ticket.id), relay, &call, &facts, &policy, &settings, &counters(relay));
     if judgement.verdict == Verdict::Deny {
         return Err(judgement.reason);
     }
-    let mut card = make_card(relay, &ticket.id, &call, &facts, &judgement, &policy, settings);
+    let mut card = make_card(relay, &ticket.id, &call, &facts, &judgement, &policy, &settings);
     card.client.clone_from(&ticket.client);
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
@@ -229,10 +230,31 @@ pub(crate) fn load_policy_at(path: &std::path::Path) -> Result<Policy, String> {
     }
 }
 
+/// When a call is judged: before anyone is asked, or at the approval of this ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment<'a> {
+    Asking,
+    Asked(&'a str),
+    Approved(&'a str),
+}
+
 /// Judges on these facts, with what is open and what is unknown over all processes.
-pub(super) fn judge_now(relay: &Relay, call: &Call, facts: &Facts, policy: &Policy, settings: &Settings, counters: &Counters) -> Judgement {
+pub(super) fn judge_now(
+    moment: Moment<'_>,
+    relay: &Relay,
+    call: &Call,
+    facts: &Facts,
+    policy: &Policy,
+    settings: &Settings,
+    counters: &Counters,
+) -> Judgement {
     let all = relay.tickets.all();
-    let open = all.iter().filter(|ticket| ticket.state == State::Held && !matches!(ticket.class, Class::Exit | Class::Protect));
+    let own = match moment {
+        Moment::Asking => "",
+        Moment::Asked(id) | Moment::Approved(id) => id,
+    };
+    let is_entry = |ticket: &&Ticket| limits::group(ticket.class, ticket.opening) == Group::Entry;
+    let open = all.iter().filter(|ticket| ticket.state == State::Held && ticket.id != own).filter(is_entry);
     let unknown: Vec<(String, String)> = all
         .iter()
         .filter(|ticket| ticket.state == State::Unknown && !relay.tickets.notes(&ticket.id).acknowledged)
@@ -246,7 +268,11 @@ pub(super) fn judge_now(relay: &Relay, call: &Call, facts: &Facts, policy: &Poli
         unknown_outcomes: &unknown,
         unacknowledged: !unknown.is_empty(),
     };
-    judge::judge(call, facts, policy, &situation)
+    match moment {
+        Moment::Asking => judge::judge(call, facts, policy, &situation),
+        // The ticket's own ask is counted by now: only what limits sending is looked at again.
+        Moment::Asked(_) | Moment::Approved(_) => judge::judge_again(call, facts, policy, &situation),
+    }
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
@@ -337,7 +363,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
 /// `countersign_await_approval`.
 pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &CancellationToken) -> String {
     let Ok(Some(found)) = relay.tickets.load(ticket) else { return words::no_ticket(ticket) };
-    let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
+    let patience = relay.hold_seconds();
     let what = headline(&found);
     let until = mono_ms() + patience * 1000;
     tokio::select! {

@@ -1,10 +1,11 @@
 //! The life of a ticket on the person's side: asked, judged again, sent once, told.
 
-use super::hold::{self, Held, counters, journal, judge_now, load_policy, make_card};
+use super::hold::{self, Held, Moment, counters, journal, judge_now, load_policy, make_card};
 use super::{Relay, lookup};
 use crate::approve::{Answer, Ask, Notice, Verify};
+use crate::gate::limits::{self, Group};
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
-use crate::gate::{Card, Class, Cleared, Facts, NotRun, Tier, Verdict, outcome, ticket};
+use crate::gate::{Card, Class, Cleared, Counters, Facts, Judgement, Millis, NotRun, Tier, Verdict, outcome, ticket};
 use crate::oauth::{Bearer, GrantKind};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, file};
@@ -44,6 +45,8 @@ struct Live {
     /// Locked from the decision to the outcome, so that nobody takes a call that is being sent for abandoned.
     sender: Mutex<Option<FileLock>>,
     latest: Arc<Mutex<Latest>>,
+    /// The judgement behind the card that the person sees.
+    shown: Mutex<Judgement>,
     unsealed: super::verbs::Slot,
 }
 
@@ -64,8 +67,9 @@ enum Decided {
 /// Lives a ticket to its end.
 pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let latest = Arc::new(Mutex::new(Latest { facts: held.facts.clone(), mono: mono_ms() }));
+    let shown = Mutex::new(held.judgement.clone());
     let unsealed = Arc::new(Mutex::new(relay.unsealed.grant()));
-    let mut live = Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, unsealed };
+    let mut live = Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, shown, unsealed };
     if live.held.judgement.verdict == Verdict::Allow {
         let _ = live.decide("policy").await;
         return;
@@ -122,7 +126,7 @@ impl Live {
             },
             Answer::Denied { via } => {
                 self.end(State::Denied, &format!("the person denied it ({via})")).await;
-                hold::update_counters(&self.relay, |counters| counters.note_denied(wall_ms()));
+                self.count(Counters::note_denied);
             }
             Answer::Halted { via } => {
                 self.relay.halt(via);
@@ -130,7 +134,7 @@ impl Live {
             }
             Answer::Expired => {
                 self.end(State::Expired, "nobody decided in time").await;
-                hold::update_counters(&self.relay, |counters| counters.note_unanswered(wall_ms()));
+                self.count(Counters::note_unanswered);
                 self.unprotected().await;
             }
             Answer::Tampered(what) => {
@@ -145,6 +149,14 @@ impl Live {
             }
         }
         None
+    }
+
+    /// Counts what became of a card. Only cards of entries lead to a pause: a denied alert or exit says nothing about them.
+    fn count(&self, note: fn(&mut Counters, Millis)) {
+        let judgement = &self.held.judgement;
+        if limits::group(judgement.class, judgement.opening) == Group::Entry {
+            hold::update_counters(&self.relay, |counters| note(counters, wall_ms()));
+        }
     }
 
     /// The PIN check of the page and the terminal: unsealing *is* the check. What it yields stays here.
@@ -170,10 +182,12 @@ impl Live {
             tokio::time::sleep(REFRESH).await;
             let facts = self.relay.facts.gather(&self.relay.read, &self.held.call, true).await;
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Latest { facts: facts.clone(), mono: mono_ms() };
-            if let (Ok(policy), Ok(settings)) = (load_policy(&self.relay), &self.relay.settings) {
-                let judgement = judge_now(&self.relay, &self.held.call, &facts, &policy, settings, &counters(&self.relay));
-                let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, settings);
+            if let (Ok(policy), Ok(settings)) = (load_policy(&self.relay), self.relay.settings()) {
+                let judgement = judge_now(Moment::Asked(self.id()), &self.relay, &self.held.call, &facts, &policy, &settings, &counters(&self.relay));
+                let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
                 card.mark_changes(&self.held.card);
+                // From here on the person sees this judgement's card: an approval is held against it.
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = judgement;
                 updates.send_if_modified(|old| {
                     let differs = *old != card;
                     *old = card;
@@ -404,20 +418,22 @@ impl Live {
         if let Some((_, why)) = pins_changed(relay, self.held.call.tool()) {
             return Err(why);
         }
-        let settings = relay.settings.as_ref().map_err(Clone::clone)?;
+        let settings = relay.settings()?;
         let paths = &relay.world.paths;
         let lock = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
         let _turn = lock.map_err(|_| "the counters are held by another process".to_owned())?;
         let mut kept = counters(relay);
-        let judgement = judge_now(relay, &self.held.call, facts, &policy, settings, &kept);
+        let judgement = judge_now(Moment::Approved(self.id()), relay, &self.held.call, facts, &policy, &settings, &kept);
         if judgement.verdict == Verdict::Deny {
             return Err(judgement.reason);
         }
-        if let Some(worse) = judgement.worse_than(&self.held.judgement) {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(worse) = judgement.worse_than(&shown) {
             tracing::info!(ticket = self.id(), worse, "asked again");
-            let mut card = make_card(relay, self.id(), &self.held.call, facts, &judgement, &policy, settings);
+            let mut card = make_card(relay, self.id(), &self.held.call, facts, &judgement, &policy, &settings);
             card.mark_changes(&self.held.card);
             card.warnings.insert(0, format!("CHANGED SINCE YOU APPROVED: {worse}"));
+            *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = judgement;
             return Ok(Some(card));
         }
         kept.note_sent(&self.held.call, wall_ms());

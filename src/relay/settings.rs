@@ -14,8 +14,6 @@ pub struct Settings {
     /// Words that the person chose: they stand on each card, so that a look-alike can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phrase: Option<String>,
-    /// One grant for both lanes (`login --single-grant`).
-    pub single_grant: bool,
     /// What one PIN frees for the armed time: `exits` or `all`.
     pub armed: Armed,
     /// How long a trade call is held before it is answered with "waiting", in seconds (5 to 240).
@@ -41,7 +39,6 @@ impl Default for Settings {
         Self {
             tier: Tier::Click,
             phrase: None,
-            single_grant: false,
             armed: Armed::Exits,
             hold_seconds: 45,
             requests_per_second: 3.0,

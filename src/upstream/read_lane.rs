@@ -144,7 +144,7 @@ impl ReadLane {
                     tracing::info!(%failure, "a read is tried once more");
                     tokio::time::sleep(Duration::from_millis(250)).await;
                 }
-                Err(Failure::RateLimited(wait)) if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
+                Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
                     tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 }
                 outcome => return outcome,
@@ -159,7 +159,7 @@ impl ReadLane {
     pub async fn own(&self, method: &str, params: &str) -> Result<String, Failure> {
         let (id, text) = self.compose(method, params);
         let answer = match self.request_once(&text, &id, Use::Own).await {
-            Err(Failure::RateLimited(wait)) if wait.unwrap_or(1) <= PATIENCE => {
+            Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if wait.unwrap_or(1) <= PATIENCE => {
                 tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 self.request_once(&text, &id, Use::Own).await?
             }

@@ -170,6 +170,7 @@ impl TradeLane {
             Ok(Err(Failure::SessionLost)) if status == reqwest::StatusCode::NOT_FOUND => NotSent::SessionLost,
             Ok(Err(Failure::Scope(scope))) => NotSent::Scope(scope),
             Ok(Err(Failure::Plan)) => NotSent::Plan,
+            Ok(Err(Failure::RateLimited(wait))) => NotSent::RateLimited(wait),
             Ok(Err(failure)) => return Ok(Sent::Unknown(failure.to_string())),
             Err(_) => return Ok(Sent::Unknown(format!("HTTP {}", status.as_u16()))),
         };
@@ -276,7 +277,7 @@ impl TradeLane {
         }
         let mut opened = self.handshake(bearer).await;
         for _ in 0..RATE_TRIES {
-            let Err(Failure::RateLimited(wait)) = opened else { break };
+            let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else { break };
             tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1).min(RATE_PATIENCE))).await;
             opened = self.handshake(bearer).await;
         }
