@@ -49,7 +49,7 @@ const TICK: Duration = Duration::from_secs(2);
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use local::is_ours;
 pub(crate) use verbs::one_call;
-pub(crate) use hold::{decide_here, end_held_in, load_policy_at, tool_name};
+pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
 
 /// One running relay.
 #[derive(Debug)]
@@ -74,6 +74,8 @@ pub struct Relay {
     signing_in: tokio::sync::Mutex<signin::Background>,
     arming: arming::Arming,
     refreshing: tokio::sync::Mutex<()>,
+    /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
+    pub(crate) asking: Arc<()>,
     /// Fires when the connection ends: everything that is held is voided.
     pub(crate) ending: CancellationToken,
     /// Tasks that the end waits for.
@@ -175,6 +177,7 @@ impl Relay {
                 signing_in: tokio::sync::Mutex::default(),
                 arming: arming::Arming::new(&world.paths),
                 refreshing: tokio::sync::Mutex::default(),
+                asking: Arc::default(),
                 ending: CancellationToken::new(),
                 tasks: TaskTracker::new(),
                 sent: TaskTracker::new(),
@@ -464,12 +467,15 @@ impl Relay {
         self.ending.cancel();
         self.tasks.close();
         self.sent.close();
-        let limit = if self.sent.is_empty() { LEAVE.0 } else { LEAVE.1 };
-        let _ = tokio::time::timeout(limit, async {
+        let mut rest = std::pin::pin!(async {
             self.sent.wait().await;
             tokio::join!(self.read.close(), self.trade.close(), self.tasks.wait());
-        })
-        .await;
+        });
+        // Whether a call is on its way is asked at the end of the short time: an approval may have come just before.
+        let quick = tokio::time::timeout(LEAVE.0, &mut rest).await;
+        if quick.is_err() && !self.sent.is_empty() {
+            let _ = tokio::time::timeout(LEAVE.1.saturating_sub(LEAVE.0), rest).await;
+        }
         self.out.finish(200).await;
     }
 }
