@@ -8,6 +8,7 @@
 
 mod clock;
 mod control;
+pub mod demo;
 mod faulty;
 mod http;
 mod look;

@@ -157,6 +157,11 @@ impl Desk {
         }
     }
 
+    /// Whether the screen is known to be locked: then nobody is at the desk.
+    pub async fn is_locked(&self) -> bool {
+        native::locked(&self.0.world.env).await.is_some()
+    }
+
     /// Tells the person something; whether it was shown. Never takes longer than a few seconds.
     pub async fn notice(&self, notice: Notice) -> bool {
         native::notice(&self.0.world.env, &notice).await

@@ -35,12 +35,12 @@ pub fn popup(card: &Card, until: &str, hint: Option<&str>) -> Popup {
         line
     };
     // Servers cut a long summary without a word, so the deed is said again where they wrap.
-    let summary = fit(ascii(&format!("{}  {}", card.badge, card.headline)));
+    let summary = fit(title(card));
     let mut lines: Vec<String> = Vec::new();
     if summary.len() > SUMMARY_SURE {
         lines.push(fit(ascii(&card.headline)));
     }
-    lines.push(fit(ascii(&format!("Account: {} ({})", card.account, card.badge))));
+    lines.extend(account(card).map(&mut fit));
     lines.extend(card.warnings.iter().map(|w| fit(format!("!! {}", ascii(w)))));
     lines.extend(card.lines.iter().map(|line| fit(card_line(line))));
     if let Some(free) = &card.free_text {
@@ -69,6 +69,17 @@ pub fn popup(card: &Card, until: &str, hint: Option<&str>) -> Popup {
         body: lines.join("\n"),
         whole,
     }
+}
+
+/// Badge and deed.
+pub fn title(card: &Card) -> String {
+    ascii(format!("{}  {}", card.badge, card.headline).trim())
+}
+
+/// The account, where the card has one.
+pub fn account(card: &Card) -> Option<String> {
+    let named = !matches!(card.account.as_str(), "" | "-");
+    named.then(|| ascii(&format!("Account: {} ({})", card.account, card.badge)))
 }
 
 /// How many of the lines fit.

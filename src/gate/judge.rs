@@ -68,7 +68,7 @@ impl Judgement {
         if self.opening && !earlier.opening {
             return Some("it can now open a position".to_owned());
         }
-        if self.class != earlier.class && matches!(earlier.class, Class::Protect | Class::Exit) {
+        if is_exit(earlier.class) && !is_exit(self.class) {
             return Some("it is not proven to only reduce any more".to_owned());
         }
         if self.after != earlier.after {

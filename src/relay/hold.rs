@@ -40,9 +40,9 @@ struct ArmedTime {
 
 impl Armed {
     /// Keeps an unsealed grant for this long.
-    pub fn arm(&self, unsealed: Unsealed, time: Duration) {
+    pub fn arm(&self, unsealed: Arc<Unsealed>, time: Duration) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
-        *lock(&self.0) = Some(ArmedTime { unsealed: Arc::new(unsealed), until_mono });
+        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono });
     }
 
     /// Ends the armed time; the grant is wiped.
@@ -87,7 +87,7 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
         Ok(held) => held,
         Err(answer) => return answer,
     };
-    let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
+    let patience = relay.hold_seconds();
     let until = began + patience * 1000;
     wait(relay, &ticket, until, &what, progress.as_ref().map(|token| (token, id)), Some(cancel)).await
 }
@@ -107,7 +107,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         note(relay, "refused", &[("tool", call.tool().into()), ("digest", call.digest().into()), ("code", code.into()), ("reason", reason.into())]);
         words::refused(code, reason)
     };
-    let settings = relay.settings.as_ref().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
+    let settings = &relay.settings().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
     if paths.halt().exists() {
         return Err(refuse("halted", "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`."));
     }
@@ -197,7 +197,7 @@ pub(super) fn count_ask(relay: &Relay, judgement: &Judgement) {
 /// Why it cannot be decided on here.
 pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(), String> {
     let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).map_err(|refusal| refusal.reason)?;
-    let settings = relay.settings.as_ref().map_err(Clone::clone)?;
+    let settings = &relay.settings()?;
     let policy = load_policy(relay)?;
     let facts = relay.facts.gather(&relay.read, &call, true).await;
     let judgement = judge_again(relay, &ticket.id, &call, &facts, &policy, settings, &counters(relay));
@@ -411,7 +411,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
 /// `countersign_await_approval`.
 pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &CancellationToken) -> String {
     let Ok(Some(found)) = relay.tickets.load(ticket) else { return words::no_ticket(ticket) };
-    let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
+    let patience = relay.hold_seconds();
     let what = headline(&found);
     let until = mono_ms() + patience * 1000;
     tokio::select! {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The largest list that is kept.
 const MAX_FILE: u64 = 32 * 1024 * 1024;
@@ -37,7 +37,12 @@ pub struct Lists {
     pins: PathBuf,
     lock: PathBuf,
     data: Mutex<Data>,
+    /// The two files as they were when they were last read or written here.
+    seen: Mutex<[Stamp; 2]>,
 }
+
+/// What tells one state of a file from another without reading it; `None` where there is no file.
+type Stamp = Option<(SystemTime, u64)>;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Data {
@@ -60,11 +65,47 @@ impl Lists {
     pub fn load(paths: &Paths, endpoint: &str) -> Self {
         let key: String = crate::journal::hash(endpoint).chars().take(16).collect();
         let (cache, pins) = (paths.cache().join(format!("{key}.json")), paths.state().join(format!("pins-{key}.json")));
+        let lists = Self { cache, pins, lock: paths.lock("lists.lock"), data: Mutex::default(), seen: Mutex::default() };
+        lists.read(&mut lists.data());
+        endpoint.clone_into(&mut lists.data().endpoint);
+        lists
+    }
+
+    /// Takes over what another process has written; true where the client's list may have changed by it.
+    pub fn reload(&self) -> bool {
+        if *self.seen() == self.stamps() {
+            return false;
+        }
+        let mut data = self.data();
+        let before = listing(&data);
+        self.read(&mut data);
+        listing(&data) != before
+    }
+
+    fn read(&self, data: &mut Data) {
+        // Stamps first: what is written between them and the reading is read once more, not missed.
+        *self.seen() = self.stamps();
         let parse = |path: &PathBuf| file::read_text(path, MAX_FILE).ok().flatten();
-        let mut data: Data = parse(&cache).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        endpoint.clone_into(&mut data.endpoint);
-        data.pinned = parse(&pins).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        Self { cache, pins, lock: paths.lock("lists.lock"), data: Mutex::new(data) }
+        let kept: Data = parse(&self.cache).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let pinned = parse(&self.pins).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        *data = Data { endpoint: std::mem::take(&mut data.endpoint), pinned, ..kept };
+    }
+
+    fn stamps(&self) -> [Stamp; 2] {
+        [&self.cache, &self.pins].map(|path| {
+            let meta = std::fs::metadata(path).ok()?;
+            Some((meta.modified().ok()?, meta.len()))
+        })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, [Stamp; 2]> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn to change the files, over all processes. Where it does not come the change is made all the same: a
+    /// list that is too old is noticed and read anew.
+    fn turn(&self) -> Option<FileLock> {
+        FileLock::take_blocking(&self.lock, Duration::from_secs(2)).ok()
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {
@@ -120,6 +161,9 @@ impl Lists {
 
     fn absorb(&self, tools: &[String], trade: bool) -> bool {
         let raws: Vec<Box<RawValue>> = tools.iter().filter_map(|text| RawValue::from_string(text.clone()).ok()).collect();
+        let _turn = self.turn();
+        // Another process may have written the other grant's list meanwhile: it must not be lost.
+        self.reload();
         let mut data = self.data();
         let slot = if trade { &mut data.trade } else { &mut data.read };
         let same = slot.as_ref().is_some_and(|old| old.iter().map(|r| r.get()).eq(raws.iter().map(|r| r.get())));
@@ -127,12 +171,16 @@ impl Lists {
             return false;
         }
         *slot = Some(raws);
-        if let Ok(text) = serde_json::to_vec(&*data)
-            && let Err(error) = file::write_atomic(&self.cache, &text)
-        {
+        self.write(&data);
+        true
+    }
+
+    fn write(&self, data: &Data) {
+        let written = serde_json::to_vec(data).map_err(std::io::Error::other);
+        if let Err(error) = written.and_then(|text| file::write_atomic(&self.cache, &text)) {
             tracing::warn!(%error, "the tool list could not be kept");
         }
-        true
+        *self.seen() = self.stamps();
     }
 
     /// Pins every definition that is not known to be read-only and is not pinned yet: done at sign-in, when the
@@ -142,6 +190,7 @@ impl Lists {
     /// As the file system says.
     pub fn pin_new(&self) -> std::io::Result<usize> {
         let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
+        self.reload();
         let mut data = self.data();
         let listed: Vec<Box<RawValue>> = data.trade.iter().flatten().chain(data.read.iter().flatten()).cloned().collect();
         let before = data.pinned.len();
@@ -150,15 +199,17 @@ impl Lists {
             data.pinned.entry(name).or_insert_with(|| Pinned { digest: digest(raw.get()), definition: raw });
         }
         file::write_atomic(&self.pins, &serde_json::to_vec(&data.pinned)?)?;
+        *self.seen() = self.stamps();
         Ok(data.pinned.len() - before)
     }
 
     /// Forgets the trade grant's list (after `logout --trade`); pins stay.
     pub fn forget_trade(&self) {
+        let _turn = self.turn();
+        self.reload();
         let mut data = self.data();
-        data.trade = None;
-        if let Ok(text) = serde_json::to_vec(&*data) {
-            let _ = file::write_atomic(&self.cache, &text);
+        if data.trade.take().is_some() {
+            self.write(&data);
         }
     }
 
@@ -173,6 +224,12 @@ impl Lists {
         let all: String = data.pinned.iter().map(|(name, pinned)| format!("{name}\0{}\n", pinned.digest)).collect();
         crate::journal::hash(&all)
     }
+}
+
+/// All that the client's list is made from.
+fn listing(data: &Data) -> Vec<String> {
+    let texts = data.read.iter().chain(&data.trade).flatten().map(|raw| raw.get().to_owned());
+    texts.chain(data.pinned.values().map(|pinned| pinned.definition.get().to_owned())).collect()
 }
 
 fn name_of(definition: &str) -> Option<String> {
@@ -190,11 +247,38 @@ fn schema_of(definition: &str) -> String {
 /// (sorted keys, no blanks), so that a mere re-ordering upstream changes nothing.
 fn digest(definition: &str) -> String {
     let whole: Value = serde_json::from_str(definition).unwrap_or_default();
-    let mut kept = BTreeMap::new();
+    let mut text = String::new();
     for key in ["name", "description", "inputSchema", "annotations"] {
-        kept.insert(key, whole.get(key).cloned().unwrap_or_default());
+        canonical(whole.get(key).unwrap_or(&Value::Null), &mut text);
+        text.push('\n');
     }
-    crate::journal::hash(&serde_json::to_string(&kept).unwrap_or_default())
+    crate::journal::hash(&text)
+}
+
+/// Writes a value with its keys sorted and no blanks, whatever order the map itself keeps.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            out.push('{');
+            for (key, value) in sorted {
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push(':');
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+    }
 }
 
 #[cfg(test)]

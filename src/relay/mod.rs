@@ -4,6 +4,7 @@
 //! Refuses to know: how a call is judged (`gate`), how a person is asked (`approve`), how bytes are cut (`wire`).
 //! May call: every room but `cli`.
 
+mod arming;
 pub mod facts;
 mod hold;
 mod input;
@@ -24,7 +25,7 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Budget, Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
 use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message};
 use crate::wire::frame::Frame;
 use crate::wire::json;
@@ -45,6 +46,8 @@ const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from
 /// How often dead owners' tickets are looked for, and the parent's life.
 const TICK: Duration = Duration::from_secs(2);
 
+pub(crate) use arming::{MAX_MINUTES, request as request_arming};
+pub(crate) use local::is_ours;
 pub(crate) use verbs::one_call;
 pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
 
@@ -54,7 +57,6 @@ pub struct Relay {
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
     pub(crate) http: reqwest::Client,
-    pub(crate) settings: Result<Settings, String>,
     pub(crate) out: Output,
     pub(crate) lists: Lists,
     pub(crate) grants: Grants,
@@ -69,7 +71,8 @@ pub struct Relay {
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
     client: Mutex<Client>,
     demoted: Mutex<HashSet<String>>,
-    pub(crate) signing_in: Mutex<Option<String>>,
+    signing_in: tokio::sync::Mutex<signin::Background>,
+    arming: arming::Arming,
     refreshing: tokio::sync::Mutex<()>,
     /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
     pub(crate) asking: Arc<()>,
@@ -136,6 +139,7 @@ pub async fn serve(
                     break "the client's process is gone";
                 }
                 relay.recover();
+                relay.follow_other_processes();
             }
         }
     };
@@ -147,11 +151,9 @@ pub async fn serve(
 impl Relay {
     /// A relay over this output. Nothing is read from the network, the keychain or the vault yet.
     fn new(world: World, endpoint: Endpoint, http: reqwest::Client, out: Output) -> Arc<Self> {
-        let settings = Settings::load(&world.paths);
-        let kept = settings.clone().unwrap_or_default();
-        let budget = Budget::new(&world.paths, kept.requests_per_second, kept.burst);
+        let kept = Settings::load(&world.paths).unwrap_or_default();
+        let budget = kept.budget(&world.paths);
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
-        let kind = if kept.single_grant { GrantKind::Trade } else { GrantKind::Read };
         Arc::new_cyclic(|this: &Weak<Self>| {
             let for_side = this.clone();
             let side = Box::new(move |message: &Message<'_>| {
@@ -160,7 +162,7 @@ impl Relay {
                 }
             });
             Self {
-                read: ReadLane::new(http.clone(), endpoint.clone(), grants.clone(), kind, budget.clone(), side),
+                read: ReadLane::new(http.clone(), endpoint.clone(), grants.clone(), GrantKind::Read, budget.clone(), side),
                 trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
@@ -172,7 +174,8 @@ impl Relay {
                 batches: Mutex::default(),
                 client: Mutex::default(),
                 demoted: Mutex::default(),
-                signing_in: Mutex::default(),
+                signing_in: tokio::sync::Mutex::default(),
+                arming: arming::Arming::new(&world.paths),
                 refreshing: tokio::sync::Mutex::default(),
                 asking: Arc::default(),
                 ending: CancellationToken::new(),
@@ -181,11 +184,28 @@ impl Relay {
                 world,
                 endpoint,
                 http,
-                settings,
                 out,
                 grants,
             }
         })
+    }
+
+    /// The settings as they are now: a verb may have changed them since the start.
+    pub(crate) fn settings(&self) -> Result<Settings, String> {
+        Settings::load(&self.world.paths)
+    }
+
+    /// How long a call is held before it is answered.
+    fn hold_seconds(&self) -> u64 {
+        self.settings().map_or(45, |settings| settings.hold_seconds)
+    }
+
+    /// Notices what verbs have done in this installation: a sign-in, a sign-out, a halt, a request to arm.
+    fn follow_other_processes(self: &Arc<Self>) {
+        if self.lists.reload() {
+            self.list_changed();
+        }
+        arming::look(self);
     }
 
     /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.

@@ -259,12 +259,12 @@ impl Live {
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
             let facts = self.read_facts().await;
-            let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings.as_ref().ok()) else { continue };
-            let judgement = hold::judge_again(&self.relay, self.id(), &self.held.call, &facts, &policy, settings, &counters(&self.relay));
+            let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok()) else { continue };
+            let judgement = hold::judge_again(&self.relay, self.id(), &self.held.call, &facts, &policy, &settings, &counters(&self.relay));
             if !self.settle(&judgement, side) {
                 return std::future::pending().await;
             }
-            let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, settings);
+            let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
             card.mark_changes(&self.held.card);
             side.updates.send_if_modified(|old| {
                 let differs = *old != card;
@@ -551,7 +551,7 @@ impl Live {
         if let Some((_, why)) = pins_changed(&relay, self.held.call.tool()) {
             return Err(why);
         }
-        let settings = relay.settings.as_ref().map_err(Clone::clone)?;
+        let settings = &relay.settings()?;
         let paths = &relay.world.paths;
         let counting = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
         let _turn = counting.map_err(|_| "the counters are held by another process".to_owned())?;

@@ -59,7 +59,11 @@ impl View {
             kind: "card",
             core,
             badge: ascii(&card.badge),
-            account: ascii(&card.account),
+            account: if card.account == "-" {
+                String::new()
+            } else {
+                ascii(&card.account)
+            },
             side: ascii(&card.side),
             headline: ascii(&card.headline),
             sub: "Held until you answer. Nothing was sent yet.".to_owned(),

@@ -244,6 +244,36 @@ fn cancels_warn_by_what_they_strip() {
 }
 
 #[test]
+fn what_stays_working_after_an_exit_is_said() {
+    let warned = |tool: &str, arguments: &str| {
+        with(&LONG, tool, arguments, &Policy::default())
+            .warnings
+            .iter()
+            .any(|warning| warning.starts_with("ORDERS LEFT WORKING"))
+    };
+    assert!(warned("PlaceOrder", &order("Sell", MARKET, 2)));
+    assert!(warned("ClosePosition", CLOSE));
+    assert!(!warned("FlattenEverything", r#"{"account":"Sim101"}"#));
+}
+
+#[test]
+fn an_order_of_another_account_is_named() {
+    let judgement = with(
+        &LONG,
+        "Cancel",
+        r#"{"account":"PA-1","orderId":"S1"}"#,
+        &Policy::default(),
+    );
+    assert!(
+        judgement
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("ANOTHER ACCOUNT")),
+        "{judgement:?}"
+    );
+}
+
+#[test]
 fn allow_needs_play_money_by_policy_and_provider_in_tier_click() {
     let policy = sim_policy(ALLOW_ALL);
     assert_eq!(with(&FLAT, "PlaceOrder", BUY, &policy).verdict, Verdict::Allow);

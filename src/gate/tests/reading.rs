@@ -1,9 +1,15 @@
 //! Strict reading: what is refused, and that what passes is what was written.
 
-use super::{held, try_route};
+use proptest::prelude::*;
+
+use super::{NOW, held, try_route};
 use crate::gate::call::{Call, Route, route};
+use crate::gate::card::{CardContext, card};
 use crate::gate::catalogue::{self, Class};
+use crate::gate::facts::{Facts, StateRead};
 use crate::gate::instrument::{Contract, Instrument};
+use crate::gate::limits::Counters;
+use crate::gate::policy::Policy;
 use crate::gate::value::Decimal;
 
 fn refused(tool: &str, arguments: &str) -> &'static str {
@@ -457,12 +463,19 @@ fn decimals_are_exact() {
 /// No unlisted crate comes into this room: it stays free of I/O.
 #[test]
 fn the_room_stays_pure() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gate");
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|end| end != "rs") {
-            continue;
-        }
+    let gate = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gate");
+    let of = |folder: &str| {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+    };
+    let mut files = of(gate);
+    files.extend(of(&format!("{gate}/effect")));
+    files.extend(of(&format!("{gate}/lines")));
+    files.retain(|path| path.extension().is_some_and(|end| end == "rs"));
+    assert!(files.len() > 15);
+    for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
         for word in [
             "tokio",
@@ -483,5 +496,107 @@ fn the_room_stays_pure() {
                 path.display()
             );
         }
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        prop::collection::vec(
+            prop_oneof![
+                Just("{"),
+                Just("}"),
+                Just("\""),
+                Just(":"),
+                Just(","),
+                Just("["),
+                Just("]"),
+                Just("account"),
+                Just("1"),
+                Just("\\u202e"),
+                Just("quantity"),
+                Just("Sim101"),
+                Just("MES 12-26"),
+                Just("null"),
+                Just("order_id"),
+            ],
+            0..30
+        )
+        .prop_map(|parts| parts.concat()),
+    ]
+}
+
+/// JSON objects with documented keys and odd values.
+fn arguments() -> impl Strategy<Value = String> {
+    let key = prop_oneof![
+        Just("account"),
+        Just("instrument"),
+        Just("side"),
+        Just("type"),
+        Just("quantity"),
+        Just("limit_price"),
+        Just("stop_price"),
+        Just("order_id"),
+        Just("order_ids"),
+        Just("percent"),
+        Just("parameters"),
+        Just("strategy"),
+        Just("source"),
+        Just("name"),
+        Just("deployment_id"),
+        Just("body"),
+    ];
+    let value = prop_oneof![
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        Just("\"Sim101\"".to_owned()),
+        Just("\"MES 12-26\"".to_owned()),
+        Just("\"Buy\"".to_owned()),
+        Just("\"Market\"".to_owned()),
+        Just("\"S1\"".to_owned()),
+        Just("[\"S1\"]".to_owned()),
+        Just("{\"a\":1}".to_owned()),
+        any::<u32>().prop_map(|number| number.to_string()),
+        Just("0.5".to_owned()),
+    ];
+    prop::collection::btree_map(key, value, 0..8).prop_map(|members| {
+        let members: Vec<String> = members
+            .iter()
+            .map(|(key, value)| format!("\"{key}\":{value}"))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_read_ever_panics(name in text(), arguments in text(), schema in text()) {
+        let _ = route(&name, Some(&arguments), Some(&schema), &|_| false);
+        let _ = Policy::parse(&arguments);
+        let _ = Counters::parse(Some(&arguments));
+        let _ = Instrument::read(&arguments);
+        let mut facts = Facts::default();
+        for tool in ["GetAccount", "ListAccounts", "ListPositions", "ListOrders", "GetOrder", "GetQuote", "GetAccountSummary", "GetWatermarks", "GetConnections", "ListDeployedStrategies"] {
+            facts.absorb(&StateRead::new(tool, None), Ok(&arguments), NOW);
+            facts.absorb(&StateRead::new(tool, None), Ok(&super::result(&arguments)), NOW);
+        }
+    }
+
+    /// Whatever is held has a card of plain ASCII, and its stored bytes read back as the same call.
+    #[test]
+    fn whatever_is_held_can_be_shown(which in 0_usize..36, arguments in arguments(), client in any::<String>()) {
+        let tool = catalogue::known().iter().filter(|spec| spec.class != Class::Read).nth(which).unwrap();
+        let Ok(Route::Held(call)) = try_route(tool.name, &arguments) else { return Ok(()) };
+        prop_assert_eq!(&Call::from_stored(call.name_raw(), call.arguments_raw()).unwrap(), &call);
+        let facts = super::LONG.facts(&call);
+        let policy = Policy::default();
+        let judgement = super::judged(&call, &facts, &policy);
+        let context = CardContext { ticket: "7QK4", client: &client, phrase: None, now_wall: NOW };
+        let card = card(&call, &facts, &judgement, &policy, &context);
+        prop_assert!(card.text().chars().all(|letter| matches!(letter, '\n' | ' '..='~')));
+        prop_assert!(card.approve.len() <= 48 && card.headline.len() <= 100);
+        if let Some(free) = card.free_text {
+            prop_assert!(free.text.chars().all(|letter| matches!(letter, '\n' | ' '..='~')));
+        }
+        prop_assert_ne!(judgement.verdict, crate::gate::judge::Verdict::Allow);
     }
 }

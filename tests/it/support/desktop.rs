@@ -137,7 +137,7 @@ impl Desktop {
     /// Stops the notification daemon where it stands: it neither answers nor goes away.
     pub(crate) fn freeze_notifications(&self) {
         for (_, child) in self.children.iter().filter(|(name, _)| *name == "xfce4-notifyd") {
-            self.run("kill", "procps", &["-STOP", &child.id().to_string()]);
+            self.run("sh", "dash", &["-c", &format!("kill -STOP {}", child.id())]);
         }
     }
 
@@ -389,7 +389,10 @@ impl Drop for Desktop {
 
 /// Where pictures are kept.
 pub(crate) fn artefacts() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("artefacts");
+    let folder = std::env::var_os("COUNTERSIGN_TEST_ARTEFACTS").map_or_else(
+        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("artefacts"),
+        PathBuf::from,
+    );
     std::fs::create_dir_all(&folder).expect("the folder of artefacts");
     folder
 }
