@@ -435,6 +435,11 @@ impl Live {
             if !self.give_back(not_run, &why, attempt).await {
                 return Decided::Done;
             }
+            if matches!(why, NotSent::RateLimited(_)) {
+                let mut card = self.held.card.clone();
+                card.warnings.insert(0, "NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
+                return Decided::Again(card);
+            }
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
                     Ok(renewed) => bearer = renewed,
@@ -497,8 +502,8 @@ impl Live {
             return Err(Decided::Done);
         }
         let cleared = ticket.approve(approval, wall_ms()).map_err(|illegal| {
-            tracing::warn!(%illegal, "an approval came too late");
-            self.end_in_turn(&mut ticket, State::Expired, "the approval came too late");
+            tracing::warn!(%illegal, "an approval that does not count");
+            self.end_in_turn(&mut ticket, State::Voided, &format!("the approval does not count: {}", illegal.what));
             Decided::Done
         })?;
         let written = journal(&relay, "approved", &ticket, &[("via", via.into()), ("tier", format!("{:?}", self.held.tier).to_lowercase().into())])
@@ -576,7 +581,7 @@ impl Live {
         Ok(None)
     }
 
-    /// The call provably did not run. Returns whether it may be tried once more.
+    /// The call provably did not run. Returns whether it may be tried once more: by itself, or after another approval.
     async fn give_back(&self, not_run: NotRun, why: &NotSent, attempt: u32) -> bool {
         let relay = &self.relay;
         let Ok(_turn) = relay.tickets.turn(self.id()).await else { return false };
@@ -585,7 +590,11 @@ impl Live {
             return false;
         }
         let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]);
-        let again = attempt == 0 && matches!(why, NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_));
+        let again = match why {
+            NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_) => attempt == 0,
+            NotSent::RateLimited(_) => ticket.not_run <= 1,
+            NotSent::Scope(_) | NotSent::Plan | NotSent::Handshake(_) => false,
+        };
         if again {
             let _ = relay.tickets.save(&ticket);
         } else {
