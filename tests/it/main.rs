@@ -1,5 +1,6 @@
 //! One integration binary; each area is a module.
 
 mod approve;
+mod house;
 mod support;
 mod trade;
