@@ -1,5 +1,6 @@
 //! One integration binary; each area is a module.
 
 mod approve;
+mod relay;
 mod support;
 mod trade;
