@@ -18,14 +18,14 @@ async fn said(client: &mut Client) -> Vec<Value> {
 async fn broken_lines_are_answered_where_their_id_can_be_read() {
     let bench = Bench::new().await;
     let mut client = bench.client("2025-06-18").await;
-    let deep = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"x","params":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(r#"{{"jsonrpc":"2.0","id":1010,"method":"x","params":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let lines: [(&[u8], Option<(Value, i64)>); 16] = [
         (b"{\"jsonrpc\":\"2.0\",\"id\":1001,\"method\":\"x\",\"params\":{\"s\":\"\xff\xfe\"}}", Some((json!(1001), -32700))),
         (b"{\"jsonrpc\":\"2.0\",\"id\":1002,\"method\":\"x\0\"}", Some((json!(1002), -32700))),
         (b"\0\0\0\0", None),
         (b"{\"jsonrpc\":\"2.0\",\"id\":1003,\"method\":\"tools/call\",\"params\":{\"name\":", Some((json!(1003), -32700))),
         (b"\x7fELF\x02\x01\x01\x00\xde\xad\xbe\xef", None),
-        (deep.as_bytes(), Some((json!(7), -32600))),
+        (deep.as_bytes(), Some((json!(1010), -32600))),
         (b"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"x\"}", None),
         (b"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"x\"}", None),
         (b"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"x\"}", None),

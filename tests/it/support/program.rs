@@ -248,8 +248,9 @@ impl Client {
 
     /// The line that answers a request, as it was written; `id` is the id's text.
     pub(crate) async fn raw_answer(&mut self, id: &str) -> String {
-        let start = format!(r#"{{"jsonrpc":"2.0","id":{id},"#);
-        let found = self.find(|line| (line.starts_with(&start) && !line.contains(r#""method":"#)).then(|| line.clone()), PATIENCE).await;
+        let starts = ["result", "error"].map(|word| format!(r#"{{"jsonrpc":"2.0","id":{id},"{word}":"#));
+        let fits = |line: &String| starts.iter().any(|start| line.starts_with(start)).then(|| line.clone());
+        let found = self.find(fits, PATIENCE).await;
         found.unwrap_or_else(|| panic!("no answer to {id}"))
     }
 
