@@ -2,5 +2,6 @@
 
 mod approve;
 mod house;
+mod relay;
 mod support;
 mod trade;
