@@ -8,7 +8,7 @@ use crate::gate::{Card, Class, Cleared, Counters, Facts, Judgement, NotRun, Tier
 use crate::oauth::{Bearer, GrantKind, SealedExtras};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, file};
-use crate::upstream::{NotSent, Sent};
+use crate::upstream::{Failure, NotSent, Sent};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -453,7 +453,8 @@ impl Live {
             }
             if matches!(why, NotSent::RateLimited(_)) {
                 self.again = Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
-                return Decided::Again(self.marked(lock(&self.first).clone()));
+                let card = lock(&self.first).clone();
+                return Decided::Again(self.marked(card));
             }
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
@@ -475,9 +476,7 @@ impl Live {
         match unsealed {
             Some(unsealed) => {
                 self.as_sealed(&unsealed.extras())?;
-                let bearer = unsealed.bearer();
-                self.look_at_definitions(&bearer).await?;
-                Ok(bearer)
+                self.look_at_definitions(unsealed.bearer()).await
             }
             None => self.relay.grants.bearer(GrantKind::Trade).await.map_err(|error| error.to_string()),
         }
@@ -493,16 +492,20 @@ impl Live {
     }
 
     /// A sealed lane cannot be warmed: its list of tools is looked at now, before anything is sent.
-    async fn look_at_definitions(&self, bearer: &Bearer) -> Result<(), String> {
+    async fn look_at_definitions(&self, mut bearer: Bearer) -> Result<Bearer, String> {
         if self.held.tier < Tier::Pin {
-            return Ok(());
+            return Ok(bearer);
         }
-        let tools = self.relay.trade.list_tools(bearer).await;
+        let mut tools = self.relay.trade.list_tools(&bearer).await;
+        if matches!(tools, Err(Failure::Unauthorized)) {
+            bearer = self.renewed(&bearer).await?;
+            tools = self.relay.trade.list_tools(&bearer).await;
+        }
         let tools = tools.map_err(|failure| format!("the service's tools could not be listed: {failure}"))?;
         if self.relay.lists.absorb_trade(&tools) {
             self.relay.list_changed();
         }
-        Ok(())
+        Ok(bearer)
     }
 
     async fn renewed(&self, refused: &Bearer) -> Result<Bearer, String> {
