@@ -207,6 +207,8 @@ impl Grants {
             "invalid_client",
             "unauthorized_client",
             "unknown client",
+            "not registered",
+            "client_id",
             "redirect_uri",
             "invalid_redirect",
         ];

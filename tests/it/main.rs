@@ -1,5 +1,9 @@
 //! One integration binary; each area is a module.
 
 mod approve;
+mod clients;
+mod secrets;
+mod signin;
 mod support;
 mod trade;
+mod verbs;
