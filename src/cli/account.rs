@@ -7,7 +7,7 @@ use crate::relay::lists::Lists;
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said};
 use crate::system::process;
-use crate::upstream::{Budget, TradeLane};
+use crate::upstream::TradeLane;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         Ok(grant) => grant,
         Err(error) => return fail(context, &error.to_string(), "", exit_of(&error)),
     };
-    let lane = TradeLane::new(context.http.clone(), context.endpoint.clone(), Budget::new(&context.world.paths, 0.0, 0.0));
+    let lane = TradeLane::new(context.http.clone(), context.endpoint.clone(), settings.budget(&context.world.paths));
     let kept = if trade {
         signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant).await.map(Some)
     } else {

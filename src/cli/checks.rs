@@ -6,7 +6,7 @@ use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::system::{FileLock, clock, file};
-use crate::upstream::{Budget, ReadLane};
+use crate::upstream::ReadLane;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -149,7 +149,7 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
 }
 
 async fn service(context: &Context) -> Check {
-    let budget = Budget::new(&context.world.paths, 0.0, 0.0);
+    let budget = Settings::load(&context.world.paths).unwrap_or_default().budget(&context.world.paths);
     let lane = ReadLane::new(context.http.clone(), context.endpoint.clone(), context.grants(), GrantKind::Read, budget, Box::new(|_| {}));
     let began = clock::mono_ms();
     let asked = tokio::time::timeout(Duration::from_secs(15), lane.own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#)).await;

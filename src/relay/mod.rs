@@ -25,7 +25,7 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Budget, Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
 use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message};
 use crate::wire::frame::Frame;
 use crate::wire::json;
@@ -49,7 +49,7 @@ const TICK: Duration = Duration::from_secs(2);
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use local::is_ours;
 pub(crate) use verbs::one_call;
-pub(crate) use hold::{decide_here, end_held_in, load_policy_at, tool_name};
+pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
 
 /// One running relay.
 #[derive(Debug)]
@@ -74,6 +74,8 @@ pub struct Relay {
     signing_in: tokio::sync::Mutex<signin::Background>,
     arming: arming::Arming,
     refreshing: tokio::sync::Mutex<()>,
+    /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
+    pub(crate) asking: Arc<()>,
     /// Fires when the connection ends: everything that is held is voided.
     pub(crate) ending: CancellationToken,
     /// Tasks that the end waits for.
@@ -150,7 +152,7 @@ impl Relay {
     /// A relay over this output. Nothing is read from the network, the keychain or the vault yet.
     fn new(world: World, endpoint: Endpoint, http: reqwest::Client, out: Output) -> Arc<Self> {
         let kept = Settings::load(&world.paths).unwrap_or_default();
-        let budget = Budget::new(&world.paths, kept.requests_per_second, kept.burst);
+        let budget = kept.budget(&world.paths);
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
         Arc::new_cyclic(|this: &Weak<Self>| {
             let for_side = this.clone();
@@ -175,6 +177,7 @@ impl Relay {
                 signing_in: tokio::sync::Mutex::default(),
                 arming: arming::Arming::new(&world.paths),
                 refreshing: tokio::sync::Mutex::default(),
+                asking: Arc::default(),
                 ending: CancellationToken::new(),
                 tasks: TaskTracker::new(),
                 sent: TaskTracker::new(),
@@ -464,12 +467,15 @@ impl Relay {
         self.ending.cancel();
         self.tasks.close();
         self.sent.close();
-        let limit = if self.sent.is_empty() { LEAVE.0 } else { LEAVE.1 };
-        let _ = tokio::time::timeout(limit, async {
+        let mut rest = std::pin::pin!(async {
             self.sent.wait().await;
             tokio::join!(self.read.close(), self.trade.close(), self.tasks.wait());
-        })
-        .await;
+        });
+        // Whether a call is on its way is asked at the end of the short time: an approval may have come just before.
+        let quick = tokio::time::timeout(LEAVE.0, &mut rest).await;
+        if quick.is_err() && !self.sent.is_empty() {
+            let _ = tokio::time::timeout(LEAVE.1.saturating_sub(LEAVE.0), rest).await;
+        }
         self.out.finish(200).await;
     }
 }

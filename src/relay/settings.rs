@@ -2,6 +2,7 @@
 
 use crate::gate::Tier;
 use crate::system::{Paths, file};
+use crate::upstream::Budget;
 use serde::{Deserialize, Serialize};
 
 /// The settings of this installation.
@@ -66,6 +67,11 @@ impl Settings {
             return Err(format!("{name}: phrase must be plain ASCII of at most 60 characters"));
         }
         Ok(settings)
+    }
+
+    /// The request budget that these settings give, shared with all processes.
+    pub fn budget(&self, paths: &Paths) -> Budget {
+        Budget::new(paths, self.requests_per_second, self.burst)
     }
 
     /// Writes the settings.

@@ -4,7 +4,7 @@ use super::{Relay, lists::Lists, words};
 use crate::gate::catalogue;
 use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, TokenError};
 use crate::system::{World, browser, process};
-use crate::upstream::{Budget, Failure, TradeLane};
+use crate::upstream::{Failure, TradeLane};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -128,7 +128,8 @@ impl Relay {
 
     /// A lane that takes its token from the caller, to prove a new grant with.
     fn endpoint_lane(&self) -> TradeLane {
-        TradeLane::new(self.http.clone(), self.endpoint.clone(), Budget::new(&self.world.paths, 0.0, 0.0))
+        let settings = self.settings().unwrap_or_default();
+        TradeLane::new(self.http.clone(), self.endpoint.clone(), settings.budget(&self.world.paths))
     }
 }
 

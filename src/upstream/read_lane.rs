@@ -144,7 +144,7 @@ impl ReadLane {
                     tracing::info!(%failure, "a read is tried once more");
                     tokio::time::sleep(Duration::from_millis(250)).await;
                 }
-                Err(Failure::RateLimited(wait)) if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
+                Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
                     tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 }
                 outcome => return outcome,
@@ -158,7 +158,13 @@ impl ReadLane {
     /// As [`Self::request`], without a second try; a JSON-RPC error is [`Failure::Refused`].
     pub async fn own(&self, method: &str, params: &str) -> Result<String, Failure> {
         let (id, text) = self.compose(method, params);
-        let answer = self.request_once(&text, &id, Use::Own).await?;
+        let answer = match self.request_once(&text, &id, Use::Own).await {
+            Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if wait.unwrap_or(1) <= PATIENCE => {
+                tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
+                self.request_once(&text, &id, Use::Own).await?
+            }
+            outcome => outcome?,
+        };
         result_of(&answer)
     }
 
@@ -167,7 +173,7 @@ impl ReadLane {
     /// # Errors
     /// As [`Self::own`].
     pub async fn list(&self, method: &str, key: &str) -> Result<Vec<String>, Failure> {
-        super::http::list_all(
+        http::list_all(
             PAGES,
             key,
             |params| async move { self.own(method, &params).await },
@@ -248,8 +254,7 @@ impl ReadLane {
         let mut bearer = self.bearer().await?;
         let (mut renewed, mut reopened) = (false, false);
         loop {
-            self.0.budget.turn(purpose).await;
-            let response = self.send(text, &bearer, Some(&session)).await?;
+            let response = self.send(text, &bearer, Some(&session), purpose).await?;
             match response.status() {
                 StatusCode::UNAUTHORIZED if !renewed => {
                     renewed = true;
@@ -269,12 +274,9 @@ impl ReadLane {
         }
     }
 
-    async fn send(
-        &self,
-        text: &str,
-        bearer: &Bearer,
-        session: Option<&Session>,
-    ) -> Result<Response, Failure> {
+    async fn send(&self, text: &str, bearer: &Bearer, session: Option<&Session>, purpose: Use) -> Result<Response, Failure> {
+        // The service counts every HTTP request, the lifecycle included.
+        self.0.budget.turn(purpose).await;
         let client = &self.0.http;
         let headers = http::headers(
             bearer,
@@ -328,8 +330,7 @@ impl ReadLane {
         );
         let (id, text) = self.compose("initialize", &params);
         let mut bearer = self.bearer().await?;
-        self.0.budget.turn(Use::Own).await;
-        let mut response = self.send(&text, &bearer, None).await?;
+        let mut response = self.send(&text, &bearer, None, Use::Own).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             bearer = self
                 .0
@@ -337,7 +338,7 @@ impl ReadLane {
                 .renew(self.0.kind, &bearer)
                 .await
                 .map_err(Failure::Token)?;
-            response = self.send(&text, &bearer, None).await?;
+            response = self.send(&text, &bearer, None, Use::Own).await?;
         }
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
@@ -361,6 +362,7 @@ impl ReadLane {
                 r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
                 &bearer,
                 Some(&session),
+                Use::Own,
             )
             .await?;
         if !ready.status().is_success() {
@@ -375,7 +377,7 @@ impl ReadLane {
         let level = lock(&self.0.log_level).clone();
         if let Some(params) = level {
             let (_, text) = self.compose("logging/setLevel", &params);
-            let _ = self.send(&text, bearer, Some(session)).await;
+            let _ = self.send(&text, bearer, Some(session), Use::Own).await;
         }
     }
 
@@ -418,6 +420,7 @@ impl ReadLane {
 
     async fn get_stream(&self, session: &Session, after: Option<&str>) -> Result<Response, Failure> {
         let bearer = self.bearer().await?;
+        self.0.budget.turn(Use::Client).await;
         let client = &self.0.http;
         let mut headers = http::headers(&bearer, session.id.as_ref(), Some(&session.version));
         headers.insert(
