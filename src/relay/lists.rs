@@ -272,11 +272,38 @@ fn schema_of(definition: &str) -> String {
 /// (sorted keys, no blanks), so that a mere re-ordering upstream changes nothing.
 fn digest(definition: &str) -> String {
     let whole: Value = serde_json::from_str(definition).unwrap_or_default();
-    let mut kept = BTreeMap::new();
+    let mut text = String::new();
     for key in ["name", "description", "inputSchema", "annotations"] {
-        kept.insert(key, whole.get(key).cloned().unwrap_or_default());
+        canonical(whole.get(key).unwrap_or(&Value::Null), &mut text);
+        text.push('\n');
     }
-    crate::journal::hash(&serde_json::to_string(&kept).unwrap_or_default())
+    crate::journal::hash(&text)
+}
+
+/// Writes a value with its keys sorted and no blanks, whatever order the map itself keeps.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            out.push('{');
+            for (key, value) in sorted {
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push(':');
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -284,6 +311,23 @@ mod tests {
     use super::*;
 
     const PLACE: &str = r#"{"name":"PlaceOrder","description":"d","inputSchema":{"type":"object","properties":{"a":{}}}}"#;
+
+    #[test]
+    fn what_one_process_writes_another_takes_over_and_does_not_undo() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let (running, verb) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
+        let quote = |text: &str| vec![format!(r#"{{"name":"GetQuote","description":"{text}"}}"#)];
+        assert!(running.absorb_read(&quote("one")));
+        assert!(verb.absorb_trade(&[PLACE.to_owned()]));
+        verb.pin_new().unwrap();
+        assert!(running.absorb_read(&quote("two")), "the read list changed");
+        assert!(!running.sync(), "and all is taken over");
+        assert!(matches!(running.pin("PlaceOrder"), Pin::Holds(_)));
+        let third = Lists::load(&paths, "https://example.test/mcp");
+        assert!(third.has_trade() && third.tools(&[]).contains("two"));
+        assert!(verb.sync() && verb.tools(&[]).contains("two"));
+    }
 
     #[test]
     fn a_changed_definition_is_seen_and_a_reordered_one_is_not() {
