@@ -76,7 +76,7 @@ enum Decided {
     /// The ticket has ended, one way or the other.
     Done,
     /// Something got worse: the person is asked again with this card.
-    Again(Card),
+    Again(Box<Card>),
 }
 
 /// What happens beside a question: it may end it.
@@ -114,7 +114,8 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let (latest, basis) = (Mutex::new(latest), Mutex::new(basis));
     let mut live =
         Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, first, again: None, unsealed, _alive: alive };
-    live.run().await;
+    Box::pin(live.run()).await;
+    live.unprotected().await;
     // The relay's own and this one.
     if Arc::strong_count(&relay.asking) <= 2 {
         relay.trade.close().await;
@@ -130,7 +131,7 @@ impl Live {
         if self.held.judgement.verdict == Verdict::Allow {
             match self.decide("policy").await {
                 Decided::Done => return,
-                Decided::Again(card) => self.ask_with(card).await,
+                Decided::Again(card) => self.ask_with(*card).await,
             }
         }
         for _ in 0..ASKS {
@@ -168,7 +169,7 @@ impl Live {
     async fn take_answer(&mut self, answer: Answer, ended: Option<(State, String)>) -> Option<Card> {
         match answer {
             Answer::Approved { via } => match self.decide(via).await {
-                Decided::Again(card) => return Some(card),
+                Decided::Again(card) => return Some(*card),
                 Decided::Done => {}
             },
             Answer::Denied { via } => {
@@ -407,20 +408,36 @@ impl Live {
             Ok(()) => tracing::info!(ticket = self.id(), state = state.word(), reason, "ticket ended"),
             Err(error) => tracing::info!(ticket = self.id(), %error, "the ticket had ended already"),
         }
-        self.unprotected().await;
         ended.is_ok()
     }
 
     /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
     async fn unprotected(&self) {
-        let unsent = matches!(self.relay.tickets.load(self.id()), Ok(Some(ticket)) if ticket.sent_wall.is_none() && ticket.state.is_final());
-        if unsent && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
+        if self.unsent().is_some() && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
             lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
         }
     }
 
-    /// An approval has come: judge again, then send, once.
+    /// The ticket, if it has ended without being sent.
+    fn unsent(&self) -> Option<Ticket> {
+        let ticket = self.relay.tickets.load(self.id()).ok().flatten()?;
+        (ticket.sent_wall.is_none() && ticket.state.is_final()).then_some(ticket)
+    }
+
+    /// An approval has come. Whoever approved is told when it comes to nothing.
     async fn decide(&mut self, via: &'static str) -> Decided {
+        let decided = self.send_once(via).await;
+        if matches!(decided, Decided::Done)
+            && let Some(ticket) = self.unsent()
+        {
+            let lines = vec![format!("Ticket {}", self.id()), ascii(ticket.reason.as_deref().unwrap_or_default())];
+            self.relay.desk.notice(Notice { title: format!("NOT SENT: {}", self.held.card.headline), lines, lasting: true }).await;
+        }
+        decided
+    }
+
+    /// Judges again, then sends, once.
+    async fn send_once(&mut self, via: &'static str) -> Decided {
         let approved_mono = mono_ms();
         let mut bearer = match self.bearer().await {
             Ok(bearer) => bearer,
@@ -454,7 +471,7 @@ impl Live {
             if matches!(why, NotSent::RateLimited(_)) {
                 self.again = Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
                 let card = lock(&self.first).clone();
-                return Decided::Again(self.marked(card));
+                return Decided::Again(Box::new(self.marked(card)));
             }
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
@@ -528,13 +545,12 @@ impl Live {
         let mut ticket = match relay.tickets.load(self.id()) {
             Ok(Some(ticket)) if ticket.state == State::Held => ticket,
             // Another process was quicker: the ticket is no longer ours to decide.
-            Ok(_) => return Err(Decided::Done),
-            Err(_) => return Err(Decided::Done),
+            Ok(_) | Err(_) => return Err(Decided::Done),
         };
         let verdict = self.judge_again(&facts, &ticket).await;
         match verdict {
             Ok(None) => {}
-            Ok(Some(card)) => return Err(Decided::Again(card)),
+            Ok(Some(card)) => return Err(Decided::Again(Box::new(card))),
             Err(reason) => {
                 self.end_in_turn(&mut ticket, State::Voided, &reason);
                 return Err(Decided::Done);
@@ -646,9 +662,6 @@ impl Live {
             let _ = relay.tickets.save(&ticket);
         } else {
             self.end_in_turn(&mut ticket, State::Voided, &why.to_string());
-            drop(ticket);
-            let lines = vec![format!("Ticket {}: {why}", self.id())];
-            relay.desk.notice(Notice { title: format!("NOT SENT: {}", self.held.card.headline), lines, lasting: true }).await;
         }
         again
     }
