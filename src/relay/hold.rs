@@ -92,7 +92,8 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
 async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String> {
     let paths = &relay.world.paths;
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
-    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..16).unwrap_or_default()));
+    // A few letters of the digest: lock files stay, and there must not be one for each order ever made.
+    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..2).unwrap_or_default()));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
         .map_err(|_| words::refused("twin", "The same call is being looked at this moment; this call placed nothing."))?;

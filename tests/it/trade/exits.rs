@@ -123,7 +123,7 @@ async fn its_card_does_not_wait_for_the_facts() {
     let id = client.send_call("ClosePosition", &close()).await;
     until("its card", async || desk.screen.text().contains("Approve CLOSE").then_some(())).await;
     let took = began.elapsed();
-    assert!(took < Duration::from_millis(900), "{took:?}");
+    assert!(took < Duration::from_millis(500), "{took:?}");
     desk.screen.until("position: +2").await;
     desk.desktop.settle();
     desk.desktop.click(Button::Middle);
