@@ -77,7 +77,7 @@ pub(super) struct Held {
 
 /// Holds a trade call and returns the text of the client's result: the outcome if the person is quick, else that it
 /// is waiting.
-pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress: Option<Id>, cancel: &CancellationToken) -> String {
+pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, progress: Option<Id>, cancel: &CancellationToken) -> String {
     let began = mono_ms();
     let (ticket, what) = match hold(relay, call).await {
         Ok(held) => held,
@@ -85,7 +85,7 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
     };
     let patience = relay.hold_seconds();
     let until = began + patience * 1000;
-    wait(relay, &ticket, until, &what, progress.as_ref().map(|token| (token, id)), Some(cancel)).await
+    wait(relay, &ticket, until, &what, progress.as_ref(), Some(cancel)).await
 }
 
 /// Everything up to the ticket: its id and headline. The error is the client's answer.
@@ -359,7 +359,7 @@ pub(super) fn update_counters(relay: &Relay, change: impl FnOnce(&mut Counters))
 }
 
 /// Waits for a ticket's end until `until` (monotonic ms), and returns the client's result.
-async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<(&Id, &Id)>, cancel: Option<&CancellationToken>) -> String {
+async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<&Id>, cancel: Option<&CancellationToken>) -> String {
     let never = CancellationToken::new();
     let cancel = cancel.unwrap_or(&never);
     let (mut told, mut next_progress) = (0u64, mono_ms() + 500);
@@ -381,7 +381,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
             Err(error) => return words::refused("ticket", &format!("The ticket cannot be read: {error}.")),
         }
         // None after a cancel: some clients close the pipe on a token that they no longer know.
-        if let Some((token, _)) = progress
+        if let Some(token) = progress
             && mono_ms() >= next_progress
             && lock(&relay.in_flight).knows_progress(token)
         {
@@ -405,7 +405,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
 }
 
 /// `countersign_await_approval`.
-pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &CancellationToken) -> String {
+pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, progress: Option<Id>, cancel: &CancellationToken) -> String {
     let Ok(Some(found)) = relay.tickets.load(ticket) else { return words::no_ticket(ticket) };
     let patience = relay.hold_seconds();
     let what = headline(&found);
@@ -413,7 +413,7 @@ pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &Canc
     tokio::select! {
         // Only the creating call's cancel withdraws a ticket; this one just stops listening.
         () = cancel.cancelled() => words::no_ticket(ticket),
-        answer = wait(relay, ticket, until, &what, None, None) => answer,
+        answer = wait(relay, ticket, until, &what, progress.as_ref(), None) => answer,
     }
 }
 

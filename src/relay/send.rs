@@ -762,3 +762,36 @@ impl Relay {
         hold::note(self, "halted", &[("via", via.into())]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judgement(class: Class, after: &str) -> Judgement {
+        Judgement {
+            verdict: Verdict::Ask,
+            class,
+            tier: Tier::Click,
+            rule: String::new(),
+            code: "ask",
+            reason: String::new(),
+            opening: false,
+            after: Some(after.to_owned()),
+            live: false,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_card_without_facts_counts_only_for_a_proven_exit() {
+        let unproved = Basis { judgement: judgement(Class::Exit, "?"), proved: false };
+        assert_eq!(worse(&unproved, &judgement(Class::Exit, "flat"), false), None);
+        assert_eq!(worse(&unproved, &judgement(Class::Protect, "+2"), false), None);
+        assert!(worse(&unproved, &judgement(Class::Order, "flat"), false).is_some());
+        assert!(worse(&unproved, &judgement(Class::Exit, "flat"), true).is_some(), "a stronger tier is asked for");
+        let proved = Basis { judgement: judgement(Class::Exit, "flat"), proved: true };
+        assert_eq!(worse(&proved, &judgement(Class::Exit, "flat"), false), None);
+        assert!(worse(&proved, &judgement(Class::Exit, "+1"), false).is_some());
+        assert!(worse(&proved, &judgement(Class::Order, "flat"), false).is_some());
+    }
+}
