@@ -4,7 +4,7 @@
 //! its own memory, until the time is over, a halt, a locked screen, a sleep, a changed seal, or its end.
 
 use super::verbs::{Slot, verify_into};
-use super::{Relay, hold, lock};
+use super::{Relay, lock, outcomes};
 use crate::approve::{Answer, Notice};
 use crate::relay::settings::Armed as ArmedFor;
 use crate::system::clock::{local_time, mono_ms, wall_ms};
@@ -128,7 +128,7 @@ pub(super) fn look(relay: &Arc<Relay>) {
 
 fn end(relay: &Arc<Relay>, why: &'static str) {
     relay.unsealed.disarm();
-    hold::note(relay, "disarmed", &[("reason", why.into())]);
+    outcomes::note(relay, "disarmed", &[("reason", why.into())]);
     let relay = Arc::clone(relay);
     relay.tasks.clone().spawn(async move {
         let lines = vec![format!("{why}. From now on each order needs your PIN again.")];
@@ -159,7 +159,7 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
         return;
     }
     relay.unsealed.arm(unsealed, Duration::from_secs(minutes * 60));
-    hold::note(relay, "armed", &[("minutes", minutes.into()), ("covers", covers.into()), ("client", relay.client_name().into())]);
+    outcomes::note(relay, "armed", &[("minutes", minutes.into()), ("covers", covers.into()), ("client", relay.client_name().into())]);
     told(relay, minutes, covers).await;
 }
 

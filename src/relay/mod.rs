@@ -5,12 +5,15 @@
 //! May call: every room but `cli`.
 
 mod arming;
+mod ask;
 pub mod facts;
 mod hold;
 mod input;
+mod judging;
 pub mod lists;
 mod local;
 mod lookup;
+mod outcomes;
 mod output;
 mod reads;
 mod send;
@@ -51,7 +54,9 @@ const TICK: Duration = Duration::from_secs(2);
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use local::is_ours;
 pub(crate) use verbs::one_call;
-pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
+pub(crate) use hold::{WATCHING, decide_here};
+pub(crate) use judging::load_policy_at;
+pub(crate) use outcomes::{end_held_in, tool_name};
 
 /// One running relay.
 #[derive(Debug)]

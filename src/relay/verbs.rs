@@ -1,7 +1,7 @@
 //! What verbs do through a relay that has no client: one call, allowing trading again, arming.
 
 use super::output::Output;
-use super::{Relay, hold, words};
+use super::{Relay, outcomes, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
 use crate::oauth::{Endpoint, UnsealError, Unsealed};
@@ -57,7 +57,7 @@ fn wait_of(error: &UnsealError) -> u64 {
 impl Relay {
     /// A journal line of a verb.
     pub(crate) fn note(&self, kind: &str) {
-        hold::note(self, kind, &[]);
+        outcomes::note(self, kind, &[]);
     }
 
     /// Asks the person, with the tier's own factor, whether AI trading may go on.
