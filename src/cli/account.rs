@@ -3,7 +3,7 @@
 use super::{Context, Exit, args, out};
 use crate::gate::Tier;
 use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, TokenError, TokenReport, UnsealError, Which};
-use crate::relay::lists::Lists;
+use crate::relay::lists::{Lists, PinReport};
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said};
 use crate::system::process;
@@ -74,7 +74,7 @@ async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::
     }
 }
 
-fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
+fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exit {
     let trade = what.trade || what.single_grant;
     let mut text = if trade {
         format!(
@@ -84,10 +84,14 @@ fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
     } else {
         "Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()
     };
+    if let Some(changed) = pinned.as_ref().map(|report| &report.changed).filter(|changed| !changed.is_empty()) {
+        let names: Vec<String> = changed.iter().map(|name| out::safe(name)).collect();
+        text.push_str(&format!("\nCHANGED since the last sign-in for trading: {}. Look at them with `countersign tools --json`.", names.join(", ")));
+    }
     if what.single_grant {
         text.push_str("\nOne sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.");
     }
-    context.out.data(&text, &json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned }));
+    context.out.data(&text, &json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned.as_ref().map(|report| report.new), "changedDefinitions": pinned.map(|report| report.changed) }));
     Exit::Fine
 }
 
