@@ -42,31 +42,30 @@ struct ArmedTime {
 
 impl Armed {
     /// Keeps an unsealed grant for this long, for what the person was told that the PIN covers.
-    pub(crate) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration, covers: ArmedFor) {
+    pub(super) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration, covers: ArmedFor) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
         *lock(&self.0) = Some(ArmedTime { unsealed, until_mono, covers });
     }
 
     /// Whether the armed time lasts and covers a call of this class.
-    pub(crate) fn covers(&self, class: Class) -> bool {
+    pub(super) fn covers(&self, class: Class) -> bool {
         let covers = self.grant().and_then(|_| lock(&self.0).as_ref().map(|armed| armed.covers));
         covers == Some(ArmedFor::All) || (covers == Some(ArmedFor::Exits) && matches!(class, Class::Exit | Class::Protect))
     }
 
     /// Ends the armed time; the grant is wiped.
-    pub(crate) fn disarm(&self) {
+    pub(super) fn disarm(&self) {
         *lock(&self.0) = None;
     }
 
     /// The unsealed grant while the time lasts.
-    pub(crate) fn grant(&self) -> Option<Arc<Unsealed>> {
+    pub(super) fn grant(&self) -> Option<Arc<Unsealed>> {
         let mut armed = lock(&self.0);
         if armed.as_ref().is_some_and(|armed| armed.until_mono <= mono_ms()) {
             *armed = None;
         }
         armed.as_ref().map(|armed| Arc::clone(&armed.unsealed))
     }
-
 }
 
 /// One held call, judged and ready to be shown.
@@ -74,7 +73,8 @@ impl Armed {
 pub(super) struct Held {
     pub(super) id: String,
     /// The owner's lock; none where a terminal decides on another process's ticket.
-    pub(super) _owned: Option<Owned>,
+    #[expect(dead_code, reason = "held for its lock")]
+    pub(super) owned: Option<Owned>,
     pub(super) call: Call,
     /// The policy that it was judged by.
     pub(super) policy_digest: String,
@@ -87,7 +87,7 @@ pub(super) struct Held {
 
 /// Holds a trade call and returns the text of the client's result: the outcome if the person is quick, else that it
 /// is waiting.
-pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress: Option<Id>, cancel: &CancellationToken) -> String {
+pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, progress: Option<Id>, cancel: &CancellationToken) -> String {
     let began = mono_ms();
     let (ticket, what) = match hold(relay, call).await {
         Ok(held) => held,
@@ -95,14 +95,15 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
     };
     let patience = relay.hold_seconds();
     let until = began + patience * 1000;
-    wait(relay, &ticket, until, &what, progress.as_ref().map(|token| (token, id)), Some(cancel)).await
+    wait(relay, &ticket, until, &what, progress.as_ref(), Some(cancel)).await
 }
 
 /// Everything up to the ticket: its id and headline. The error is the client's answer.
 async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String> {
     let paths = &relay.world.paths;
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
-    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..16).unwrap_or_default()));
+    // A few letters of the digest: lock files stay, and there must not be one for each order ever made.
+    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..2).unwrap_or_default()));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
         .map_err(|_| words::refused("twin", "The same call is being looked at this moment; this call placed nothing."))?;
@@ -124,16 +125,15 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         return Err(refuse("not_reading", "The AI client is not reading its answers."));
     }
     pinned(relay, &call).map_err(|(code, reason)| if code == "sign_in" { words::trade_sign_in() } else { refuse(code, &reason) })?;
-    let (facts, judgement) = match at_once(relay, &call, &policy, settings) {
-        Some(judgement) => (None, judgement),
-        None => {
-            let facts = relay.facts.gather(&relay.read, &call, false).await;
-            if facts.not_connected() {
-                return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
-            }
-            let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
-            (Some(facts), judgement)
+    let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
+        (None, judgement)
+    } else {
+        let facts = relay.facts.gather(&relay.read, &call, false).await;
+        if facts.not_connected() {
+            return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
         }
+        let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+        (Some(facts), judgement)
     };
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
@@ -163,9 +163,9 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
     let policy_digest = policy.digest().to_owned();
-    let held = Held { id: id.clone(), _owned: Some(owned), call, policy_digest, facts, judgement, card, tier };
+    let held = Held { id: id.clone(), owned: Some(owned), call, policy_digest, facts, judgement, card, tier };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
-    tracker.spawn(async move { send::live(&relay, held, send::Prompt::Desk).await });
+    tracker.spawn(async move { Box::pin(send::live(&relay, held, send::Prompt::Desk)).await });
     Ok((id, what))
 }
 
@@ -220,8 +220,8 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
     let policy_digest = policy.digest().to_owned();
-    let held = Held { id: ticket.id.clone(), _owned: None, call, policy_digest, facts: Some(facts), judgement, card, tier };
-    send::live(relay, held, send::Prompt::Terminal).await;
+    let held = Held { id: ticket.id.clone(), owned: None, call, policy_digest, facts: Some(facts), judgement, card, tier };
+    Box::pin(send::live(relay, held, send::Prompt::Terminal)).await;
     Ok(())
 }
 
@@ -374,7 +374,7 @@ pub(super) fn update_counters(relay: &Relay, change: impl FnOnce(&mut Counters))
 }
 
 /// Waits for a ticket's end until `until` (monotonic ms), and returns the client's result.
-async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<(&Id, &Id)>, cancel: Option<&CancellationToken>) -> String {
+async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<&Id>, cancel: Option<&CancellationToken>) -> String {
     let never = CancellationToken::new();
     let cancel = cancel.unwrap_or(&never);
     let (mut told, mut next_progress) = (0u64, mono_ms() + 500);
@@ -396,7 +396,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
             Err(error) => return words::unreadable(ticket, &error.to_string()),
         }
         // None after a cancel: some clients close the pipe on a token that they no longer know.
-        if let Some((token, _)) = progress
+        if let Some(token) = progress
             && mono_ms() >= next_progress
             && lock(&relay.in_flight).knows_progress(token)
         {
@@ -420,7 +420,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
 }
 
 /// `countersign_await_approval`.
-pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &CancellationToken) -> String {
+pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, progress: Option<Id>, cancel: &CancellationToken) -> String {
     let found = match relay.tickets.load(ticket) {
         Ok(Some(found)) => found,
         Ok(None) => return words::no_ticket(ticket),
@@ -432,7 +432,7 @@ pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &Canc
     tokio::select! {
         // Only the creating call's cancel withdraws a ticket; this one just stops listening.
         () = cancel.cancelled() => words::no_ticket(ticket),
-        answer = wait(relay, ticket, until, &what, None, None) => answer,
+        answer = wait(relay, ticket, until, &what, progress.as_ref(), None) => answer,
     }
 }
 

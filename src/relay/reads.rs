@@ -17,7 +17,7 @@ impl Relay {
             Err(error) => return self.fail(id, words::invalid_params(), &format!("NOT SENT. The call cannot be read: {error}")),
         };
         if local::is_ours(&call.name) {
-            return self.own_tool(id, &call.name, call.arguments.unwrap_or("{}"), cancel);
+            return self.own_tool(id, &call.name, call.arguments.unwrap_or("{}"), progress, cancel);
         }
         let schema = if catalogue::is_known_read_tool(&call.name) {
             None
@@ -41,7 +41,7 @@ impl Relay {
                 }
                 let (relay, id) = (Arc::clone(self), id.clone());
                 self.tasks.spawn(async move {
-                    let result = hold::trade_call(&relay, held, &id, progress, &cancel).await;
+                    let result = hold::trade_call(&relay, held, progress, &cancel).await;
                     relay.answer(&id, envelope::response(&id, &result));
                 });
             }
@@ -107,11 +107,11 @@ impl Relay {
     }
 
     /// One of our own tools.
-    fn own_tool(self: &Arc<Self>, id: &Id, name: &str, arguments: &str, cancel: CancellationToken) {
+    fn own_tool(self: &Arc<Self>, id: &Id, name: &str, arguments: &str, progress: Option<Id>, cancel: CancellationToken) {
         let (relay, id, name, arguments) = (Arc::clone(self), id.clone(), name.to_owned(), arguments.to_owned());
         self.tasks.spawn(async move {
             let result = match name.as_str() {
-                words::AWAIT => hold::await_ticket(&relay, &local::ticket_of(&arguments).unwrap_or_default(), &cancel).await,
+                words::AWAIT => hold::await_ticket(&relay, &local::ticket_of(&arguments).unwrap_or_default(), progress, &cancel).await,
                 words::WITHDRAW => hold::withdraw(&relay, &local::ticket_of(&arguments).unwrap_or_default()).await,
                 words::SIGN_IN => signin::in_background(&relay).await,
                 _ => hold::status(&relay).await,

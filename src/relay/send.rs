@@ -81,7 +81,7 @@ enum Decided {
     /// It was approved and not sent: the person must hear of it, for they believe that it was.
     NotSent(String),
     /// Something got worse: the person is asked again with this card.
-    Again(Card),
+    Again(Box<Card>),
 }
 
 /// What happens beside a question: it may end it.
@@ -121,7 +121,8 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let (latest, basis) = (Mutex::new(latest), Mutex::new(basis));
     let mut live =
         Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, first, again: None, unsealed, _alive: alive };
-    live.run().await;
+    Box::pin(live.run()).await;
+    live.unprotected().await;
     // The relay's own and this one.
     if Arc::strong_count(&relay.asking) <= 2 {
         relay.trade.close().await;
@@ -138,7 +139,7 @@ impl Live {
             match self.decide("policy").await {
                 Decided::Done => return,
                 Decided::NotSent(why) => return self.tell_not_sent(&why).await,
-                Decided::Again(card) => self.ask_with(card).await,
+                Decided::Again(card) => self.ask_with(*card).await,
             }
         }
         for _ in 0..ASKS {
@@ -176,7 +177,7 @@ impl Live {
     async fn take_answer(&mut self, answer: Answer, ended: Option<(State, String)>) -> Option<Card> {
         match answer {
             Answer::Approved { via } => match self.decide(via).await {
-                Decided::Again(card) => return Some(card),
+                Decided::Again(card) => return Some(*card),
                 Decided::NotSent(why) => self.tell_not_sent(&why).await,
                 Decided::Done => {}
             },
@@ -425,16 +426,20 @@ impl Live {
             Ok(()) => tracing::info!(ticket = self.id(), state = state.word(), reason, "ticket ended"),
             Err(error) => tracing::info!(ticket = self.id(), %error, "the ticket had ended already"),
         }
-        self.unprotected().await;
         ended.is_ok()
     }
 
     /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
     async fn unprotected(&self) {
-        let unsent = matches!(self.relay.tickets.load(self.id()), Ok(Some(ticket)) if ticket.sent_wall.is_none() && ticket.state.is_final());
-        if unsent && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
+        if self.is_unsent() && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
             lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
         }
+    }
+
+    /// Whether the ticket has ended without being sent.
+    fn is_unsent(&self) -> bool {
+        let ticket = self.relay.tickets.load(self.id()).ok().flatten();
+        ticket.is_some_and(|ticket| ticket.sent_wall.is_none() && ticket.state.is_final())
     }
 
     /// An approval that came to nothing: the page or the popup has said "approved", so this is told and stays.
@@ -492,7 +497,7 @@ impl Live {
             if matches!(why, NotSent::RateLimited(_)) {
                 self.again = Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
                 let card = lock(&self.first).clone();
-                return Decided::Again(self.marked(card));
+                return Decided::Again(Box::new(self.marked(card)));
             }
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
@@ -582,7 +587,7 @@ impl Live {
         let verdict = self.judge_again(&facts, &ticket).await;
         match verdict {
             Ok(None) => {}
-            Ok(Some(card)) => return Err(Decided::Again(card)),
+            Ok(Some(card)) => return Err(Decided::Again(Box::new(card))),
             Err(reason) => {
                 self.end_in_turn(&mut ticket, State::Voided, &reason);
                 return Err(Decided::NotSent(reason));
@@ -817,5 +822,38 @@ impl Relay {
     /// Whether AI trading is stopped. A folder that cannot be looked into counts as a stop.
     pub(crate) fn is_halted(&self) -> bool {
         self.halted.load(Ordering::SeqCst) || self.world.paths.halt().try_exists().unwrap_or(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judgement(class: Class, after: &str) -> Judgement {
+        Judgement {
+            verdict: Verdict::Ask,
+            class,
+            tier: Tier::Click,
+            rule: String::new(),
+            code: "ask",
+            reason: String::new(),
+            opening: false,
+            after: Some(after.to_owned()),
+            live: false,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_card_without_facts_counts_only_for_a_proven_exit() {
+        let unproved = Basis { judgement: judgement(Class::Exit, "?"), proved: false };
+        assert_eq!(worse(&unproved, &judgement(Class::Exit, "flat"), false), None);
+        assert_eq!(worse(&unproved, &judgement(Class::Protect, "+2"), false), None);
+        assert!(worse(&unproved, &judgement(Class::Order, "flat"), false).is_some());
+        assert!(worse(&unproved, &judgement(Class::Exit, "flat"), true).is_some(), "a stronger tier is asked for");
+        let proved = Basis { judgement: judgement(Class::Exit, "flat"), proved: true };
+        assert_eq!(worse(&proved, &judgement(Class::Exit, "flat"), false), None);
+        assert!(worse(&proved, &judgement(Class::Exit, "+1"), false).is_some());
+        assert!(worse(&proved, &judgement(Class::Order, "flat"), false).is_some());
     }
 }
