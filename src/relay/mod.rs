@@ -114,17 +114,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Relays between this process's stdio and the endpoint until the client leaves.
-///
-/// # Errors
-/// Where TLS cannot be set up on this machine.
 pub async fn serve(
     world: World,
     endpoint: Endpoint,
+    http: reqwest::Client,
     source: impl Read + Send + 'static,
     sink: impl Write + Send + 'static,
-) -> Result<(), String> {
+) {
     let mut frames = input::start(source);
-    let http = crate::upstream::client(&endpoint)?;
     let relay = Relay::new(world, endpoint, http, Output::start(sink));
     let ending = crate::system::process::ending();
     let parent = crate::system::process::parent_id();
@@ -158,7 +155,6 @@ pub async fn serve(
     };
     tracing::info!(why, "leaving");
     relay.leave().await;
-    Ok(())
 }
 
 impl Relay {

@@ -13,6 +13,7 @@ mod failure;
 mod http;
 mod read_lane;
 mod read_session;
+mod tls;
 mod trade_lane;
 
 pub use budget::{Budget, Use};
