@@ -7,19 +7,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
     clippy::disallowed_methods,
     reason = "the simulator's one reader of the clock"
 )]
-pub fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A wall time as RFC 3339 in UTC with milliseconds.
-pub fn rfc3339(wall_ms: u64) -> String {
+pub(crate) fn rfc3339(wall_ms: u64) -> String {
     let ms = i64::try_from(wall_ms).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "?".to_owned(), |t| format!("{t:.3}"))
 }
 
 /// Reads an RFC 3339 time or a plain date (its first instant in UTC) as milliseconds since the epoch.
-pub fn parse_ms(text: &str) -> Option<u64> {
+pub(crate) fn parse_ms(text: &str) -> Option<u64> {
     let stamp = text
         .parse::<jiff::Timestamp>()
         .ok()

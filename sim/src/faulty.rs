@@ -16,6 +16,7 @@ use crate::clock;
 use crate::control::fault::{Fault, Kind, Seen, When};
 use crate::control::record::Call;
 use crate::http::{Cut, Pace};
+use crate::look::at;
 use crate::service::Service;
 
 /// The largest body that is read.
@@ -78,11 +79,11 @@ fn record(service: &Service, parts: &axum::http::request::Parts, body: &Bytes) -
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let method = match &message {
         Value::Array(_) => "(batch)".to_owned(),
-        Value::Object(o) if o.contains_key("method") => text(&message["method"]),
+        Value::Object(o) if o.contains_key("method") => text(at(&message, &["method"])),
         Value::Object(_) => "(response)".to_owned(),
         _ => String::new(),
     };
-    let tool = (method == "tools/call").then(|| text(&message["params"]["name"]));
+    let tool = (method == "tools/call").then(|| text(at(&message, &["params", "name"])));
     let from = |name: &str| {
         parts
             .headers
@@ -141,14 +142,16 @@ impl Incoming {
             Kind::TimeoutAfter => self.run_whole().await.map(|_| timeout()),
             Kind::SlowHeaders => {
                 let (parts, body) = self.run_whole().await?;
-                // About 250 bytes of head share the seconds.
-                pace.set(u64::try_from(fault.pause().as_millis() / 250).unwrap_or(1).max(1));
+                // A head has about 150 bytes.
+                pace.spread(150, fault.pause());
                 Ok(Response::from_parts(parts, Body::from(body)))
             }
             Kind::WrongId => {
                 let (parts, body) = self.run_whole().await?;
                 Ok(rewrite(parts, &body, |mut message| {
-                    message["id"] = json!("an-id-nobody-sent");
+                    if let Some(members) = message.as_object_mut() {
+                        members.insert("id".into(), json!("an-id-nobody-sent"));
+                    }
                     vec![message]
                 }))
             }
@@ -238,10 +241,9 @@ fn rewrite(
         return Response::from_parts(parts, Body::from(only.to_string()));
     }
     set_sse(&mut parts.headers);
-    let events: String = messages
-        .iter()
-        .map(|m| format!("event: message\ndata: {m}\n\n"))
-        .collect();
+    let events = messages.iter().fold(String::new(), |all, message| {
+        all + "event: message\ndata: " + &message.to_string() + "\n\n"
+    });
     Response::from_parts(parts, Body::from(events))
 }
 
@@ -256,10 +258,6 @@ fn refusal(service: &Service, fault: &Fault, parts: &axum::http::request::Parts)
     let error = |status: StatusCode, body: Value| (status, axum::Json(body)).into_response();
     match fault.kind {
         Kind::Timeout => timeout(),
-        Kind::ServerError => error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            json!({"error": "server_error"}),
-        ),
         Kind::Unavailable => error(
             StatusCode::SERVICE_UNAVAILABLE,
             json!({"error": "temporarily_unavailable"}),
@@ -338,7 +336,7 @@ pub(crate) fn subscription() -> Response<Body> {
         .into_response()
 }
 
-/// 408 of a tool that needs NinjaTrader.
+/// 408 of a tool that needs `NinjaTrader`.
 pub(crate) fn addon_disconnected() -> Response<Body> {
     let body = json!({"success": false, "error": "addon_disconnected", "detail": "The CrossTrade Add-On is not connected"});
     (StatusCode::REQUEST_TIMEOUT, axum::Json(body)).into_response()

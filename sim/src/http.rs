@@ -25,18 +25,35 @@ use crate::service::Service;
 #[error("cut on demand")]
 pub(crate) struct Cut;
 
-/// How slowly a connection writes: milliseconds for each byte, 0 for full speed.
+/// How slowly a connection writes: so many milliseconds before each of the next bytes, then full speed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pace(Arc<AtomicU64>);
+pub(crate) struct Pace(Arc<Slow>);
+
+#[derive(Debug, Default)]
+struct Slow {
+    ms_per_byte: AtomicU64,
+    bytes_left: AtomicU64,
+}
 
 impl Pace {
-    pub(crate) fn set(&self, ms_per_byte: u64) {
-        self.0.store(ms_per_byte, Ordering::Relaxed);
+    /// Spreads the next `bytes` bytes over `time`.
+    pub(crate) fn spread(&self, bytes: u64, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.0
+            .ms_per_byte
+            .store((ms / bytes.max(1)).max(1), Ordering::Relaxed);
+        self.0.bytes_left.store(bytes, Ordering::Relaxed);
     }
 
     fn pause(&self) -> Option<Duration> {
-        let ms = self.0.load(Ordering::Relaxed);
-        (ms > 0).then(|| Duration::from_millis(ms))
+        let slow = self.0.bytes_left.load(Ordering::Relaxed) > 0;
+        slow.then(|| Duration::from_millis(self.0.ms_per_byte.load(Ordering::Relaxed)))
+    }
+
+    /// One byte is out. A connection has one writer, so the two steps need no lock.
+    fn written(&self) {
+        let left = self.0.bytes_left.load(Ordering::Relaxed);
+        self.0.bytes_left.store(left.saturating_sub(1), Ordering::Relaxed);
     }
 }
 
@@ -69,6 +86,7 @@ impl AsyncWrite for Paced {
         }
         let one = bytes.get(..1).unwrap_or(bytes);
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, one));
+        self.pace.written();
         self.wait = Some(Box::pin(tokio::time::sleep(pause)));
         Poll::Ready(written)
     }

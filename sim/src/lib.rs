@@ -1,4 +1,4 @@
-//! The documented CrossTrade MCP service as a local program: an OAuth server, an MCP endpoint with all tools, a paper
+//! The documented `CrossTrade` MCP service as a local program: an OAuth server, an MCP endpoint with all tools, a paper
 //! market behind them, every documented error, and faults on demand. It listens on 127.0.0.1 only.
 //!
 //! The map: [`start`] opens the two listeners. `http` accepts connections and hands requests to `faulty`, which
@@ -8,8 +8,10 @@
 
 mod clock;
 mod control;
+pub mod demo;
 mod faulty;
 mod http;
+mod look;
 mod market;
 mod mcp;
 mod oauth;

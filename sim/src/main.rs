@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use crosstrade_sim::options::Options;
 
-/// The documented CrossTrade MCP service on this machine, with a paper market behind it.
+/// The documented `CrossTrade` MCP service on this machine, with a paper market behind it.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Command {
@@ -18,12 +18,24 @@ struct Command {
 enum Verb {
     /// Serve until interrupted. Prints one JSON line with the addresses when ready.
     Serve(Options),
+    /// Show the whole product on this machine: held orders, your decision, the journal.
+    Demo,
+    /// The person whom the demo plays where there is no desktop (it is given to the program as its browser).
+    #[command(hide = true)]
+    Person {
+        /// The page to decide on
+        address: String,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Verb::Serve(options) = Command::parse().verb;
-    match serve(options).await {
+    let done = match Command::parse().verb {
+        Verb::Serve(options) => serve(options).await,
+        Verb::Demo => crosstrade_sim::demo::run().await.map_err(io::Error::other),
+        Verb::Person { address } => crosstrade_sim::demo::person::visit(&address).await.map_err(io::Error::other),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nowhere is left to say it if stderr is closed.

@@ -70,7 +70,7 @@ pub struct Options {
     /// Consent without a person, as the user given by --user.
     #[arg(long)]
     pub auto_consent: bool,
-    /// The CrossTrade user that is signed in in the browser: trader-a or trader-b.
+    /// The user that is signed in in the browser: trader-a or trader-b.
     #[arg(long, default_value = "trader-a")]
     pub user: String,
     /// Life of an access token in seconds.

@@ -6,7 +6,7 @@ use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// `prefix` and 32 random bytes as base64url.
-pub fn random(prefix: &str) -> Result<String, NoRandomness> {
+pub(crate) fn random(prefix: &str) -> Result<String, NoRandomness> {
     let mut bytes = [0_u8; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
@@ -15,15 +15,15 @@ pub fn random(prefix: &str) -> Result<String, NoRandomness> {
 /// The operating system gave no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system gave no random bytes")]
-pub struct NoRandomness;
+pub(crate) struct NoRandomness;
 
 /// The S256 challenge of a PKCE verifier (RFC 7636 section 4.2).
-pub fn challenge(verifier: &str) -> String {
+pub(crate) fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
 }
 
 /// Lower-case hexadecimal SHA-256.
-pub fn sha256_hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     digest::digest(&digest::SHA256, bytes).as_ref().iter().fold(
         String::with_capacity(64),
@@ -35,7 +35,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// The first six characters of a token, for logs and pages.
-pub fn stub(token: &str) -> String {
+pub(crate) fn stub(token: &str) -> String {
     token.chars().take(6).chain("…".chars()).collect()
 }
 
@@ -47,7 +47,7 @@ mod tests {
     fn pkce_vector_of_rfc_7636_appendix_b() {
         assert_eq!(
             challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
-            "E9Melhoa2OwvFrEMTJguCHa05g1fI-oBAbcJnFVlEkM"
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
     }
 

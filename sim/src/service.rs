@@ -36,10 +36,11 @@ pub(crate) struct Consent {
 
 /// Switches of the control interface.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub(crate) struct Switches {
     /// The user's plan includes MCP.
     pub(crate) elite: bool,
-    /// NinjaTrader runs with the add-on connected.
+    /// `NinjaTrader` runs with the add-on connected.
     pub(crate) addon: bool,
     /// `PlaceOrder` has one more field in its schema.
     pub(crate) changed_schema: bool,

@@ -1,11 +1,12 @@
 //! The desk: one ask from the turn to the answer. Picks the channel, keeps the time, leaves a clean screen.
 
+use super::turn::Turn;
 use super::{Answer, Ask, Channel, Notice, native, page, text, turn};
 use crate::gate::Tier;
 use crate::gate::card::Card;
-use crate::system::{Paths, World, browser, clock, mono_ms, wall_ms};
+use crate::system::{Paths, World, browser, mono_ms};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -20,13 +21,6 @@ pub(super) struct Shared {
     pub(super) world: World,
     /// Our popup on the screen.
     pub(super) live: Mutex<Option<native::Live>>,
-}
-
-/// How one showing of a card ended.
-enum Showing {
-    Answered(Answer),
-    /// An exit wants the screen: take the card down, and come again.
-    StepAside,
 }
 
 impl Desk {
@@ -72,41 +66,46 @@ impl Desk {
         shown: oneshot::Sender<()>,
     ) -> Answer {
         let screen = Arc::new(Screen::new(ask.open_for, shown));
-        let clean = CleanUp(self.clone());
+        let place = Place {
+            desk: self.clone(),
+            turn: Mutex::new(None),
+        };
         let answer = tokio::select! {
             biased;
             () = stop.cancelled() => Answer::Stopped,
             () = screen.expired() => Answer::Expired,
-            answer = self.in_turn(&ask, &updates, &screen) => answer,
+            answer = self.in_turn(&ask, &updates, &screen, &place) => answer,
         };
-        self.dismiss_all().await;
-        drop(clean);
+        // An approved order does not wait for the screen to be tidied.
+        if !matches!(answer, Answer::Approved { .. }) {
+            place.clear().await;
+        }
         answer
     }
 
-    async fn in_turn(&self, ask: &Ask, updates: &watch::Receiver<Card>, screen: &Arc<Screen>) -> Answer {
+    async fn in_turn(
+        &self,
+        ask: &Ask,
+        updates: &watch::Receiver<Card>,
+        screen: &Arc<Screen>,
+        place: &Place,
+    ) -> Answer {
         if ask.tier == Tier::Passkey {
             return Answer::Nobody(
                 "passkeys are not built yet; use `countersign presence set pin`".to_owned(),
             );
         }
         loop {
-            let turn = match turn::take(&self.0.world.paths, ask.is_urgent()).await {
-                Ok(turn) => turn,
+            match turn::take(&self.0.world.paths, ask.is_urgent()).await {
+                Ok(turn) => place.hold(turn),
                 Err(why) => return Answer::Nobody(why),
-            };
-            let showing = tokio::select! {
-                biased;
-                answer = self.show(ask, updates.clone(), screen) => Showing::Answered(answer),
-                () = step_aside(&self.0.world.paths, screen), if !ask.is_urgent() => Showing::StepAside,
-            };
-            // The screen is clean before the next one has it.
-            self.dismiss_all().await;
-            drop(turn);
-            match showing {
-                Showing::Answered(answer) => return answer,
-                Showing::StepAside => {}
             }
+            tokio::select! {
+                biased;
+                answer = self.show(ask, updates.clone(), screen) => return answer,
+                () = step_aside(&self.0.world.paths, screen), if !ask.is_urgent() => {}
+            }
+            place.clear().await;
         }
     }
 
@@ -158,6 +157,11 @@ impl Desk {
         }
     }
 
+    /// Whether the screen is known to be locked: then nobody is at the desk.
+    pub async fn is_locked(&self) -> bool {
+        native::locked(&self.0.world.env).await.is_some()
+    }
+
     /// Tells the person something; whether it was shown. Never takes longer than a few seconds.
     pub async fn notice(&self, notice: Notice) -> bool {
         native::notice(&self.0.world.env, &notice).await
@@ -180,16 +184,38 @@ fn no_channel(native: Option<&str>, browser: &str) -> String {
     format!("{native}{browser}. Run `countersign watch` in a terminal on that machine")
 }
 
-/// Closes the popup when an ask is dropped half-way.
-struct CleanUp(Desk);
+/// Our turn and what we have on the screen: always cleared in this order, so that the next one finds a clean screen; also
+/// when an ask is dropped half-way.
+struct Place {
+    desk: Desk,
+    turn: Mutex<Option<Turn>>,
+}
 
-impl Drop for CleanUp {
+impl Place {
+    fn hold(&self, turn: Turn) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
+    }
+
+    fn take(&self) -> Option<Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn clear(&self) {
+        self.desk.dismiss_all().await;
+        drop(self.take());
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        let desk = self.0.clone();
-        if desk.0.live.lock().is_ok_and(|live| live.is_some())
+        let (turn, desk) = (self.take(), self.desk.clone());
+        if turn.is_some()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(async move { desk.dismiss_all().await });
+            runtime.spawn(async move {
+                desk.dismiss_all().await;
+                drop(turn);
+            });
         }
     }
 }
@@ -252,8 +278,9 @@ impl Screen {
     }
 
     /// The local time of the deadline.
+    #[cfg(unix)]
     pub(super) fn until_text(&self) -> String {
-        clock::local_time(wall_ms().saturating_add(self.left_ms()))
+        crate::system::clock::local_time(crate::system::wall_ms().saturating_add(self.left_ms()))
     }
 
     /// Returns when the time is over.

@@ -13,11 +13,13 @@ pub(super) enum Live {}
 const NOT_BUILT: &str = "the macOS dialog is not built yet; use the page or `countersign watch`";
 
 /// Whether this system can show a prompt of its own now, and through what.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(super) async fn ready(_env: &Env) -> Result<Channel, String> {
     Err(NOT_BUILT.to_owned())
 }
 
 /// Shows the card and waits for the decision.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(super) async fn ask(
     _shared: &Shared,
     _ask: &Ask,
@@ -29,14 +31,21 @@ pub(super) async fn ask(
 }
 
 /// Whether the screen is locked; not asked on this system yet.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(super) async fn locked(_env: &Env) -> Option<&'static str> {
     None
 }
 
 /// Tells the person something.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(super) async fn notice(_env: &Env, _notice: &Notice) -> bool {
     false
 }
 
-/// Nothing of ours is ever left on this system's screen yet.
-pub(super) async fn sweep(_shared: &Shared) {}
+/// Nothing of ours is ever left on this system's screen yet: no [`Live`] can be made.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
+pub(super) async fn sweep(shared: &Shared) {
+    if let Ok(mut live) = shared.live.lock() {
+        *live = None;
+    }
+}

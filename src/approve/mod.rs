@@ -10,6 +10,10 @@
 
 mod desk;
 pub mod page;
+#[cfg(unix)]
+pub mod terminal;
+#[cfg(not(unix))]
+#[path = "terminal/absent.rs"]
 pub mod terminal;
 pub mod text;
 mod turn;

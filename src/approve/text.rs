@@ -6,9 +6,11 @@ use crate::gate::card::{Card, CardLine, Mark};
 use std::fmt::Write as _;
 
 /// The longest line; longer ones are cut, which takes the Approve button off a notification.
-const LINE_MAX: usize = 100;
-/// The most lines of a popup: what still fits a 720-pixel screen with the buttons below.
-const LINES_MAX: usize = 22;
+const LINE_MAX: usize = 130;
+/// The most rows of a popup, wrapped ones counted: what still fits a 768-pixel screen with the buttons below.
+const ROWS_MAX: usize = 36;
+/// Where popups wrap, about.
+const ROW: usize = 62;
 
 /// A summary up to here is shown whole by every server that was looked at.
 const SUMMARY_SURE: usize = 36;
@@ -33,12 +35,12 @@ pub fn popup(card: &Card, until: &str, hint: Option<&str>) -> Popup {
         line
     };
     // Servers cut a long summary without a word, so the deed is said again where they wrap.
-    let summary = fit(ascii(&format!("{}  {}", card.badge, card.headline)));
+    let summary = fit(title(card));
     let mut lines: Vec<String> = Vec::new();
     if summary.len() > SUMMARY_SURE {
         lines.push(fit(ascii(&card.headline)));
     }
-    lines.push(fit(ascii(&format!("Account: {} ({})", card.account, card.badge))));
+    lines.extend(account(card).map(&mut fit));
     lines.extend(card.warnings.iter().map(|w| fit(format!("!! {}", ascii(w)))));
     lines.extend(card.lines.iter().map(|line| fit(card_line(line))));
     if let Some(free) = &card.free_text {
@@ -56,9 +58,10 @@ pub fn popup(card: &Card, until: &str, hint: Option<&str>) -> Popup {
     )));
     lines.push(fit(closing(card, until)));
     lines.push(fit(ascii(hint.unwrap_or("You did not ask for this? Deny."))));
-    if lines.len() > LINES_MAX {
+    let fitting = rows_that_fit(&lines);
+    if fitting < lines.len() {
         whole = false;
-        lines.truncate(LINES_MAX.saturating_sub(1));
+        lines.truncate(fitting);
         lines.push("... more than fits here".to_owned());
     }
     Popup {
@@ -66,6 +69,61 @@ pub fn popup(card: &Card, until: &str, hint: Option<&str>) -> Popup {
         body: lines.join("\n"),
         whole,
     }
+}
+
+/// Badge and deed.
+pub fn title(card: &Card) -> String {
+    ascii(format!("{}  {}", card.badge, card.headline).trim())
+}
+
+/// The account, where the card has one.
+pub fn account(card: &Card) -> Option<String> {
+    let named = !matches!(card.account.as_str(), "" | "-");
+    named.then(|| ascii(&format!("Account: {} ({})", card.account, card.badge)))
+}
+
+/// How many of the lines fit.
+fn rows_that_fit(lines: &[String]) -> usize {
+    let mut rows = 0_usize;
+    lines
+        .iter()
+        .take_while(|line| {
+            rows = rows.saturating_add(line.len().div_ceil(ROW).max(1));
+            rows <= ROWS_MAX
+        })
+        .count()
+}
+
+/// Whether two versions of a card say the same but for the age of the quote, which always moves.
+pub fn same_but_age(one: &Card, other: &Card) -> bool {
+    let facts = |card: &Card| -> Vec<CardLine> {
+        card.lines
+            .iter()
+            .filter(|line| line.label != "quote age")
+            .cloned()
+            .collect()
+    };
+    same_deed(one, other) && facts(one) == facts(other)
+}
+
+/// Whether two versions of a card would do the same, as far as the person was told. Facts that move by themselves do
+/// not count: the gate judges them again.
+pub fn same_deed(one: &Card, other: &Card) -> bool {
+    (
+        &one.badge,
+        &one.account,
+        &one.headline,
+        &one.approve,
+        &one.warnings,
+        &one.free_text,
+    ) == (
+        &other.badge,
+        &other.account,
+        &other.headline,
+        &other.approve,
+        &other.warnings,
+        &other.free_text,
+    )
 }
 
 fn closing(card: &Card, until: &str) -> String {
@@ -181,7 +239,7 @@ mod tests {
             let popup = popup(&card(&text), "15:41:07", None);
             let fine = |c: char| c == ' ' || c.is_ascii_graphic();
             prop_assert!(popup.summary.chars().all(fine));
-            prop_assert!(popup.body.lines().count() <= LINES_MAX);
+            prop_assert!(popup.body.lines().count() <= ROWS_MAX + 1);
             prop_assert!(popup.body.lines().all(|line| line.len() <= LINE_MAX && line.chars().all(fine)));
         }
 

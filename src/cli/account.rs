@@ -2,86 +2,99 @@
 
 use super::{Context, Exit, args, out};
 use crate::gate::Tier;
-use crate::oauth::{GrantKind, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, Which};
+use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, TokenError, TokenReport, UnsealError, Which};
 use crate::relay::lists::Lists;
 use crate::relay::settings::Settings;
-use crate::relay::signin;
+use crate::relay::signin::{self, Said};
 use crate::system::process;
-use crate::upstream::{Budget, TradeLane};
+use crate::upstream::TradeLane;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// `login [--trade] [--no-browser] [--single-grant]`.
 pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
-    let mut settings = match Settings::load(&context.world.paths) {
+    let settings = match Settings::load(&context.world.paths) {
         Ok(settings) => settings,
         Err(why) => return fail(context, &why, "correct the file", Exit::Config),
     };
     let trade = what.trade || what.single_grant;
-    if trade && settings.tier != Tier::Click {
-        // The sealed grant is replaced by a new one, which has to be sealed again under the PIN.
-        context.out.say("Your trade sign-in is sealed under your PIN; you will be asked for the PIN after signing in.");
-    }
     let grants = context.grants();
+    if let Err(exit) = may_begin(context, &grants, settings.tier, what).await {
+        return exit;
+    }
     let kind = if trade { GrantKind::Trade } else { GrantKind::Read };
     let grant = match sign_in(context, &grants, kind, what).await {
         Ok(grant) => grant,
         Err(error) => return fail(context, &error.to_string(), "", exit_of(&error)),
     };
-    let lane = TradeLane::new(context.http.clone(), context.endpoint.clone(), Budget::new(&context.world.paths, 0.0, 0.0));
+    let lane = TradeLane::new(context.http.clone(), context.endpoint.clone(), settings.budget(&context.world.paths));
     let kept = if trade {
         signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant).await.map(Some)
     } else {
-        signin::keep_read(&context.world, &grants, &lane, grant).await.map(|()| None)
+        signin::keep_read(&context.world, &lane, grant).await.map(|()| None)
     };
     let pinned = match kept {
         Ok(pinned) => pinned,
-        Err(why) => return fail(context, &why, "nothing was kept; try again when that is settled", Exit::Failure),
+        Err(why) => return fail(context, &why, "", Exit::Failure),
     };
-    if settings.single_grant != what.single_grant && trade {
-        settings.single_grant = what.single_grant;
-        if let Err(error) = settings.save(&context.world.paths) {
-            return fail(context, &error.to_string(), "the settings could not be written", Exit::Partly);
-        }
-    }
     if trade && settings.tier != Tier::Click {
-        let sealed = super::rules::seal(context, &grants, "Your PIN").await;
+        let sealed = super::rules::seal(context, &grants, "Your PIN for this sign-in").await;
         if sealed != Exit::Fine {
             let _ = grants.logout(Which::TradeOnly).await;
-            return fail(context, "the trade sign-in could not be sealed and was revoked", "run `countersign login --trade` again", sealed);
+            return fail(context, "without the PIN the new trade sign-in was revoked again", "run `countersign login --trade` again", sealed);
         }
     }
-    done(context, trade, pinned)
+    done(context, what, pinned)
 }
 
-fn done(context: &Context, trade: bool, pinned: Option<usize>) -> Exit {
-    let text = if trade {
+/// What can be known to go wrong is told before the person goes through the browser.
+async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::Login) -> Result<(), Exit> {
+    if what.single_grant && tier != Tier::Click {
+        let hint = "sign in with --trade, or go back to a click first: countersign presence set click";
+        return Err(fail(context, "one sign-in for both cannot lie under your PIN: reading would need the PIN as well", hint, Exit::Usage));
+    }
+    if (what.trade || what.single_grant) && tier != Tier::Click {
+        if !context.out.can_ask() {
+            let hint = "run it in a terminal";
+            return Err(fail(context, "the trade sign-in lies under your PIN, which is asked for in a terminal", hint, Exit::Usage));
+        }
+        context.out.say("The trade sign-in lies under your PIN: you are asked for the PIN after signing in.");
+    }
+    if !what.trade || what.single_grant {
+        return Ok(());
+    }
+    match grants.bearer(GrantKind::Read).await {
+        Ok(_) => Ok(()),
+        Err(TokenError::NotSignedIn) => Err(fail(context, "sign in for reading first", "countersign login, then countersign login --trade", Exit::NotSignedIn)),
+        Err(error @ TokenError::Withdrawn(_)) => {
+            Err(fail(context, &format!("sign in for reading first: {error}"), "", Exit::NotSignedIn))
+        }
+        Err(error @ TokenError::Network(_)) => Err(fail(context, &error.to_string(), "", Exit::Unreachable)),
+        Err(error) => Err(fail(context, &error.to_string(), "", Exit::Failure)),
+    }
+}
+
+fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
+    let trade = what.trade || what.single_grant;
+    let mut text = if trade {
         format!(
-            "Signed in for trading. Every trade call will be held for your approval.\n{} tool definitions are pinned: a changed one is refused until you look at it.",
+            "Signed in for trading. Every trade call is held until you approve it.\n{} tool descriptions are on record: if CrossTrade changes one, trading with it stops until you have looked.",
             Lists::load(&context.world.paths, context.endpoint.url()).pinned_count()
         )
     } else {
-        "Signed in for reading. To let your AI client propose orders too: countersign login --trade".to_owned()
+        "Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()
     };
-    context.out.data(&text, &json!({ "signedIn": if trade { "trade" } else { "read" }, "newlyPinned": pinned }));
+    if what.single_grant {
+        text.push_str("\nOne sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.");
+    }
+    context.out.data(&text, &json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned }));
     Exit::Fine
 }
 
-async fn sign_in(context: &Context, grants: &crate::oauth::Grants, kind: GrantKind, what: &args::Login) -> Result<NewGrant, LoginError> {
+async fn sign_in(context: &Context, grants: &Grants, kind: GrantKind, what: &args::Login) -> Result<NewGrant, LoginError> {
     let request = LoginRequest { kind, challenge: None, single_grant: what.single_grant, host_name: process::host_name() };
     let stop = CancellationToken::new();
     let out = context.out;
-    let say = |url: &str, opened: bool| {
-        if opened {
-            out.say("Your browser is open on CrossTrade's sign-in page. If not, open this address:");
-        } else {
-            out.say("Open this address in a browser:");
-        }
-        out.say(&format!("\n  {}\n", out::safe(url)));
-        if what.no_browser {
-            out.say("If that browser is on another computer, it ends on a page that cannot be shown: copy its whole address and paste it here.");
-        }
-    };
     let signal = stop.clone();
     let interrupted = tokio::spawn(async move {
         if let Ok(ending) = process::ending() {
@@ -89,14 +102,33 @@ async fn sign_in(context: &Context, grants: &crate::oauth::Grants, kind: GrantKi
             signal.cancel();
         }
     });
-    let pasted = pasted_lines(what.no_browser);
-    let grant = signin::run(grants, &context.world, request, !what.no_browser, pasted, say, stop).await;
+    let say = |said: Said<'_>| talk(out, what, &said);
+    let grant = signin::run(grants, &context.world, request, !what.no_browser, typed_lines(what.no_browser), say, stop).await;
     interrupted.abort();
     grant
 }
 
+fn talk(out: out::Out, what: &args::Login, said: &Said<'_>) {
+    match said {
+        Said::Open(url, opened) => {
+            match opened {
+                Ok(()) => out.say("Your browser is open on CrossTrade's sign-in page. If you do not see it, open this address:"),
+                Err(why) if why.is_empty() => out.say("Open this address in a browser:"),
+                Err(why) => out.say(&format!("No browser was opened: {}. Open this address yourself:", out::safe(why))),
+            }
+            out.say(&format!("\n  {}\n", out::safe(url)));
+            if what.no_browser {
+                out.say("If that browser is on another computer, it ends on a page that cannot be shown: copy the whole address of that page and paste it here.");
+            }
+        }
+        Said::BadPaste(why) => out.say(&format!("Not taken: {why}.")),
+        Said::PasteOnly if what.no_browser => out.say("The browser cannot come back by itself (all its ports here are taken): paste the address of the page that it ends on."),
+        Said::PasteOnly => out.say("The browser cannot come back by itself (all its ports here are taken). Stop this with Ctrl-C and run: countersign login --no-browser"),
+    }
+}
+
 /// Lines that the person pastes, where that is wanted. The thread ends with the process.
-fn pasted_lines(wanted: bool) -> tokio::sync::mpsc::Receiver<String> {
+fn typed_lines(wanted: bool) -> tokio::sync::mpsc::Receiver<String> {
     let (send, receive) = tokio::sync::mpsc::channel(1);
     if wanted {
         let read = move || {
@@ -126,9 +158,40 @@ fn exit_of(error: &LoginError) -> Exit {
     }
 }
 
+/// The tokens under the PIN can be revoked only with it. Without the PIN they are wiped here, and stay good at the
+/// service until the person revokes them there.
+async fn revoke_sealed(context: &Context, grants: &Grants, pin_stdin: bool) -> Result<Vec<TokenReport>, Exit> {
+    let can_ask = pin_stdin || context.out.can_ask();
+    if !can_ask || !grants.is_sealed().await.unwrap_or(false) {
+        return Ok(Vec::new());
+    }
+    let Ok(pin) = super::rules::Asked::new(pin_stdin).pin("Your PIN, to revoke the trade sign-in too (empty: leave that to the AI Clients page)").await else {
+        return Ok(Vec::new());
+    };
+    match grants.unseal(&pin).await {
+        Ok(unsealed) => Ok(unsealed.revoke().await),
+        Err(error @ (UnsealError::WrongPin { .. } | UnsealError::Wait(_))) => {
+            Err(fail(context, &error.to_string(), "nothing was signed out; without the PIN: give an empty one", Exit::Denied))
+        }
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
 /// `logout [--trade]`.
-pub(super) async fn logout(context: &Context, trade: bool) -> Exit {
-    let report = context.grants().logout(if trade { Which::TradeOnly } else { Which::All }).await;
+pub(super) async fn logout(context: &Context, trade: bool, pin_stdin: bool) -> Exit {
+    let grants = context.grants();
+    let opened = match revoke_sealed(context, &grants, pin_stdin).await {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
+    };
+    let mut report = grants.logout(if trade { Which::TradeOnly } else { Which::All }).await;
+    if !opened.is_empty() {
+        report.tokens.retain(|token| token.answer != RevokeAnswer::Sealed);
+        report.tokens.extend(opened);
+        if report.tokens.iter().all(|token| token.answer.is_revoked()) {
+            report.advice = None;
+        }
+    }
     Lists::load(&context.world.paths, context.endpoint.url()).forget_trade();
     let complete = report.not_wiped.is_none() && report.tokens.iter().all(|token| token.answer.is_revoked());
     context.out.data(&report_text(&report), &report_object(&report));
@@ -138,7 +201,7 @@ pub(super) async fn logout(context: &Context, trade: bool) -> Exit {
 fn report_text(report: &LogoutReport) -> String {
     let mut lines: Vec<String> = report.tokens.iter().map(|token| format!("{:<6} {:<8} {}", token.kind.as_str(), token.token, said(&token.answer))).collect();
     if lines.is_empty() {
-        lines.push("There was no sign-in.".to_owned());
+        lines.push("There was nothing to revoke.".to_owned());
     }
     lines.push(match &report.not_wiped {
         Some(why) => format!("NOT wiped here: {why}"),

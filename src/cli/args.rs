@@ -35,6 +35,9 @@ pub(crate) enum Verb {
         /// Only the trade sign-in; reading stays
         #[arg(long)]
         trade: bool,
+        /// Read the PIN from stdin, where the trade sign-in lies under one
+        #[arg(long)]
+        pin_stdin: bool,
     },
     /// Am I signed in, is trading on, what is waiting
     Status,
@@ -49,7 +52,7 @@ pub(crate) enum Verb {
     /// Enter the PIN once, then approve with a click for a while (asks every running process to open its PIN page)
     Arm {
         /// Minutes, 1 to 60
-        #[arg(default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=60))]
+        #[arg(default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=crate::relay::MAX_MINUTES))]
         minutes: u64,
     },
     /// List the trade calls that wait for you
@@ -60,6 +63,11 @@ pub(crate) enum Verb {
     Deny {
         /// The ticket, such as 7QK4
         ticket: String,
+    },
+    /// Say that you have looked at an order whose outcome was unknown; without a ticket, list those
+    Acknowledge {
+        /// The ticket, such as 7QK4
+        ticket: Option<String>,
     },
     /// Stop all AI trading on this computer at once
     Halt,

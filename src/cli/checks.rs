@@ -2,11 +2,11 @@
 
 use super::{Context, Exit};
 use crate::gate::Tier;
-use crate::oauth::{GrantKind, TokenError};
+use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::system::{FileLock, clock, file};
-use crate::upstream::{Budget, ReadLane};
+use crate::upstream::ReadLane;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ fn locks(context: &Context) -> Check {
 
 fn settings_check(settings: &Result<Settings, String>) -> Check {
     let seen = match settings {
-        Ok(settings) => Seen::Good(format!("approval by {:?}", settings.tier).to_lowercase()),
+        Ok(settings) => Seen::Good(format!("approval by {}", super::rules::word(settings.tier))),
         Err(why) => Seen::Bad(why.clone(), "correct the file; until then every trade call is refused"),
     };
     Check { name: "settings", seen }
@@ -96,7 +96,10 @@ fn journal(context: &Context) -> Check {
     let text = file::read_text(&context.world.paths.journal(), 1024 * 1024 * 1024);
     let seen = match text.map(|text| crate::journal::verify(&text.unwrap_or_default())) {
         Ok(verdict) if verdict.faults.is_empty() => Seen::Good(format!("{} lines, the chain holds", verdict.lines)),
-        Ok(verdict) => Seen::Bad(format!("{} places do not hold", verdict.faults.len()), "see `countersign journal verify`"),
+        Ok(verdict) => {
+            let line = verdict.faults.first().map_or(0, |fault| fault.line);
+            Seen::Bad(format!("damaged in {} places, first at line {line}", verdict.faults.len()), "see `countersign journal verify`; keep the file, and move it away to start a new one")
+        }
         Err(error) => Seen::Bad(error.to_string(), "move the journal file away and keep it"),
     };
     Check { name: "journal", seen }
@@ -114,18 +117,29 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
         Err(TokenError::NotSignedIn) => Vec::new(),
         Err(error) => return vec![Check { name: "vault", seen: Seen::Bad(error.to_string(), "start your keychain, or choose the file store: COUNTERSIGN_STORE=file") }],
     };
-    let store = grants.first().map_or_else(|| "empty".to_owned(), |grant| super::status::store(grant).to_owned());
-    let read = grants.iter().any(|grant| grant.kind == GrantKind::Read);
+    let store = match grants.first() {
+        None => Seen::Good("empty".to_owned()),
+        Some(grant) if grant.store == StoreKind::File => Seen::Note(format!("its key lies {}", super::status::store(grant))),
+        Some(grant) => Seen::Good(format!("its key lies {}", super::status::store(grant))),
+    };
     let trade = grants.iter().find(|grant| grant.kind == GrantKind::Trade);
+    let read = grants.iter().find(|grant| grant.kind == GrantKind::Read).or(trade.filter(|grant| grant.single));
+    let ended = |why: &String, todo| Seen::Bad(format!("CrossTrade has ended it: {why}"), todo);
     vec![
-        Check { name: "vault", seen: Seen::Good(store) },
+        Check { name: "vault", seen: store },
         Check {
             name: "reading",
-            seen: if read { Seen::Good("signed in".to_owned()) } else { Seen::Bad("not signed in".to_owned(), "run `countersign login`") },
+            seen: match read {
+                Some(GrantInfo { withdrawn: Some(why), .. }) => ended(why, "run `countersign login`"),
+                Some(GrantInfo { single: true, .. }) => Seen::Note("one sign-in serves reading and trading: a misjudged call would not be refused by CrossTrade".to_owned()),
+                Some(_) => Seen::Good("signed in; this sign-in cannot trade".to_owned()),
+                None => Seen::Bad("not signed in".to_owned(), "run `countersign login`"),
+            },
         },
         Check {
             name: "trading",
             seen: match trade {
+                Some(GrantInfo { withdrawn: Some(why), .. }) => ended(why, "run `countersign login --trade`"),
                 Some(grant) if grant.sealed => Seen::Good("signed in, sealed under your PIN".to_owned()),
                 Some(_) => Seen::Good("signed in".to_owned()),
                 None => Seen::Note("not enabled; `countersign login --trade` enables it".to_owned()),
@@ -135,7 +149,7 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
 }
 
 async fn service(context: &Context) -> Check {
-    let budget = Budget::new(&context.world.paths, 0.0, 0.0);
+    let budget = Settings::load(&context.world.paths).unwrap_or_default().budget(&context.world.paths);
     let lane = ReadLane::new(context.http.clone(), context.endpoint.clone(), context.grants(), GrantKind::Read, budget, Box::new(|_| {}));
     let began = clock::mono_ms();
     let asked = tokio::time::timeout(Duration::from_secs(15), lane.own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#)).await;

@@ -4,6 +4,7 @@
 //! May call: every room.
 
 mod account;
+mod acknowledge;
 mod args;
 mod checks;
 mod journal;
@@ -121,15 +122,16 @@ async fn run(verb: Verb, context: Context) -> Exit {
             Exit::Fine
         }
         Verb::Login(what) => account::login(&context, &what).await,
-        Verb::Logout { trade } => account::logout(&context, trade).await,
+        Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
         Verb::Status => status::status(&context).await,
         Verb::Doctor => checks::doctor(&context).await,
         Verb::Policy(what) => rules::policy(&context, &what),
         Verb::Presence(what) => rules::presence(&context, &what).await,
-        Verb::Arm { minutes } => switch::arm(&context, minutes),
+        Verb::Arm { minutes } => switch::arm(&context, minutes).await,
         Verb::Pending => waiting::pending(&context),
         Verb::Watch => waiting::watch(&context).await,
         Verb::Deny { ticket } => waiting::deny(&context, &ticket).await,
+        Verb::Acknowledge { ticket } => acknowledge::acknowledge(&context, ticket.as_deref()),
         Verb::Halt => switch::halt(&context),
         Verb::Resume => switch::resume(&context).await,
         Verb::Journal(what) => journal::journal(&context, &what),

@@ -2,7 +2,7 @@
 
 use super::{Context, Exit, args};
 use crate::gate::Tier;
-use crate::oauth::{Grants, SealedExtras, TokenError, check_pin};
+use crate::oauth::{GrantInfo, GrantKind, Grants, SealedExtras, TokenError, check_pin};
 use crate::relay::lists::Lists;
 use crate::relay::settings::Settings;
 use crate::approve::terminal::read_pin;
@@ -43,15 +43,29 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     };
     let grants = context.grants();
     let mut asked = Asked::new(*pin_stdin);
-    let sealed = match grants.is_sealed().await {
-        Ok(sealed) => sealed,
+    let to_pin = tier == "pin";
+    let have = match grants.overview().await {
+        Ok(have) => have,
         Err(error) => return token_error(context, &error),
     };
+    let trade = have.iter().find(|grant| grant.kind == GrantKind::Trade);
+    if to_pin && let Err(exit) = can_be_sealed(context, trade) {
+        return exit;
+    }
     // Loosening, or another PIN, needs the PIN that is there.
-    let old = if sealed {
+    let old = if trade.is_some_and(|grant| grant.sealed) {
         match asked.pin("Your present PIN").await {
             Ok(pin) => Some(pin),
             Err(why) => return fail(context, &why, Exit::Usage),
+        }
+    } else {
+        None
+    };
+    // The new one is looked at before anything is opened: a weak one leaves all as it is.
+    let new = if to_pin {
+        match new_pin(context, &mut asked, "A new PIN (at least 12 characters, or five words)").await {
+            Ok(pin) => Some(pin),
+            Err(exit) => return exit,
         }
     } else {
         None
@@ -61,15 +75,16 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     {
         return fail(context, &error.to_string(), Exit::Denied);
     }
-    settings.tier = if tier == "pin" { Tier::Pin } else { Tier::Click };
-    if settings.tier == Tier::Pin {
-        let exit = seal_with(context, &grants, &mut asked, "A new PIN (at least 12 characters, or five words)").await;
-        if exit != Exit::Fine {
-            return exit;
-        }
+    if let Some(new) = &new
+        && let Err(error) = grants.seal(new, extras(context)).await
+    {
+        context.out.error(&error.to_string(), "no PIN protects the trade sign-in now: try again, or sign out with countersign logout --trade");
+        return Exit::Partly;
     }
+    settings.tier = if to_pin { Tier::Pin } else { Tier::Click };
     if let Err(error) = settings.save(&context.world.paths) {
-        return fail(context, &error.to_string(), Exit::Failure);
+        context.out.error(&format!("the settings could not be written: {error}"), "the PIN was changed all the same; run this again");
+        return Exit::Partly;
     }
     let text = match settings.tier {
         Tier::Click => "To approve it now takes a click on the prompt. A program that runs as you and controls the mouse or a shell could do that too.",
@@ -79,30 +94,46 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     Exit::Fine
 }
 
-/// Seals the trade grant under a PIN that is asked for here.
-pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Exit {
-    seal_with(context, grants, &mut Asked::new(false), prompt).await
+/// Whether there is something to put under a PIN.
+fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exit> {
+    let (why, hint, exit) = match trade {
+        None => ("the PIN protects the trade sign-in, and there is none yet", "countersign login --trade, then this again", Exit::NotSignedIn),
+        Some(grant) if grant.withdrawn.is_some() => ("CrossTrade has ended the trade sign-in", "countersign login --trade, then this again", Exit::NotSignedIn),
+        Some(grant) if grant.single => (
+            "one sign-in serves reading and trading here, and it cannot lie under a PIN: reading would need the PIN as well",
+            "countersign logout, then countersign login and countersign login --trade, where CrossTrade allows both",
+            Exit::Usage,
+        ),
+        Some(_) => return Ok(()),
+    };
+    context.out.error(why, hint);
+    Err(exit)
 }
 
-async fn seal_with(context: &Context, grants: &Grants, asked: &mut Asked, prompt: &str) -> Exit {
-    let pin = match asked.pin(prompt).await {
+/// Seals the trade grant under a PIN that is asked for here.
+pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Exit {
+    let pin = match new_pin(context, &mut Asked::new(false), prompt).await {
         Ok(pin) => pin,
-        Err(why) => return fail(context, &why, Exit::Usage),
+        Err(exit) => return exit,
     };
-    if let Err(why) = check_pin(&pin) {
-        return fail(context, &why.to_string(), Exit::Usage);
-    }
-    if !asked.from_stdin {
-        match asked.pin("The same again").await {
-            Ok(again) if again.expose_secret() == pin.expose_secret() => {}
-            Ok(_) => return fail(context, "the two are not the same; nothing was changed", Exit::Usage),
-            Err(why) => return fail(context, &why, Exit::Usage),
-        }
-    }
     match grants.seal(&pin, extras(context)).await {
         Ok(()) => Exit::Fine,
         Err(error) => fail(context, &error.to_string(), Exit::Failure),
     }
+}
+
+/// A PIN that is good enough, asked for twice in a terminal.
+async fn new_pin(context: &Context, asked: &mut Asked, prompt: &str) -> Result<SecretString, Exit> {
+    let usage = |why: &str| fail(context, why, Exit::Usage);
+    let pin = asked.pin(prompt).await.map_err(|why| usage(&why))?;
+    check_pin(&pin).map_err(|why| usage(&format!("this PIN is not strong enough: {why}")))?;
+    if !asked.from_stdin {
+        let again = asked.pin("The same again").await.map_err(|why| usage(&why))?;
+        if again.expose_secret() != pin.expose_secret() {
+            return Err(usage("the two are not the same"));
+        }
+    }
+    Ok(pin)
 }
 
 /// What is authenticated together with the sealed grant.
@@ -113,16 +144,16 @@ fn extras(context: &Context) -> SealedExtras {
 }
 
 /// Where PINs come from: the terminal, or lines of stdin for scripts.
-struct Asked {
+pub(super) struct Asked {
     from_stdin: bool,
 }
 
 impl Asked {
-    fn new(from_stdin: bool) -> Self {
+    pub(super) fn new(from_stdin: bool) -> Self {
         Self { from_stdin }
     }
 
-    async fn pin(&mut self, prompt: &str) -> Result<SecretString, String> {
+    pub(super) async fn pin(&mut self, prompt: &str) -> Result<SecretString, String> {
         if self.from_stdin {
             let mut line = String::new();
             let read = std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
@@ -136,7 +167,7 @@ impl Asked {
     }
 }
 
-fn word(tier: Tier) -> &'static str {
+pub(super) fn word(tier: Tier) -> &'static str {
     match tier {
         Tier::Click => "a click on the prompt (tier click)",
         Tier::Pin => "your PIN for each order (tier pin)",
@@ -150,6 +181,6 @@ fn token_error(context: &Context, error: &TokenError) -> Exit {
 }
 
 fn fail(context: &Context, why: &str, exit: Exit) -> Exit {
-    context.out.error(why, "nothing else was changed");
+    context.out.error(why, "nothing was changed");
     exit
 }

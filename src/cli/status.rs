@@ -24,18 +24,21 @@ pub(super) async fn status(context: &Context) -> Exit {
     let unknown: Vec<_> = tickets.iter().filter(|t| t.state == crate::gate::ticket::State::Unknown && t.created_wall >= day_ago).collect();
     let mut lines = vec![format!("service   {}", context.endpoint.url())];
     lines.extend(trouble.iter().map(|why| format!("sign-in   {why}")));
-    lines.push(grant_line("reading", grants.iter().find(|grant| grant.kind == GrantKind::Read)));
-    lines.push(grant_line("trading", grants.iter().find(|grant| grant.kind == GrantKind::Trade)));
+    let trade = grants.iter().find(|grant| grant.kind == GrantKind::Trade);
+    let single = trade.filter(|grant| grant.single);
+    let read = grants.iter().find(|grant| grant.kind == GrantKind::Read).or(single);
+    if trouble.is_none() {
+        lines.push(grant_line("reading", read));
+        lines.push(grant_line("trading", trade));
+    }
+    if single.is_some() {
+        lines.push("warning   one sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade".to_owned());
+    }
     if let Some(grant) = grants.first() {
         lines.push(format!("keys      {}", store(grant)));
     }
     match &settings {
-        Ok(settings) => {
-            lines.push(format!("approval  {:?}", settings.tier).to_lowercase());
-            if settings.single_grant {
-                lines.push("warning   one grant serves reading and trading: a call that Countersign misjudged as harmless would not be refused by CrossTrade".to_owned());
-            }
-        }
+        Ok(settings) => lines.push(format!("approval  by {}", super::rules::word(settings.tier))),
         Err(why) => lines.push(format!("settings  WRONG, trade calls are refused: {why}")),
     }
     lines.push(match &policy {
@@ -43,7 +46,11 @@ pub(super) async fn status(context: &Context) -> Exit {
         Ok(_) => "policy    built in: reads pass, everything else asks you".to_owned(),
         Err(why) => format!("policy    WRONG, trade calls are refused: {why}"),
     });
-    lines.push(format!("trading   {}", if halted { "STOPPED by you (countersign resume allows it again)" } else { "every trade call is held for your approval" }));
+    lines.push(match (halted, trade) {
+        (true, _) => "orders    STOPPED by you: every trade call is refused (countersign resume allows it again)".to_owned(),
+        (false, Some(_)) => "orders    every trade call is held until you approve it".to_owned(),
+        (false, None) => "orders    none can be placed from here".to_owned(),
+    });
     lines.push(format!("waiting   {}", if open.is_empty() { "nothing".to_owned() } else { String::new() }));
     lines.extend(open.iter().map(|ticket| format!("  {}", waiting::line(ticket))));
     if !unknown.is_empty() {
@@ -59,13 +66,21 @@ pub(super) async fn status(context: &Context) -> Exit {
         "unknown": unknown.iter().map(|ticket| waiting::object(ticket)).collect::<Vec<Value>>(),
     });
     context.out.data(&lines.join("\n"), &object);
-    if grants.is_empty() { Exit::NotSignedIn } else { Exit::Fine }
+    match read {
+        _ if trouble.is_some() => Exit::Failure,
+        Some(read) if read.withdrawn.is_none() => Exit::Fine,
+        _ => Exit::NotSignedIn,
+    }
 }
 
 fn grant_line(what: &str, grant: Option<&GrantInfo>) -> String {
     match grant {
         None if what == "reading" => "reading   not signed in: countersign login".to_owned(),
         None => "trading   not enabled: countersign login --trade".to_owned(),
+        Some(GrantInfo { withdrawn: Some(why), .. }) => {
+            let verb = if what == "reading" { "countersign login" } else { "countersign login --trade" };
+            format!("{what:<9} ENDED: {why}; sign in again: {verb}")
+        }
         Some(grant) => {
             let sealed = if grant.sealed { ", sealed under your PIN" } else { "" };
             let name = &grant.client_name;
@@ -78,13 +93,14 @@ fn grant_line(what: &str, grant: Option<&GrantInfo>) -> String {
 pub(super) fn store(grant: &GrantInfo) -> &'static str {
     match grant.store {
         StoreKind::Keychain => "in the keychain of this system",
-        StoreKind::File => "in a FILE that your user's programs can read (COUNTERSIGN_STORE=file)",
+        StoreKind::File => "in a FILE, not in a keychain: any program that runs as you can read it and use your sign-in",
     }
 }
 
 fn grant_object(grant: &GrantInfo) -> Value {
     json!({
         "kind": format!("{:?}", grant.kind).to_lowercase(), "scope": grant.scope, "clientName": grant.client_name,
-        "issuer": grant.issuer, "sealed": grant.sealed, "store": store(grant),
+        "issuer": grant.issuer, "sealed": grant.sealed, "withdrawn": grant.withdrawn, "single": grant.single,
+        "expiresAt": grant.expires_at_ms.map(clock::rfc3339), "store": grant.store.as_str(),
     })
 }

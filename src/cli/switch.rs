@@ -1,8 +1,7 @@
 //! `halt`, `resume` and `arm`.
 
 use super::{Context, Exit};
-use crate::relay::Relay;
-use crate::system::{clock, file};
+use crate::relay::{Relay, request_arming};
 use serde_json::json;
 
 pub(super) fn halt(context: &Context) -> Exit {
@@ -56,15 +55,33 @@ pub(super) async fn resume(context: &Context) -> Exit {
     }
 }
 
-pub(super) fn arm(context: &Context, minutes: u64) -> Exit {
-    let request = json!({ "at": clock::wall_ms(), "minutes": minutes }).to_string();
-    let path = context.world.paths.state().join("arm");
-    if let Err(error) = file::write_atomic(&path, request.as_bytes()) {
-        context.out.error(&format!("{}: {error}", path.display()), "");
+/// `arm [MINUTES]`.
+pub(super) async fn arm(context: &Context, minutes: u64) -> Exit {
+    match context.grants().is_sealed().await {
+        Ok(true) => {}
+        Ok(false) => {
+            let hint = "a click approves already; `countersign presence set pin` asks for a PIN instead";
+            context.out.error("there is nothing to arm: no trade sign-in is sealed under a PIN", hint);
+            return Exit::Failure;
+        }
+        Err(error) => {
+            context.out.error(&error.to_string(), "nothing was changed");
+            return Exit::Failure;
+        }
+    }
+    if context.world.paths.halt().exists() {
+        context.out.error("AI trading is stopped", "`countersign resume` allows it again");
+        return Exit::Refused;
+    }
+    if let Err(error) = request_arming(&context.world.paths, minutes) {
+        context.out.error(&error.to_string(), "the state folder cannot be written; nothing was changed");
         return Exit::Failure;
     }
     context.out.data(
-        &format!("Each running Countersign now opens its own PIN page; enter the PIN there to approve with a click for {minutes} minutes."),
+        &format!(
+            "Each running Countersign opens its PIN page within a few seconds; type the PIN there to approve with a click for {minutes} min.\n\
+             No page? Then no AI client is running, or no browser can be opened: each order then asks for the PIN as before."
+        ),
         &json!({ "asked": true, "minutes": minutes }),
     );
     Exit::Fine

@@ -4,8 +4,8 @@ use super::{Context, Exit, out};
 use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
 use crate::relay::tickets::Tickets;
-use crate::relay::{Relay, decide_here, end_held_in};
-use crate::system::clock;
+use crate::relay::{Relay, WATCHING, decide_here, end_held_in};
+use crate::system::{FileLock, clock};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -71,7 +71,12 @@ pub(super) async fn watch(context: &Context) -> Exit {
     let ending = crate::system::process::ending();
     let watching = async {
         let mut seen = std::collections::HashSet::new();
+        // Where two terminals watch, the second takes over when the first ends.
+        let mut watching = None;
         loop {
+            if watching.is_none() {
+                watching = FileLock::try_take(&context.world.paths.lock(WATCHING)).ok().flatten();
+            }
             let held = relay.tickets().all().into_iter().rev().find(|ticket| {
                 ticket.state == State::Held && ticket.endpoint == context.endpoint.url() && !seen.contains(&ticket.id)
             });

@@ -12,7 +12,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Millis;
-use super::facts::{Account, Connection, Day, MAX_ANSWER, Order, Position, Quote};
+use super::facts::{Account, Connection, Day, MAX_ANSWER, Order, Position, Quote, Running};
 use super::instrument::Instrument;
 use super::value::{self, Decimal, OrderKind, Side};
 
@@ -297,6 +297,8 @@ pub(super) fn day(payload: &Value) -> Result<Day, String> {
             "daily_pnl",
             "day_pnl",
             "dayPnl",
+            "day_profit_loss",
+            "dayProfitLoss",
             "total",
         ],
     )
@@ -355,6 +357,48 @@ pub(super) fn connections(payload: &Value) -> Result<Vec<Connection>, String> {
             Ok(Connection {
                 name: value::short(name, 40),
                 status,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn strategies(payload: &Value) -> Result<Vec<Running>, String> {
+    list(payload, &["strategies", "deployments", "data", "items", "result"])?
+        .iter()
+        .map(|entry| {
+            let object = entry.as_object().ok_or("a strategy is in no known form")?;
+            let safe = |keys: &[&str]| word(object, keys).map(|text| value::short(text, 40));
+            let id = match any(
+                object,
+                &["deployment_id", "deploymentId", "strategyId", "strategy_id", "id"],
+            ) {
+                Some(Value::String(text)) => value::short(text, 40),
+                Some(Value::Number(number)) => number.to_string(),
+                Some(_) | None => return Err("a strategy has no id".to_owned()),
+            };
+            let state = match any(
+                object,
+                &["state", "status", "is_trading", "isTrading", "isEnabled"],
+            ) {
+                Some(Value::Bool(true)) => "trading".to_owned(),
+                Some(Value::Bool(false)) => "not trading".to_owned(),
+                Some(Value::String(text)) => value::short(text, 20),
+                Some(_) | None => "?".to_owned(),
+            };
+            Ok(Running {
+                id,
+                class: safe(&[
+                    "strategy",
+                    "strategyClass",
+                    "strategy_class",
+                    "class_name",
+                    "className",
+                    "name",
+                ])
+                .unwrap_or_else(|| "?".to_owned()),
+                account: word(object, &["account"]).map(str::to_ascii_lowercase),
+                instrument: safe(&["instrument"]),
+                state,
             })
         })
         .collect()

@@ -236,6 +236,9 @@ impl Call {
                 add("GetOrder", Some((key, id)));
             }
         }
+        if self.class == Class::Strategy {
+            add("ListDeployedStrategies", None);
+        }
         add("GetConnections", None);
         reads
     }

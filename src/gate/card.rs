@@ -23,8 +23,9 @@ use super::policy::{AccountClass, Policy};
 use super::value;
 use crate::wire::json;
 
-/// The most lines of one card: what a person can take in, and what a dialog can show.
-pub const MAX_LINES: usize = 24;
+/// The most lines of one card. The bounds of lists, ids and parameters keep every card below it (a test adds up the
+/// worst one): a line is never left out in silence.
+pub const MAX_LINES: usize = 48;
 /// The longest value of one line.
 pub const MAX_VALUE: usize = 100;
 /// The most warnings of one card.
@@ -123,15 +124,19 @@ pub fn card(
     let effect = effect(call, facts);
     let deed = deed::deed(call, &effect);
     let mut lines = lines::lines(call, facts, &effect, context.now_wall);
+    let too_many = lines.len() > MAX_LINES;
     lines.truncate(MAX_LINES);
     let mut warnings = judgement.warnings.clone();
-    warnings.truncate(MAX_WARNINGS);
+    if warnings.len() > MAX_WARNINGS || too_many {
+        warnings.truncate(MAX_WARNINGS.saturating_sub(1));
+        warnings.insert(0, "THIS CARD CANNOT SHOW EVERYTHING".to_owned());
+    }
     Card {
         ticket: value::short(context.ticket, 8),
         badge: badge(call, facts, policy).to_owned(),
         account: account_name(call, facts),
         side: deed.side.map_or("", value::Side::word).to_owned(),
-        headline: value::short(&deed.headline, 80),
+        headline: value::short(&deed.headline, 100),
         approve: value::short(&format!("Approve {}", deed.label), 48),
         deny: "Deny".to_owned(),
         lines,
@@ -148,8 +153,12 @@ impl Card {
     /// The card as fixed lines of plain ASCII, for notifications, terminals and tests.
     pub fn text(&self) -> String {
         let mut out = format!(
-            "Approve order {}?   {}   acct {}\n{}\n",
-            self.ticket, self.badge, self.account, self.headline
+            "Approve {}{}?   {}   acct {}\n{}\n",
+            if names_orders(self.class) { "order " } else { "" },
+            self.ticket,
+            self.badge,
+            self.account,
+            self.headline
         );
         for warning in &self.warnings {
             let _ = writeln!(out, "! {warning}");
@@ -210,8 +219,13 @@ fn account_name(call: &Call, facts: &Facts) -> String {
             |account| account.name.clone(),
         ),
         None if names_accounts(call.class()) => "ALL ACCOUNTS".to_owned(),
+        None if call.class() == Class::Unknown => "ANY ACCOUNT".to_owned(),
         None => "-".to_owned(),
     }
+}
+
+const fn names_orders(class: Class) -> bool {
+    matches!(class, Class::Order | Class::Protect | Class::Exit | Class::Cancel)
 }
 
 const fn names_accounts(class: Class) -> bool {

@@ -215,6 +215,21 @@ pub struct Connection {
     pub status: String,
 }
 
+/// A strategy that is deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Its id, safe to show.
+    pub id: String,
+    /// Its class, safe to show.
+    pub class: String,
+    /// Its account, lower case, where said.
+    pub account: Option<String>,
+    /// Its instrument, safe to show, where said.
+    pub instrument: Option<String>,
+    /// Its state, safe to show.
+    pub state: String,
+}
+
 /// Everything that was read for one call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
@@ -234,6 +249,8 @@ pub struct Facts {
     pub watermarks: Fact<Day>,
     /// The platform's connections.
     pub connections: Fact<Vec<Connection>>,
+    /// The deployed strategies.
+    pub strategies: Fact<Vec<Running>>,
     down: bool,
 }
 
@@ -277,6 +294,9 @@ impl Facts {
             "GetWatermarks" => {
                 self.watermarks = Fact::from(parsed.and_then(|value| answer::day(&value)), at_wall);
             }
+            "ListDeployedStrategies" => {
+                self.strategies = Fact::from(parsed.and_then(|value| answer::strategies(&value)), at_wall);
+            }
             "GetConnections" => {
                 self.connections = Fact::from(parsed.and_then(|value| answer::connections(&value)), at_wall);
             }
@@ -300,6 +320,14 @@ impl Facts {
             .known()?
             .iter()
             .find(|account| account.name.eq_ignore_ascii_case(folded))
+    }
+
+    /// How the service spells an account of this lower-case name; the name itself where it was not read.
+    pub fn spelled(&self, folded: &str) -> String {
+        self.account(folded).map_or_else(
+            || value::short(folded, 30),
+            |account| value::short(&account.name, 30),
+        )
     }
 
     /// The order of this id, from the list or from its own read; a finished one too.

@@ -12,9 +12,9 @@ use super::value::{self, Decimal, OrderKind, Price, Refusal, Side};
 use crate::wire::json;
 
 /// The most ids that one call may name.
-const MAX_IDS: usize = 50;
+const MAX_IDS: usize = 10;
 /// The most strategy parameters that a card can show.
-const MAX_PARAMETERS: usize = 24;
+const MAX_PARAMETERS: usize = 8;
 
 /// Which account a call names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -68,7 +68,7 @@ impl Judgement {
         if self.opening && !earlier.opening {
             return Some("it can now open a position".to_owned());
         }
-        if self.class != earlier.class && matches!(earlier.class, Class::Protect | Class::Exit) {
+        if is_exit(earlier.class) && !is_exit(self.class) {
             return Some("it is not proven to only reduce any more".to_owned());
         }
         if self.after != earlier.after {
@@ -100,8 +100,30 @@ pub struct Situation<'a> {
     pub unacknowledged: bool,
 }
 
-/// Judges one call.
+/// Judges one call before anyone is asked.
 pub fn judge(call: &Call, facts: &Facts, policy: &Policy, situation: &Situation<'_>) -> Judgement {
+    judged(call, facts, policy, situation, Moment::Asking)
+}
+
+/// Judges one call at its approval (DESIGN section 5, judged twice). What limits asking is left out: the call's own
+/// ask and its own ticket are counted by now, and a person is there. What limits sending still holds.
+pub fn judge_again(call: &Call, facts: &Facts, policy: &Policy, situation: &Situation<'_>) -> Judgement {
+    judged(call, facts, policy, situation, Moment::Approved)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Asking,
+    Approved,
+}
+
+fn judged(
+    call: &Call,
+    facts: &Facts,
+    policy: &Policy,
+    situation: &Situation<'_>,
+    moment: Moment,
+) -> Judgement {
     let effect = effect(call, facts);
     let reach = Reach::of(call, facts, policy);
     let mut judgement = Judgement {
@@ -129,7 +151,7 @@ pub fn judge(call: &Call, facts: &Facts, policy: &Policy, situation: &Situation<
         .or_else(|| too_large(call, &effect, &reach, policy))
         .or_else(|| unread_position(call, facts, &effect, &reach))
         .or_else(|| unknown_outcome(&effect, &reach, situation, unresolved))
-        .or_else(|| limits(&effect, policy, situation));
+        .or_else(|| limits(&effect, policy, situation, moment));
     if let Some(refusal) = refused {
         judgement.verdict = Verdict::Deny;
         judgement.code = refusal.code;
@@ -330,10 +352,11 @@ fn unread_position(call: &Call, facts: &Facts, effect: &Effect<'_>, reach: &Reac
 
 fn matches_unknown(call: &Call, situation: &Situation<'_>) -> bool {
     situation.unknown_outcomes.iter().any(|(account, root)| {
-        call.account().is_none_or(|own| own.eq_ignore_ascii_case(account))
-            && call
-                .instrument_root()
-                .is_none_or(|own| own.eq_ignore_ascii_case(root) || root.is_empty())
+        // An outcome without an account or a root may be anywhere.
+        let may_be = |own: Option<&str>, there: &str| {
+            there.is_empty() || own.is_none_or(|own| own.eq_ignore_ascii_case(there))
+        };
+        may_be(call.account(), account) && may_be(call.instrument_root(), root)
     })
 }
 
@@ -346,20 +369,32 @@ fn unknown_outcome(
     (unresolved && situation.unacknowledged && effect.opening && reach.live).then(|| {
         refused(
             "unknown_outcome",
-            "an earlier order there has an unknown outcome; the person must look at it and acknowledge it first",
+            "an earlier order there has an unknown outcome; the person must look at it first and then run `countersign acknowledge`",
             "state: an unknown outcome waits for the person",
         )
     })
 }
 
-fn limits(effect: &Effect<'_>, policy: &Policy, situation: &Situation<'_>) -> Option<Refused> {
-    let (code, reason) = situation.counters.brake(
-        effect.class,
-        effect.opening,
-        policy,
-        situation.open_entry_tickets,
-        situation.now_wall,
-    )?;
+fn limits(
+    effect: &Effect<'_>,
+    policy: &Policy,
+    situation: &Situation<'_>,
+    moment: Moment,
+) -> Option<Refused> {
+    let counters = situation.counters;
+    // `brake` holds the limits of sending too; the second look is for the approval.
+    let asking = (moment == Moment::Asking).then(|| {
+        counters.brake(
+            effect.class,
+            effect.opening,
+            policy,
+            situation.open_entry_tickets,
+            situation.now_wall,
+        )
+    });
+    let (code, reason) = asking
+        .flatten()
+        .or_else(|| counters.sending_brake(effect.class, effect.opening, policy, situation.now_wall))?;
     Some(refused(code, reason, format!("limit: {code}")))
 }
 

@@ -184,8 +184,11 @@ impl Counters {
             Group::Neutral => &self.neutral_asks,
             Group::Aside => &self.aside_asks,
         };
+        if let Some(brake) = self.sending_brake(class, opening, policy, now_wall) {
+            return Some(brake);
+        }
         if group(class, opening) == Group::Entry
-            && let Some(brake) = self.entry_brake(policy, open_entry_tickets, now_wall)
+            && let Some(brake) = self.entry_brake(open_entry_tickets, now_wall)
         {
             return Some(brake);
         }
@@ -197,23 +200,25 @@ impl Counters {
         })
     }
 
-    fn entry_brake(&self, policy: &Policy, open: usize, now: Millis) -> Option<(&'static str, String)> {
+    /// The limit on sending that stands in the way of this call: the only ones that are left once a person approved.
+    pub fn sending_brake(
+        &self,
+        class: Class,
+        opening: bool,
+        policy: &Policy,
+        now_wall: Millis,
+    ) -> Option<(&'static str, String)> {
+        if group(class, opening) != Group::Entry {
+            return None;
+        }
         if self.exhausted {
             let reason =
                 "the order counters cannot be read and count as exhausted; the person must reset them";
             return Some(("counters_unreadable", reason.to_owned()));
         }
-        if self.paused_until(now).is_some() {
-            let reason = "the person is away or declined several times; do not ask again until they write";
-            return Some(("paused", reason.to_owned()));
-        }
-        if open >= OPEN_ENTRIES {
-            let reason = format!("{OPEN_ENTRIES} orders already wait for the person; let them decide first");
-            return Some(("too_many_open", reason));
-        }
         let over = |most: Option<u32>, span: Millis, code: &'static str, word: &str| {
             let most = most?;
-            let used = within(&self.sent, now, span);
+            let used = within(&self.sent, now_wall, span);
             (used >= usize::try_from(most).unwrap_or(usize::MAX)).then(|| {
                 (
                     code,
@@ -223,6 +228,17 @@ impl Counters {
         };
         over(policy.orders_per_minute, MINUTE, "orders_per_minute", "minute")
             .or_else(|| over(policy.orders_per_day, DAY, "orders_per_day", "day"))
+    }
+
+    fn entry_brake(&self, open: usize, now: Millis) -> Option<(&'static str, String)> {
+        if self.paused_until(now).is_some() {
+            let reason = "the person is away or declined several times; do not ask again until they write";
+            return Some(("paused", reason.to_owned()));
+        }
+        (open >= OPEN_ENTRIES).then(|| {
+            let reason = format!("{OPEN_ENTRIES} orders already wait for the person; let them decide first");
+            ("too_many_open", reason)
+        })
     }
 
     fn pause(&mut self, now: Millis) {

@@ -6,18 +6,24 @@
     deny(clippy::wildcard_enum_match_arm, clippy::arithmetic_side_effects)
 )]
 
+mod money;
+
+use money::{day, market, realises, risk, ticks};
+
 use super::Millis;
 use super::call::Call;
 use super::card::{CardLine, MAX_VALUE, Mark};
 use super::catalogue::{Class, Form};
 use super::deed::describe;
-use super::effect::{Effect, money_at_risk, signed};
+use super::effect::{Effect, signed};
 use super::facts::{Facts, Order, Position};
-use super::instrument::{Contract, Instrument};
+use super::instrument::Contract;
 use super::value::{self, Decimal, OrderKind, Side};
 
 /// The most orders or positions that are listed one by one.
-const LISTED: usize = 6;
+const LISTED: usize = 10;
+/// The same for what merely surrounds the call.
+const NEARBY: usize = 4;
 
 struct Lines(Vec<CardLine>);
 
@@ -56,11 +62,12 @@ pub(super) fn lines(call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis
     bracket(&mut lines, call);
     protection(&mut lines, call, effect);
     position(&mut lines, call, effect);
-    lists(&mut lines, call, effect);
+    lists(&mut lines, call, facts, effect);
     market(&mut lines, call, facts, effect, now);
+    realises(&mut lines, call, effect);
     risk(&mut lines, call, facts, effect);
     day(&mut lines, call, facts, effect);
-    strategies(&mut lines, call);
+    strategies(&mut lines, call, facts);
     for (key, text) in &call.fields().plain {
         lines.plain(key, text);
     }
@@ -216,10 +223,15 @@ fn position(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
     } else {
         Mark::Plain
     };
+    let resting = call.fields().kind.is_some_and(|kind| kind != OrderKind::Market);
+    let when = if resting { " if filled" } else { "" };
     match effect.after {
+        Some(after) if call.form() == Form::CancelAndBracket => {
+            lines.put("position", format!("{}{average}", signed(after)), mark);
+        }
         Some(after) => lines.put(
             "position",
-            format!("{before}{average} -> {}", signed(after)),
+            format!("{before}{average} -> {}{when}", signed(after)),
             mark,
         ),
         None if call.class() == Class::Strategy => lines.put("position", format!("{before}{average}"), mark),
@@ -230,7 +242,7 @@ fn position(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
     }
 }
 
-fn lists(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+fn lists(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
     let closes = matches!(call.form(), Form::Flatten | Form::FlattenEverything);
     let cancels = closes
         || matches!(
@@ -238,15 +250,22 @@ fn lists(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
             Form::FlatPlace | Form::CancelAndBracket | Form::CancelOrders | Form::CancelAllOrders
         );
     let many = call.account().is_none();
+    if matches!(call.form(), Form::FlattenEverything | Form::CancelAllOrders) && !many {
+        lines.warn(
+            "reach",
+            "this account; some of the service's documents say ALL ACCOUNTS",
+        );
+    }
     if closes {
         listed(
             lines,
             "closes",
+            LISTED,
             effect.closes.as_deref(),
             |position: &&Position| {
                 let result = position.unrealised.map_or_else(|| "?".to_owned(), Decimal::money);
                 let account = if many {
-                    format!("{}: ", value::short(&position.account, 30))
+                    format!("{}: ", facts.spelled(&position.account))
                 } else {
                     String::new()
                 };
@@ -259,18 +278,30 @@ fn lists(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
         );
     }
     if cancels {
-        listed(lines, "cancels", effect.cancels.as_deref(), |order: &&Order| {
-            let account = if many {
-                format!("{}: ", value::short(&order.account, 30))
-            } else {
-                String::new()
-            };
-            format!("{account}{}", with_prices(order))
-        });
+        listed(
+            lines,
+            "cancels",
+            LISTED,
+            effect.cancels.as_deref(),
+            |order: &&Order| {
+                let account = if many {
+                    format!("{}: ", facts.spelled(&order.account))
+                } else {
+                    String::new()
+                };
+                format!("{account}{}", with_prices(order))
+            },
+        );
     }
 }
 
-fn listed<T>(lines: &mut Lines, label: &str, entries: Option<&[T]>, show: impl Fn(&T) -> String) {
+fn listed<T>(
+    lines: &mut Lines,
+    label: &str,
+    most: usize,
+    entries: Option<&[T]>,
+    show: impl Fn(&T) -> String,
+) {
     let Some(entries) = entries else {
         lines.warn(label, "?");
         return;
@@ -278,178 +309,55 @@ fn listed<T>(lines: &mut Lines, label: &str, entries: Option<&[T]>, show: impl F
     if entries.is_empty() {
         lines.plain(label, "nothing");
     }
-    for entry in entries.iter().take(LISTED) {
+    for entry in entries.iter().take(most) {
         lines.plain(label, show(entry));
     }
-    let more = entries.len().saturating_sub(LISTED);
+    let more = entries.len().saturating_sub(most);
     if more > 0 {
         lines.warn(label, format!("and {more} more"));
     }
 }
 
-fn trades(call: &Call) -> bool {
-    call.class() == Class::Order || (call.class() == Class::Strategy && call.instrument().is_some())
+/// What a strategy call meets: what runs, and what is open in reach.
+fn surroundings(lines: &mut Lines, call: &Call, facts: &Facts) {
+    let here = |account: &str| call.account().is_none_or(|own| own == account);
+    let running = facts.strategies.known().map(|all| {
+        all.iter()
+            .filter(|running| running.account.as_deref().is_none_or(here))
+            .collect::<Vec<_>>()
+    });
+    listed(lines, "deployed", NEARBY, running.as_deref(), |running| {
+        let on = running.instrument.as_deref().unwrap_or("?");
+        format!("{} {} on {on} ({})", running.id, running.class, running.state)
+    });
+    let open = facts.positions.known().map(|all| {
+        all.iter()
+            .filter(|position| here(&position.account))
+            .collect::<Vec<_>>()
+    });
+    listed(lines, "open", NEARBY, open.as_deref(), |position| {
+        format!(
+            "{}: {} {}",
+            facts.spelled(&position.account),
+            position.name,
+            signed(position.quantity)
+        )
+    });
+    let working = facts.orders.known().map(|all| {
+        all.iter()
+            .filter(|order| order.working && here(&order.account))
+            .collect::<Vec<_>>()
+    });
+    listed(lines, "working", NEARBY, working.as_deref(), |order| {
+        with_prices(order)
+    });
 }
 
-fn market(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis) {
-    let Some(asked) = call.instrument().filter(|_| trades(call)) else {
-        return;
-    };
-    let Some(quote) = facts.quote.known() else {
-        lines.warn("market", "?");
-        return;
-    };
-    let text = |price: Option<Decimal>| price.map_or_else(|| "?".to_owned(), |price| price.to_string());
-    lines.fact(
-        "market",
-        quote.price().map(|_| {
-            format!(
-                "last {}  bid {}  ask {}",
-                text(quote.last),
-                text(quote.bid),
-                text(quote.ask)
-            )
-        }),
-    );
-    let seen = quote.time.or(facts.quote.at());
-    let age = seen.map(|seen| now.saturating_sub(seen) / 1000);
-    match age {
-        Some(age) if age >= 15 => lines.warn("quote age", format!("{age} s")),
-        age => lines.fact("quote age", age.map(|age| format!("{age} s"))),
-    }
+fn strategies(lines: &mut Lines, call: &Call, facts: &Facts) {
     let fields = call.fields();
-    let priced = fields.stop.as_ref().or(fields.limit.as_ref());
-    if let (Some(price), Some(last)) = (priced, quote.price()) {
-        let instrument = effect.contract.as_ref().unwrap_or(asked);
-        let gap = price.value.minus(last);
-        let way = if gap.is_negative() { "below" } else { "above" };
-        let text =
-            ticks(Some(instrument), gap.magnitude()).unwrap_or_else(|| format!("{} points", gap.magnitude()));
-        lines.plain(
-            "distance",
-            format!("{} {way} the market", text.trim_start_matches('+')),
-        );
-        let step = instrument.spec().and_then(|spec| price.value.steps(spec.tick));
-        if step.is_some_and(|(_, exact)| !exact) {
-            lines.warn("price", "not a multiple of the tick");
-        }
+    if call.class() == Class::Strategy {
+        surroundings(lines, call, facts);
     }
-}
-
-/// `+8 ticks`, or points where the tick is not known.
-fn ticks(instrument: Option<&Instrument>, gap: Decimal) -> Option<String> {
-    match instrument.and_then(Instrument::spec) {
-        Some(spec) => {
-            let (count, _) = gap.steps(spec.tick)?;
-            let end = if count == 1 || count == -1 { "" } else { "s" };
-            Some(format!("{count:+} tick{end}"))
-        }
-        None => Some(format!("{gap} points")),
-    }
-}
-
-/// What is lost if the stop fills.
-fn risk(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
-    let fields = call.fields();
-    let last = facts.quote.known().and_then(super::facts::Quote::price);
-    let average = effect.position.and_then(|position| position.average);
-    let enters = matches!(
-        call.form(),
-        Form::PlaceOrder | Form::FlatPlace | Form::ReversePosition | Form::CancelReplace | Form::Reverse
-    );
-    if enters && effect.opening {
-        match &fields.template {
-            Some(_) => lines.plain("risk", "as the template sets it (?)"),
-            None => lines.warn("risk", "not bounded by a stop"),
-        }
-        return;
-    }
-    let stop = if call.form() == Form::CancelAndBracket {
-        &fields.stop_loss
-    } else {
-        &fields.stop
-    };
-    let quantity = fields
-        .quantity
-        .or(effect.named.map(|order| order.quantity))
-        .map(i64::from);
-    let (Some(stop), Some(quantity)) = (stop, quantity) else {
-        return;
-    };
-    let instrument = effect.contract.as_ref().or(call.instrument());
-    let money = instrument
-        .zip(average.or(last))
-        .and_then(|(instrument, from)| money_at_risk(instrument, from, stop.value, quantity));
-    let from = if average.is_some() {
-        "from the average price"
-    } else {
-        "from the market"
-    };
-    lines.fact(
-        "risk",
-        money.map(|money| format!("{} at the stop, {from}", money.money())),
-    );
-}
-
-/// The day's result and the smallest room that is left.
-fn day(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
-    let Some(name) = call.account().filter(|_| trades(call)) else {
-        return;
-    };
-    let marks = facts.watermarks.known();
-    let total = facts
-        .summary
-        .known()
-        .and_then(|day| day.total.or(day.realised))
-        .or(marks.and_then(|day| day.total));
-    let account = facts.account(name);
-    let limit = account.and_then(|account| account.daily_loss_limit);
-    lines.fact(
-        "day P/L",
-        total.map(|total| match limit {
-            Some(limit) => format!("{} of -{}", total.money(), limit.money()),
-            None => total.money(),
-        }),
-    );
-    if !effect.opening {
-        return;
-    }
-    let daily = limit.zip(total).map(|(limit, total)| limit.plus(total));
-    if let Some(room) = daily {
-        let text = format!("{} until the daily loss limit", room.money());
-        lines.put(
-            "room",
-            text,
-            if room.is_negative() || room.is_zero() {
-                Mark::Warn
-            } else {
-                Mark::Plain
-            },
-        );
-    }
-    if let Some(below) = marks.and_then(|day| day.below_high) {
-        lines.plain("below high", below.money());
-    }
-    let largest = account.and_then(|account| account.max_position_size);
-    if let (Some(most), Some(after)) = (largest, effect.after) {
-        let room = most.minus(Decimal::whole(after.saturating_abs()));
-        let mark = if room.is_negative() {
-            Mark::Warn
-        } else {
-            Mark::Plain
-        };
-        lines.put("contracts", format!("{room} of {most} left after it"), mark);
-    }
-    let quantity = call.fields().quantity;
-    if let (Some(most), Some(quantity)) = (account.and_then(|account| account.max_order_size), quantity)
-        && Decimal::whole(i64::from(quantity)) > most
-    {
-        lines.warn("order size", format!("{quantity} is above the account's {most}"));
-    }
-}
-
-fn strategies(lines: &mut Lines, call: &Call) {
-    let fields = call.fields();
     if call.class() == Class::Strategy || call.form() == Form::Backtest {
         if let Some(class) = &fields.class {
             lines.plain("strategy", class);
@@ -495,17 +403,19 @@ fn connections(lines: &mut Lines, call: &Call, facts: &Facts) {
     listed(
         lines,
         "connections",
+        NEARBY,
         facts.connections.known().map(Vec::as_slice),
         |connection| format!("{}: {}", connection.name, connection.status),
     );
     listed(
         lines,
         "open",
+        NEARBY,
         facts.positions.known().map(Vec::as_slice),
         |position| {
             format!(
                 "{}: {} {}",
-                value::short(&position.account, 30),
+                facts.spelled(&position.account),
                 position.name,
                 signed(position.quantity)
             )

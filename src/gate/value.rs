@@ -356,9 +356,9 @@ pub fn name(key: &str, raw: &str) -> Result<String, Refusal> {
     charset(key, raw, MAX_NAME, " ._-+#()&/:@")
 }
 
-/// A path of a source file.
+/// A path of a source file, short enough to stand on one line of the card.
 pub fn path(key: &str, raw: &str) -> Result<String, Refusal> {
-    let value = charset(key, raw, 260, " ._-+#()/\\:")?;
+    let value = charset(key, raw, 96, " ._-+#()/\\:")?;
     if value.split(['/', '\\']).any(|part| part == "..") {
         return Err(Refusal::new(
             "bad_text",

@@ -1,4 +1,4 @@
-//! From a 401 to the endpoints of the authorization server: RFC 9728, then RFC 8414 or OpenID Connect Discovery.
+//! From a 401 to the endpoints of the authorization server: RFC 9728, then RFC 8414 or `OpenID` Connect Discovery.
 //!
 //! Owns: the candidates and their order, the checks of both documents. Refuses to know: registrations and tokens.
 
@@ -196,7 +196,7 @@ fn judge_resource(
     Ok((identifier, issuers))
 }
 
-/// RFC 8414 section 3.1 and OpenID Connect Discovery section 4, path inserted and path appended.
+/// RFC 8414 section 3.1 and `OpenID` Connect Discovery section 4, path inserted and path appended.
 pub(super) fn server_candidates(issuer: &str) -> Vec<String> {
     let Ok(url) = url::Url::parse(issuer) else {
         return Vec::new();

@@ -47,7 +47,7 @@ impl Endpoint {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// Whether this is a host of CrossTrade: `app.crosstrade.io` or any other under `crosstrade.io`.
+    /// Whether the host is `crosstrade.io`, `app.crosstrade.io` or any other under `crosstrade.io`.
     pub fn is_crosstrade(&self) -> bool {
         belongs_to_crosstrade(&self.url)
     }
@@ -64,7 +64,7 @@ impl Endpoint {
 
     /// Reads an address that a peer named (challenge, metadata). It must be https, or on this machine where the
     /// endpoint itself is; never a private or link-local address literal for an endpoint in the open (server-side
-    /// request forgery); and for CrossTrade's endpoint it must be a host of CrossTrade.
+    /// request forgery); and for an endpoint under `crosstrade.io` it must lie there too.
     ///
     /// # Errors
     /// With the reason.

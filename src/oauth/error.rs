@@ -57,15 +57,15 @@ pub enum LoginError {
     /// Access was withdrawn, so that only the person may start a new sign-in (background sign-in only).
     #[error("access was withdrawn: run `countersign login` to sign in again")]
     Withdrawn,
-    /// Another process is signing in right now.
-    #[error("another Countersign process is signing in: finish it in the browser window that it opened")]
+    /// Another process (or another call of this one) is signing in right now.
+    #[error("a sign-in is under way already: finish it in the browser window that it opened")]
     Elsewhere,
     /// The service no longer knew our registration. It is discarded: beginning again registers anew.
     #[error(
         "the service no longer knew this registration, which is now discarded: run `countersign login` again"
     )]
     Again,
-    /// The limit of registrations (10 an hour per address at CrossTrade).
+    /// The limit of registrations (at `crosstrade.io`: 10 an hour per address).
     #[error("too many registrations in the last hour: try again in {} min", .0.as_secs().div_ceil(60))]
     TooManyRegistrations(Duration),
     /// The service refused the registration.

@@ -3,14 +3,16 @@
 //! Owns: the shared state (vault, memory, single flight). Refuses to know: how a token is got; that is `login`,
 //! `refresh` and `unseal`.
 
+use super::contents::{Contents, State, StoredGrant};
 use super::discovery;
 use super::endpoint::Endpoint;
 use super::error::TokenError;
+use super::header::machine_mark;
 use super::key::{self, KeyPlace, StoreKind, SystemKeychain};
 use super::seal::Cost;
 use super::secret::{Bearer, Token};
 use super::token::{Tokens, usable};
-use super::vault::{self, Contents, State, StoredGrant, Vault, VaultError};
+use super::vault::{Vault, VaultError};
 use crate::system::{World, wall_ms};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,9 @@ pub enum GrantKind {
 }
 
 impl GrantKind {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Read, Self::Trade, Self::Plain];
+
     /// `read`, `trade` or `plain`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -142,6 +147,8 @@ pub(super) struct Inner {
     pub(super) memory: Mutex<BTreeMap<GrantKind, Remembered>>,
     /// Renewed tokens that could not be saved; saved before anything else is done with the grant.
     pub(super) unsaved: Mutex<BTreeMap<GrantKind, Unsaved>>,
+    /// Until when (monotonic ms) a renewal is not tried again, and why.
+    pub(super) pauses: Mutex<BTreeMap<GrantKind, (u64, String)>>,
     pub(super) flights: [tokio::sync::Mutex<()>; 3],
     /// What sealing costs; `None`: measured.
     pub(super) cost: Option<Cost>,
@@ -182,7 +189,7 @@ impl Grants {
                 file: world.paths.vault_key_file(),
             },
             patience_s: AtomicU64::new(PATIENCE_S),
-            machine: vault::machine_mark(),
+            machine: machine_mark(),
             known: Mutex::new(None),
         };
         let inner = Inner {
@@ -194,6 +201,7 @@ impl Grants {
             tasks: TaskTracker::new(),
             memory: Mutex::default(),
             unsaved: Mutex::default(),
+            pauses: Mutex::default(),
             flights: Default::default(),
             cost: None,
             ports: super::registration::default_ports().to_vec(),
@@ -295,17 +303,14 @@ impl Grants {
         bearer
     }
 
-    pub(super) fn forget(&self) {
-        self.inner
-            .memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        self.inner
-            .unsaved
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+    /// Forgets what memory has of these grants: the vault has something else now.
+    pub(super) fn forget(&self, kinds: &[GrantKind]) {
+        let mut memory = self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.retain(|kind, _| !kinds.contains(kind));
+        let mut unsaved = self.inner.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+        unsaved.retain(|kind, _| !kinds.contains(kind));
+        let mut pauses = self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.retain(|kind, _| !kinds.contains(kind));
     }
 
     /// The token in memory, if it is good and not the refused one. The trade grant is always looked up in the vault,

@@ -1,29 +1,32 @@
-//! Signing in: from a 401 to a grant in the vault.
+//! Beginning a sign-in: from a 401 to the address that the browser opens.
 //!
-//! Owns: the order of the steps, who may sign in (one process at a time per grant), what is accepted. Refuses to
-//! know: browsers (the caller opens the address), tools, accounts.
+//! Owns: the order of the steps, who may sign in (one process at a time per grant), which registration is used.
+//! Refuses to know: browsers (the caller opens the address), what comes back (that is `pending`).
 
-use super::attempt::{Attempt, PasteCheck, Verdict};
-use super::callback::{Arrival, Doorway};
+use super::attempt::Attempt;
+use super::callback::Doorway;
+use super::contents::Contents;
 use super::discovery::{self, Found, Hint};
 use super::error::{LoginError, TokenError};
 use super::fetch;
 use super::grants::{GrantKind, Grants};
-use super::page::Page;
+use super::pending::PendingLogin;
 use super::registration::{self, Origin, Registration};
 use super::secret::{Bearer, NoRandom, random_text};
-use super::token::{Issued, NoToken};
-use super::vault::{Contents, State, StoredGrant};
 use crate::system::{FileLock, wall_ms};
-use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-/// How long the person has for the consent page.
-const LOGIN_LIMIT: Duration = Duration::from_secs(600);
+/// How servers say that they do not know a client or its redirect address (any more).
+const STALE_WORDS: [&str; 6] = [
+    "invalid_client",
+    "unauthorized_client",
+    "unknown client",
+    "client not found",
+    "not registered",
+    "redirect_uri",
+];
 
 /// What is to be signed in for.
 #[derive(Debug, Clone)]
@@ -36,35 +39,6 @@ pub struct LoginRequest {
     pub single_grant: bool,
     /// The name of this machine, for the name of the registration.
     pub host_name: String,
-}
-
-/// A sign-in that waits for the person.
-pub struct PendingLogin {
-    /// The address to open in the browser. It holds no token, but `state` is for the person's browser only: not to
-    /// be logged.
-    pub url: String,
-    grants: Grants,
-    attempt: Arc<Attempt>,
-    doorway: Option<Doorway>,
-    lock: FileLock,
-}
-
-impl std::fmt::Debug for PendingLogin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PendingLogin")
-            .field("attempt", &self.attempt)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A grant that was issued and is not kept yet. To be kept or revoked.
-#[derive(Debug)]
-#[must_use = "a grant that is neither kept nor revoked stays open at the service"]
-pub struct NewGrant {
-    grants: Grants,
-    stored: StoredGrant,
-    bearer: Bearer,
-    _lock: FileLock,
 }
 
 impl Grants {
@@ -203,14 +177,13 @@ impl Grants {
         let Ok(answer) = fetch::peek(&self.inner.http, &self.inner.endpoint, &probe.url()).await else {
             return Ok(false);
         };
-        let words = [
-            "invalid_client",
-            "unauthorized_client",
-            "unknown client",
-            "redirect_uri",
-            "invalid_redirect",
-        ];
-        Ok(matches!(answer.status, 400 | 401 | 403) && answer.mentions(&words))
+        Ok(match answer.status {
+            // The request is sound, so what is wrong with it is the client or its redirect address.
+            400 => true,
+            // Could as well be a gatekeeper that wants a browser, or a login: only where the page says what it means.
+            401 | 403 | 404 => answer.mentions(&STALE_WORDS),
+            _ => false,
+        })
     }
 
     /// Registers anew; counted and saved before the request is made, as the limit counts tries.
@@ -248,7 +221,7 @@ impl Grants {
         Ok(new)
     }
 
-    async fn discard(&self, known: &Registration) -> Result<(), LoginError> {
+    pub(super) async fn discard(&self, known: &Registration) -> Result<(), LoginError> {
         if known.origin == Origin::Given {
             return Ok(());
         }
@@ -297,216 +270,6 @@ impl Grants {
     }
 }
 
-impl PendingLogin {
-    /// Whether the browser can come back by itself; else only a pasted address ends this sign-in.
-    pub fn is_awaited(&self) -> bool {
-        self.doorway.is_some()
-    }
-
-    /// The address to which the browser is sent at the end.
-    pub fn redirect_url(&self) -> &str {
-        &self.attempt.redirect
-    }
-
-    #[cfg(test)]
-    pub(super) fn attempt_state(&self) -> String {
-        self.attempt.state.expose_secret().to_owned()
-    }
-
-    /// What tells a right paste from a wrong one, for the prompt.
-    pub fn paste_check(&self) -> PasteCheck {
-        PasteCheck(self.attempt.clone())
-    }
-
-    /// Waits for the browser to come back, at most ten minutes.
-    ///
-    /// # Errors
-    /// As [`LoginError`] says.
-    pub async fn wait(self, stop: CancellationToken) -> Result<NewGrant, LoginError> {
-        let (_kept_open, nothing) = mpsc::channel(1);
-        self.wait_or_paste(stop, nothing).await
-    }
-
-    /// Ends the sign-in with the address that the person copied from the browser.
-    ///
-    /// # Errors
-    /// [`LoginError::BadPaste`] for anything but the address of this sign-in; else as [`LoginError`] says.
-    pub async fn paste(self, redirect_url: &str) -> Result<NewGrant, LoginError> {
-        let query = self.attempt.pasted_query(redirect_url)?;
-        match self.attempt.judge(query) {
-            Verdict::NotOurs(reason) => Err(LoginError::BadPaste(reason.to_owned())),
-            Verdict::Final(code) => self.finish(code?).await,
-        }
-    }
-
-    /// Waits for the browser or for a pasted address, whichever comes first. Wrong pastes are passed over (see
-    /// [`PasteCheck`]); a closed channel means that none will come.
-    ///
-    /// # Errors
-    /// As [`LoginError`] says.
-    pub async fn wait_or_paste(
-        mut self,
-        stop: CancellationToken,
-        mut pastes: mpsc::Receiver<String>,
-    ) -> Result<NewGrant, LoginError> {
-        let mut doorway = self.doorway.take();
-        let arrived = {
-            let limit = tokio::time::sleep(LOGIN_LIMIT);
-            tokio::pin!(limit);
-            let browser = first_arrival(doorway.as_mut(), &self.attempt);
-            tokio::pin!(browser);
-            loop {
-                tokio::select! {
-                    arrival = &mut browser => break (arrival.code, Some(arrival.page)),
-                    Some(paste) = pastes.recv() => {
-                        let query = self.attempt.pasted_query(&paste);
-                        if let Ok(Verdict::Final(code)) = query.map(|query| self.attempt.judge(query)) {
-                            break (code, None);
-                        }
-                    }
-                    () = stop.cancelled() => return Err(LoginError::Stopped),
-                    () = &mut limit => return Err(LoginError::TimedOut(LOGIN_LIMIT)),
-                }
-            }
-        };
-        let (code, page) = arrived;
-        let result = match code {
-            Ok(code) => self.finish(code).await,
-            Err(error) => self.failed(error).await,
-        };
-        if let Some(page) = page {
-            let _ = page.send(match &result {
-                Ok(_) => Page::granted(),
-                Err(error) => Page::ended(&error.to_string()),
-            });
-        }
-        if let Some(doorway) = doorway {
-            doorway.close().await;
-        }
-        result
-    }
-
-    /// Forgets a registration that the server refused, so that the next sign-in registers anew.
-    async fn failed(self, error: LoginError) -> Result<NewGrant, LoginError> {
-        if error == LoginError::Again {
-            self.grants.discard(&self.attempt.registration).await?;
-        }
-        Err(error)
-    }
-
-    /// On a task of its own: a caller that goes away must not leave tokens behind that nobody can revoke.
-    async fn finish(self, code: SecretString) -> Result<NewGrant, LoginError> {
-        let tasks = self.grants.inner.tasks.clone();
-        let cut = |_| Err(LoginError::Network("the sign-in was cut off".to_owned()));
-        tasks.spawn(self.exchange(code)).await.unwrap_or_else(cut)
-    }
-
-    async fn exchange(self, code: SecretString) -> Result<NewGrant, LoginError> {
-        let attempt = &self.attempt;
-        let stored = StoredGrant {
-            endpoint: attempt.endpoint.clone(),
-            kind: attempt.kind,
-            single: attempt.single,
-            resource: attempt.resource.clone(),
-            registration: attempt.registration.clone(),
-            token_endpoint: attempt.token_endpoint.clone(),
-            revocation_endpoint: attempt.revocation_endpoint.clone(),
-            scope: None,
-            state: State::Withdrawn(String::new()),
-        };
-        let desk = self.grants.desk(&stored);
-        let issued = desk
-            .exchange(
-                code.expose_secret(),
-                &attempt.redirect,
-                attempt.verifier.expose_secret(),
-            )
-            .await;
-        let issued = match issued {
-            Ok(issued) => issued,
-            Err(refusal) => return self.failed(no_grant(refusal)).await,
-        };
-        let Issued { tokens, scope } = issued;
-        let bearer = Bearer::of(&tokens.access);
-        let verdict = judge_scope(attempt.kind, scope.as_deref());
-        let stored = StoredGrant {
-            scope,
-            state: State::Open {
-                tokens,
-                spending_since_ms: None,
-            },
-            ..stored
-        };
-        let grant = NewGrant {
-            grants: self.grants,
-            stored,
-            bearer,
-            _lock: self.lock,
-        };
-        match verdict {
-            Ok(()) => Ok(grant),
-            Err(reason) => {
-                let answer = grant.revoke().await;
-                Err(LoginError::WrongScope(format!("{reason}; {answer}")))
-            }
-        }
-    }
-}
-
-impl NewGrant {
-    /// The access token, to look at what the grant can do before it is kept.
-    pub fn bearer(&self) -> &Bearer {
-        &self.bearer
-    }
-
-    /// The scope that the service granted; `None` where it did not say (RFC 6749 section 5.1: as asked for).
-    pub fn scope(&self) -> Option<&str> {
-        self.stored.scope.as_deref()
-    }
-
-    /// Puts the grant into the vault, in the place of an older one of its kind; on the disk when it returns.
-    ///
-    /// # Errors
-    /// [`TokenError::Store`]; the grant is then given back to the service, and an older one still stands.
-    pub async fn keep(self) -> Result<(), TokenError> {
-        let Self { grants, stored, .. } = &self;
-        let new = stored.clone();
-        let kept = grants.update(move |contents| replace(contents, new)).await;
-        let replaced = match kept {
-            Ok(replaced) => replaced,
-            Err(error) => {
-                let _ = self.revoke().await;
-                return Err(error);
-            }
-        };
-        grants.forget();
-        if let State::Open { tokens, .. } = &stored.state {
-            grants.remember(stored.kind, tokens);
-        }
-        for old in replaced {
-            let _ = grants.revoke_tokens(&old).await;
-        }
-        Ok(())
-    }
-
-    /// Gives the grant back to the service; returns what it answered, in words.
-    pub async fn revoke(self) -> String {
-        let reports = self.grants.revoke_tokens(&self.stored).await;
-        if reports.iter().any(|report| !report.answer.is_revoked()) {
-            "it could not be revoked: revoke it on the service's page of AI clients".to_owned()
-        } else {
-            "it was revoked".to_owned()
-        }
-    }
-}
-
-async fn first_arrival(doorway: Option<&mut Doorway>, attempt: &Arc<Attempt>) -> Arrival {
-    match doorway {
-        Some(doorway) => doorway.first(attempt).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// The issuer of the registration that was used for this endpoint, to be preferred where several are named.
 fn known_issuer(contents: &Contents, endpoint: &str, kind: GrantKind) -> Option<String> {
     let grant = contents
@@ -528,61 +291,6 @@ fn count(contents: &mut Contents, issuer: String, now_ms: u64) -> Option<Duratio
         contents.registered.push((issuer, now_ms));
     }
     wait
-}
-
-/// Puts a grant in the place of older ones; returns those whose tokens are to be given back: of another issuer or
-/// another client. (Tokens of the same client are not revoked: a server may take the new grant with them.)
-fn replace(contents: &mut Contents, new: StoredGrant) -> Vec<StoredGrant> {
-    let mut gone = Vec::new();
-    let mut kept = Vec::new();
-    for mut old in std::mem::take(&mut contents.grants) {
-        let here = old.endpoint == new.endpoint;
-        let other_issuer = old.registration.issuer != new.registration.issuer;
-        let in_its_place = old.kind == new.kind || (new.single && old.kind == GrantKind::Read);
-        if here && (in_its_place || other_issuer) {
-            gone.push(old);
-            continue;
-        }
-        if here && new.kind == GrantKind::Read {
-            old.single = false;
-        }
-        kept.push(old);
-    }
-    let client = new.registration.client_id.clone();
-    kept.push(new);
-    contents.grants = kept;
-    gone.retain(|old| old.registration.client_id != client);
-    gone
-}
-
-/// Read: exactly `mcp:read`, so that its token cannot trade (DESIGN §2 fact 1). Trade: with `mcp:trade`.
-fn judge_scope(kind: GrantKind, scope: Option<&str>) -> Result<(), String> {
-    let Some(scope) = scope else { return Ok(()) };
-    let scopes: Vec<&str> = scope.split_ascii_whitespace().collect();
-    match kind {
-        GrantKind::Read if scopes != ["mcp:read"] => Err(
-            "the service granted more or other than reading (mcp:read), so the read grant was not accepted; choose \
-             reading on the consent page"
-                .to_owned(),
-        ),
-        GrantKind::Trade if !scopes.contains(&"mcp:trade") => Err(
-            "the service did not grant trading (mcp:trade), so the trade grant was not accepted; choose trading on \
-             the consent page"
-                .to_owned(),
-        ),
-        GrantKind::Read | GrantKind::Trade | GrantKind::Plain => Ok(()),
-    }
-}
-
-fn no_grant(refusal: NoToken) -> LoginError {
-    match refusal {
-        NoToken::InvalidClient => LoginError::Again,
-        NoToken::InvalidGrant => LoginError::Service("the code was not accepted: try again".to_owned()),
-        NoToken::WrongPlan => LoginError::WrongPlan,
-        NoToken::Refused(code) if code == "invalid_scope" => LoginError::InvalidScope(String::new()),
-        NoToken::Refused(code) => LoginError::Service(code),
-        NoToken::Network(reason) => LoginError::Network(reason),
-    }
 }
 
 fn stored(error: TokenError) -> LoginError {

@@ -2,10 +2,10 @@
 //!
 //! Owns: the order refresh token, access token, local copies; the report. Refuses to know: how it is shown.
 
+use super::contents::{State, StoredGrant};
 use super::error::TokenError;
 use super::grants::{GrantKind, Grants};
 use super::token::{Desk, Tokens};
-use super::vault::{State, StoredGrant};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +22,13 @@ pub enum Which {
 }
 
 impl Which {
+    fn kinds(self) -> &'static [GrantKind] {
+        match self {
+            Self::All => &GrantKind::ALL,
+            Self::TradeOnly => &[GrantKind::Trade],
+        }
+    }
+
     fn covers(self, grant: &StoredGrant, endpoint: &str) -> bool {
         grant.endpoint == endpoint && (self == Self::All || grant.kind == GrantKind::Trade)
     }
@@ -95,7 +102,7 @@ impl Grants {
             }
             Err(error) => self.put_aside(&error, &mut report).await,
         }
-        self.forget();
+        self.forget(which.kinds());
         report.offline = report
             .tokens
             .iter()
@@ -107,12 +114,8 @@ impl Grants {
     /// Best effort: a process that is renewing right now must not put tokens back behind us. (If it does not let go
     /// in time, its save finds no grant to save into.)
     async fn all_refresh_locks(&self, which: Which) -> Vec<crate::system::FileLock> {
-        let kinds: &[GrantKind] = match which {
-            Which::All => &[GrantKind::Read, GrantKind::Trade, GrantKind::Plain],
-            Which::TradeOnly => &[GrantKind::Trade],
-        };
         let mut locks = Vec::new();
-        for kind in kinds {
+        for kind in which.kinds() {
             locks.extend(self.refresh_lock(*kind, LOCK_LIMIT).await.ok());
         }
         locks

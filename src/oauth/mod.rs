@@ -12,15 +12,19 @@
 
 mod attempt;
 mod callback;
+mod contents;
 mod discovery;
 mod endpoint;
 mod error;
 mod fetch;
 mod grants;
+mod header;
 mod key;
 mod login;
 mod logout;
+mod new_grant;
 mod page;
+mod pending;
 mod pin;
 mod refresh;
 mod registration;
@@ -28,6 +32,7 @@ mod seal;
 mod secret;
 mod token;
 mod unseal;
+mod unsealed;
 mod vault;
 
 #[cfg(test)]
@@ -38,8 +43,11 @@ pub use endpoint::Endpoint;
 pub use error::{LoginError, SealError, TokenError, UnsealError};
 pub use grants::{ClientChoice, GrantInfo, GrantKind, Grants};
 pub use key::StoreKind;
-pub use login::{LoginRequest, NewGrant, PendingLogin};
+pub use login::LoginRequest;
 pub use logout::{LogoutReport, RevokeAnswer, TokenReport, Which};
+pub use new_grant::NewGrant;
+pub use pending::PendingLogin;
 pub use pin::{check_pin, offer_pin};
+pub use seal::SealedExtras;
 pub use secret::Bearer;
-pub use unseal::{SealedExtras, Unsealed};
+pub use unsealed::Unsealed;

@@ -5,17 +5,19 @@
 //!
 //! A renewal runs on a task of its own: a caller that goes away does not take a rotated token with it.
 
+use super::contents::{State, StoredGrant};
 use super::error::TokenError;
 use super::grants::{GrantKind, Grants, Unsaved};
 use super::secret::{Bearer, Token};
 use super::token::{Desk, NoToken, Tokens};
-use super::vault::{State, StoredGrant};
-use crate::system::{FileLock, wall_ms};
+use crate::system::{FileLock, mono_ms, wall_ms};
 use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How long to wait for another process's renewal: its request may take 30 s.
 const LOCK_LIMIT: Duration = Duration::from_secs(45);
+/// How long after a failed renewal no other is tried by this process.
+const PAUSE_MS: u64 = 1000;
 /// A token that is refused this soon after it was got is fresh: renewing will hardly help.
 const FRESH_MS: u64 = 60_000;
 
@@ -67,6 +69,7 @@ impl Grants {
         if serves(&tokens, refused) {
             return Ok(self.remember(kind, &tokens));
         }
+        self.not_paused(grant.kind)?;
         let renewed = self.renew_tokens(&grant, &tokens, refused).await?;
         Ok(self.remember(kind, &renewed))
     }
@@ -134,11 +137,27 @@ impl Grants {
                     .await
             }
             Err(NoToken::Network(_)) if refused.is_none() && tokens.alive(wall_ms()) => Ok(tokens.clone()),
-            Err(NoToken::Network(reason)) => Err(TokenError::Network(reason)),
+            Err(NoToken::Network(reason)) => Err(self.pause(grant.kind, reason)),
             Err(refusal) => {
                 let reason = ended_by(&refusal);
                 self.withdraw(grant.kind, &tokens.access, &reason).await
             }
+        }
+    }
+
+    /// Whoever waited in turn for a renewal that failed gets the same answer, instead of waiting once more each.
+    fn pause(&self, kind: GrantKind, reason: String) -> TokenError {
+        let until = mono_ms().saturating_add(PAUSE_MS);
+        let mut pauses = self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.insert(kind, (until, reason.clone()));
+        TokenError::Network(reason)
+    }
+
+    fn not_paused(&self, kind: GrantKind) -> Result<(), TokenError> {
+        let pauses = self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        match pauses.get(&kind) {
+            Some((until, reason)) if mono_ms() < *until => Err(TokenError::Network(reason.clone())),
+            _ => Ok(()),
         }
     }
 

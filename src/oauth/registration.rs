@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// CrossTrade's limit: 10 registrations an hour and address. Counted here as well, so that we do not use up what the
+/// The limit at `crosstrade.io`: 10 registrations an hour and address. Counted here as well, so that we do not use up what the
 /// person's other programs need.
 const MAX_PER_HOUR: usize = 10;
 const HOUR_MS: u64 = 3_600_000;

@@ -7,7 +7,6 @@
 use super::key::Key;
 use super::secret::random;
 use super::token::Tokens;
-use super::unseal::SealedExtras;
 use crate::system::mono_ms;
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
@@ -16,7 +15,11 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
+
+/// Digests that are authenticated with the tokens: policy, pins, keys, halt.
+pub type SealedExtras = BTreeMap<String, String>;
 
 /// What the derivation aims at on this machine, in milliseconds.
 const AIM_MS: u64 = 1000;
@@ -175,4 +178,68 @@ fn stretch(pin: &SecretString, salt: &[u8; 16], cost: Cost) -> Result<Key, NoSea
         .hash_password_into(pin.expose_secret().as_bytes(), salt, &mut out[..])
         .map_err(|_| NoSeal)?;
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_is_measured_within_bounds() {
+        let cost = Cost::measured().unwrap();
+        assert_eq!(cost.memory_kib, MEMORY_KIB);
+        assert!((MIN_PASSES..=60).contains(&cost.passes), "{cost:?}");
+    }
+
+    #[test]
+    fn a_stored_cost_without_bounds_is_refused() {
+        let pin = SecretString::from("x");
+        for cost in [
+            Cost {
+                memory_kib: u32::MAX,
+                passes: 1,
+            },
+            Cost {
+                memory_kib: 64,
+                passes: u32::MAX,
+            },
+            Cost {
+                memory_kib: 0,
+                passes: 0,
+            },
+        ] {
+            assert!(stretch(&pin, &[0; 16], cost).is_err(), "{cost:?}");
+        }
+    }
+
+    #[test]
+    fn a_box_opens_in_its_place_with_its_pin_and_pepper_only() {
+        let cost = Cost {
+            memory_kib: 256,
+            passes: 1,
+        };
+        let (pin, pepper) = (SecretString::from("right"), Zeroizing::new([1; 32]));
+        let payload: Payload =
+            serde_json::from_str(r#"{"tokens":{"access":"a","obtained_at_ms":1},"extras":{}}"#).unwrap();
+        let sealed = SealKey::new(&pin, &pepper, cost)
+            .unwrap()
+            .seal(&payload, "place")
+            .unwrap();
+        let opens = |pin: &str, pepper: u8, place: &str, sealed: &Sealed| {
+            let key = SealKey::for_box(&SecretString::from(pin), &Zeroizing::new([pepper; 32]), sealed);
+            key.is_ok_and(|key| key.open(sealed, place).is_some())
+        };
+        assert!(opens("right", 1, "place", &sealed));
+        assert!(!opens("wrong", 1, "place", &sealed));
+        assert!(!opens("right", 2, "place", &sealed));
+        assert!(!opens("right", 1, "another place", &sealed));
+        let weaker = Sealed {
+            cost: Cost {
+                memory_kib: 128,
+                passes: 1,
+            },
+            ..sealed
+        };
+        assert!(!opens("right", 1, "place", &weaker));
+    }
 }

@@ -203,6 +203,7 @@ fn issued(answer: &Answer, now_ms: u64) -> Result<Issued, &'static str> {
     let expires_at_ms = document
         .get("expires_in")
         .and_then(lifetime)
+        .filter(|seconds| *seconds > 0)
         .map(|seconds| now_ms.saturating_add(seconds.min(MAX_LIFETIME).saturating_mul(1000)));
     Ok(Issued {
         tokens: Tokens {

@@ -1,52 +1,21 @@
 //! Sealing and unsealing the trade grant in the vault.
 //!
-//! Owns: wrong tries and their delay, the renewal of sealed tokens (sealed again and synced before use). Refuses to
-//! know: the digests that lie under the seal with the tokens, and when a PIN is asked for.
+//! Owns: wrong tries and their delay. Refuses to know: the digests that lie under the seal with the tokens, and when a
+//! PIN is asked for.
 
+use super::contents::{State, StoredGrant, Tries};
 use super::error::{SealError, TokenError, UnsealError};
 use super::grants::{GrantKind, Grants};
-use super::logout::TokenReport;
 use super::pin;
-use super::refresh::ended_by;
-use super::seal::{Cost, NoSeal, Payload, SealKey, Sealed};
-use super::secret::Bearer;
-use super::token::{NoToken, Tokens};
-use super::vault::{Contents, State, StoredGrant, Tries};
+use super::seal::{Cost, Payload, SealKey, Sealed, SealedExtras};
+use super::unsealed::{Held, LOCK_LIMIT, Unsealed, no_seal, place, trade_grant};
 use crate::system::wall_ms;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Digests that are authenticated with the tokens: policy, pins, keys, halt.
-pub type SealedExtras = BTreeMap<String, String>;
-
-/// How long to wait for another process that is using the trade grant's refresh token.
-const LOCK_LIMIT: Duration = Duration::from_secs(45);
 /// The delays after the third wrong PIN and on, in seconds.
 const DELAYS_S: [u64; 5] = [5, 15, 60, 300, 900];
-/// As for open grants: a token refused this soon after it was got is fresh.
-const FRESH_MS: u64 = 60_000;
-
-/// The trade grant, open in the memory of this process. Wiped when it is dropped.
-pub struct Unsealed {
-    grants: Grants,
-    key: Arc<SealKey>,
-    held: Mutex<Held>,
-}
-
-/// What is open.
-#[derive(Clone)]
-struct Held {
-    grant: StoredGrant,
-    payload: Payload,
-}
-
-impl std::fmt::Debug for Unsealed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Unsealed(…)")
-    }
-}
 
 impl Grants {
     /// Seals the trade grant under a PIN; takes about a second.
@@ -91,7 +60,7 @@ impl Grants {
                 TokenError::Busy("the trade grant changed while it was being sealed".to_owned()).into(),
             );
         }
-        self.forget();
+        self.forget(&[GrantKind::Read, GrantKind::Trade]);
         Ok(())
     }
 
@@ -176,7 +145,7 @@ impl Grants {
             }
         })
         .await?;
-        self.forget();
+        self.forget(&[GrantKind::Read, GrantKind::Trade]);
         Ok(())
     }
 
@@ -202,213 +171,6 @@ impl Grants {
     }
 }
 
-impl Unsealed {
-    /// The access token of the trade lane.
-    pub fn bearer(&self) -> Bearer {
-        Bearer::of(&self.held().payload.tokens.access)
-    }
-
-    /// The digests that lay under the seal.
-    pub fn extras(&self) -> SealedExtras {
-        self.held().payload.extras
-    }
-
-    /// The scope of the grant, where the service said.
-    pub fn scope(&self) -> Option<String> {
-        self.held().grant.scope
-    }
-
-    /// Another token after a 401 that refused this one: renewed, sealed again with the same key and synced before it
-    /// is returned.
-    ///
-    /// # Errors
-    /// [`TokenError::Sealed`] where the seal was changed meanwhile (another PIN); else as [`Grants::renew`].
-    pub async fn renew(&self, refused: &Bearer) -> Result<Bearer, TokenError> {
-        let this = self.share();
-        let refused = refused.clone();
-        let renewal = async move {
-            let _lock = this.grants.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
-            let held = this.reread().await?;
-            if !held.payload.tokens.usable(wall_ms()) || refused.is(&held.payload.tokens.access) {
-                this.renew_under_lock(held, Some(&refused)).await?;
-            }
-            Ok::<_, TokenError>(this.held())
-        };
-        let cut = |_| Err(TokenError::Busy("the renewal of access was cut off".to_owned()));
-        let held = self.grants.inner.tasks.spawn(renewal).await.unwrap_or_else(cut)?;
-        self.hold(held);
-        Ok(self.bearer())
-    }
-
-    /// Puts other digests under the seal, for what the person has just approved.
-    ///
-    /// # Errors
-    /// As [`Self::renew`]; the old digests then stand.
-    pub async fn set_extras(&self, extras: SealedExtras) -> Result<(), TokenError> {
-        let _lock = self.grants.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
-        let mut held = self.reread().await?;
-        held.payload.extras = extras;
-        self.save(held).await
-    }
-
-    /// Revokes the tokens at the service (for signing out); the vault is left to [`Grants::logout`].
-    pub async fn revoke(self) -> Vec<TokenReport> {
-        let held = self.held();
-        self.grants.revoke_both(&held.grant, &held.payload.tokens).await
-    }
-
-    fn share(&self) -> Self {
-        Self {
-            grants: self.grants.clone(),
-            key: self.key.clone(),
-            held: Mutex::new(self.held()),
-        }
-    }
-
-    fn held(&self) -> Held {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn hold(&self, held: Held) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
-    }
-
-    /// What the vault has now, opened with our key: another process may have renewed and sealed again.
-    async fn reread(&self) -> Result<Held, TokenError> {
-        let contents = self.grants.contents().await?;
-        let grant =
-            trade_grant(&contents, self.grants.inner.endpoint.url()).ok_or(TokenError::NotSignedIn)?;
-        let sealed = match &grant.state {
-            State::Sealed(sealed) => sealed,
-            State::Withdrawn(reason) => return Err(TokenError::Withdrawn(reason.clone())),
-            State::Open { .. } => {
-                return Err(TokenError::Busy("the seal was taken off meanwhile".to_owned()));
-            }
-        };
-        let payload = self.key.open(sealed, &place(grant)).ok_or(TokenError::Sealed)?;
-        let held = Held {
-            grant: grant.clone(),
-            payload,
-        };
-        self.hold(held.clone());
-        Ok(held)
-    }
-
-    /// Under the refresh lock: trial write, refresh, seal again, save and sync, and only then hold.
-    async fn renew_under_lock(&self, mut held: Held, refused: Option<&Bearer>) -> Result<(), TokenError> {
-        let old = held.payload.tokens.clone();
-        let now_ms = wall_ms();
-        let refused_fresh = refused.is_some_and(|refused| refused.is(&old.access))
-            && old.alive(now_ms)
-            && now_ms.saturating_sub(old.obtained_at_ms) < FRESH_MS;
-        if refused_fresh && old.refused_fresh > 0 {
-            return Err(self.grants.refused());
-        }
-        let Some(refresh) = &old.refresh else {
-            return Err(TokenError::NotSignedIn);
-        };
-        self.save(held.clone()).await?;
-        match self.grants.desk(&held.grant).refresh(refresh).await {
-            Ok(issued) => {
-                let refused_fresh = if refused_fresh {
-                    old.refused_fresh.saturating_add(1)
-                } else {
-                    0
-                };
-                held.payload.tokens = Tokens {
-                    refused_fresh,
-                    ..issued.tokens
-                };
-                self.save_with_patience(held).await
-            }
-            Err(NoToken::Network(_)) if refused.is_none() && old.alive(wall_ms()) => Ok(()),
-            Err(NoToken::Network(reason)) => Err(TokenError::Network(reason)),
-            Err(refusal) => Err(self.withdraw(&ended_by(&refusal)).await),
-        }
-    }
-
-    /// The old refresh token is spent: a disk that is full for a moment must not cost the grant.
-    async fn save_with_patience(&self, held: Held) -> Result<(), TokenError> {
-        for _ in 0..4 {
-            if self.save(held.clone()).await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-        self.save(held).await
-    }
-
-    async fn save(&self, held: Held) -> Result<(), TokenError> {
-        let sealed = self
-            .key
-            .seal(&held.payload, &place(&held.grant))
-            .map_err(no_seal)?;
-        let (endpoint, was) = (
-            self.grants.inner.endpoint.url().to_owned(),
-            self.held().grant.state,
-        );
-        let kept = sealed.clone();
-        let saved = self.grants.update(move |contents| {
-            let Some(grant) = contents.grant_mut(&endpoint, GrantKind::Trade) else {
-                return false;
-            };
-            let ours = matches!((&grant.state, &was), (State::Sealed(now), State::Sealed(was)) if now == was);
-            if ours {
-                grant.state = State::Sealed(kept);
-            }
-            ours
-        });
-        if !saved.await? {
-            return Err(TokenError::Busy(
-                "the trade grant was changed by another process".to_owned(),
-            ));
-        }
-        let grant = StoredGrant {
-            state: State::Sealed(sealed),
-            ..held.grant
-        };
-        self.hold(Held {
-            grant,
-            payload: held.payload,
-        });
-        Ok(())
-    }
-
-    async fn withdraw(&self, reason: &str) -> TokenError {
-        let (endpoint, was, told) = (
-            self.grants.inner.endpoint.url().to_owned(),
-            self.held().grant.state,
-            reason.to_owned(),
-        );
-        let saved = self.grants.update(move |contents| {
-            if let Some(grant) = contents.grant_mut(&endpoint, GrantKind::Trade)
-                && matches!((&grant.state, &was), (State::Sealed(now), State::Sealed(was)) if now == was)
-            {
-                grant.state = State::Withdrawn(told);
-            }
-        });
-        match saved.await {
-            Ok(()) => TokenError::Withdrawn(reason.to_owned()),
-            Err(error) => error,
-        }
-    }
-}
-
-fn trade_grant<'c>(contents: &'c Contents, endpoint: &str) -> Option<&'c StoredGrant> {
-    contents
-        .grants
-        .iter()
-        .find(|grant| grant.endpoint == endpoint && grant.kind == GrantKind::Trade)
-}
-
-/// Where a seal belongs: it does not open for another endpoint, issuer or client.
-fn place(grant: &StoredGrant) -> String {
-    format!(
-        "{}\n{}\n{}",
-        grant.endpoint, grant.registration.issuer, grant.registration.client_id
-    )
-}
-
 /// How long after the n-th wrong PIN in a row no other is taken.
 fn delay(wrong: u32) -> Duration {
     let Some(index) = wrong.checked_sub(3) else {
@@ -424,10 +186,6 @@ fn delay(wrong: u32) -> Duration {
 fn waiting(tries: &Tries, now_ms: u64) -> Duration {
     let passed = Duration::from_millis(now_ms.saturating_sub(tries.last_ms));
     delay(tries.wrong).saturating_sub(passed)
-}
-
-fn no_seal(error: NoSeal) -> TokenError {
-    TokenError::Store(error.to_string())
 }
 
 #[cfg(test)]

@@ -1,116 +1,28 @@
 //! The vault: one encrypted file with all registrations and grants.
 //!
-//! Owns: the file format, its key, every read and every change of it. Refuses to know: what the tokens are good for.
+//! Owns: every read and every change of the file, and its key in memory. Refuses to know: what lies in it.
 //!
-//! The file is `header ‖ ciphertext`. Header (48 bytes): magic `CSIGNVLT`, format 1, store (0 keychain, 1 file), 6 zero
-//! bytes, installation (16 random bytes), machine (first 4 bytes of a digest), nonce (12, random for every write). The
-//! whole header is the associated data of ChaCha20-Poly1305, so that none of it can be changed. The key is
-//! HKDF-SHA256 of the stored key over installation and machine: a copied vault does not open elsewhere even when its
-//! key file was copied with it. A change is: lock, read, change, write beside, sync, rename, sync the folder.
+//! The file is `header ‖ ciphertext ‖ tag`. The whole header is the associated data of `ChaCha20-Poly1305`, so that
+//! none of it can be changed. The key is HKDF-SHA256 of the stored key over installation and machine, so that a vault
+//! that was copied together with its key file is not simply used elsewhere. A change is: lock, read, change, write
+//! beside, sync, rename, sync the folder.
 
-use super::grants::GrantKind;
+use super::contents::Contents;
+use super::header::{HEADER, Header, derive, entry_name};
 use super::key::{Key, KeyPlace, StoreKind};
-use super::registration::Registration;
 use super::secret::random;
-use super::token::Tokens;
 use crate::system::{FileLock, file, wall_ms};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use ring::hkdf;
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-const MAGIC: &[u8; 8] = b"CSIGNVLT";
-const FORMAT: u8 = 1;
-const HEADER: usize = 48;
 /// The largest vault that is read: 4 MiB; real ones are a few KiB.
 const MAX_VAULT: u64 = 4 * 1024 * 1024;
 /// How long a change waits for another process's change (some of them wait for the keychain).
 const LOCK_LIMIT: Duration = Duration::from_secs(20);
-
-/// Everything in the vault.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Contents {
-    pub(super) schema: u32,
-    #[serde(default)]
-    pub(super) registrations: Vec<Registration>,
-    #[serde(default)]
-    pub(super) grants: Vec<StoredGrant>,
-    /// Wall clock times of registrations in the last hour, tried ones included, with their issuer.
-    #[serde(default)]
-    pub(super) registered: Vec<(String, u64)>,
-    #[serde(default)]
-    pub(super) tries: Tries,
-}
-
-/// Wrong PINs since the last right one. Kept through restarts, counted before the PIN is looked at.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
-pub(super) struct Tries {
-    pub(super) wrong: u32,
-    /// Wall clock.
-    pub(super) last_ms: u64,
-}
-
-/// A grant for one endpoint, from one issuer, of one kind.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct StoredGrant {
-    pub(super) endpoint: String,
-    pub(super) kind: GrantKind,
-    /// Serves both lanes (`--single-grant`).
-    #[serde(default)]
-    pub(super) single: bool,
-    /// The string that is sent as `resource` (RFC 8707).
-    pub(super) resource: String,
-    pub(super) registration: Registration,
-    pub(super) token_endpoint: String,
-    #[serde(default)]
-    pub(super) revocation_endpoint: Option<String>,
-    #[serde(default)]
-    pub(super) scope: Option<String>,
-    pub(super) state: State,
-}
-
-/// What is left of a grant.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum State {
-    /// Tokens, with the time at which spending the refresh token began, if it did not end.
-    Open {
-        tokens: Tokens,
-        #[serde(default)]
-        spending_since_ms: Option<u64>,
-    },
-    /// Under the PIN.
-    Sealed(super::seal::Sealed),
-    /// Ended by the service, with the reason: no browser opens by itself.
-    Withdrawn(String),
-}
-
-impl Contents {
-    /// The grant for this endpoint and kind; a single grant also serves reading.
-    pub(super) fn grant(&self, endpoint: &str, kind: GrantKind) -> Option<&StoredGrant> {
-        let exact = self
-            .grants
-            .iter()
-            .find(|grant| grant.endpoint == endpoint && grant.kind == kind);
-        exact.or_else(|| {
-            let mut trade = self
-                .grants
-                .iter()
-                .filter(|grant| grant.endpoint == endpoint && grant.single);
-            trade.find(|_| kind == GrantKind::Read)
-        })
-    }
-
-    pub(super) fn grant_mut(&mut self, endpoint: &str, kind: GrantKind) -> Option<&mut StoredGrant> {
-        self.grants
-            .iter_mut()
-            .find(|grant| grant.endpoint == endpoint && grant.kind == kind)
-    }
-}
 
 /// The vault could not be used; the words are for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,63 +54,6 @@ impl std::fmt::Debug for Known {
         f.debug_struct("Known")
             .field("store", &self.store)
             .finish_non_exhaustive()
-    }
-}
-
-/// The part of the file that is not encrypted.
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    store: StoreKind,
-    installation: [u8; 16],
-    machine: [u8; 4],
-    nonce: [u8; 12],
-}
-
-impl Header {
-    fn write(&self) -> [u8; HEADER] {
-        let store = match self.store {
-            StoreKind::Keychain => 0,
-            StoreKind::File => 1,
-        };
-        let parts: [&[u8]; 6] = [
-            MAGIC,
-            &[FORMAT, store],
-            &[0; 6],
-            &self.installation,
-            &self.machine,
-            &self.nonce,
-        ];
-        let mut bytes = [0; HEADER];
-        for (to, from) in bytes.iter_mut().zip(parts.concat()) {
-            *to = from;
-        }
-        bytes
-    }
-
-    fn read(bytes: &[u8]) -> Result<Self, &'static str> {
-        let header: &[u8; HEADER] = bytes.first_chunk().ok_or("it is cut short")?;
-        let (magic, rest) = header.split_first_chunk::<8>().ok_or("it is cut short")?;
-        let ([format, store, zero @ ..], rest) = rest.split_first_chunk::<8>().ok_or("it is cut short")?;
-        if magic != MAGIC || *zero != [0; 6] {
-            return Err("it is no vault");
-        }
-        if *format != FORMAT {
-            return Err("it was written by a newer version of Countersign");
-        }
-        let store = match store {
-            0 => StoreKind::Keychain,
-            1 => StoreKind::File,
-            _ => return Err("it is damaged"),
-        };
-        let (installation, rest) = rest.split_first_chunk::<16>().ok_or("it is cut short")?;
-        let (machine, rest) = rest.split_first_chunk::<4>().ok_or("it is cut short")?;
-        let nonce = rest.first_chunk::<12>().ok_or("it is cut short")?;
-        Ok(Self {
-            store,
-            installation: *installation,
-            machine: *machine,
-            nonce: *nonce,
-        })
     }
 }
 
@@ -257,6 +112,7 @@ impl Vault {
         let header = self.header(&bytes)?;
         let key = self.key(header.store, header.installation)?;
         derive(&key, &header.installation, self.machine, b"countersign pepper 1")
+            .ok_or_else(|| self.trouble("its key is unusable"))
     }
 
     /// Moves a vault that cannot be opened out of the way; returns where to.
@@ -360,7 +216,8 @@ impl Vault {
     }
 
     fn aead(&self, key: &Key, installation: &[u8; 16]) -> Result<LessSafeKey, VaultError> {
-        let derived = derive(key, installation, self.machine, b"countersign vault 1")?;
+        let derived = derive(key, installation, self.machine, b"countersign vault 1")
+            .ok_or_else(|| self.trouble("its key is unusable"))?;
         let unbound = UnboundKey::new(&CHACHA20_POLY1305, &derived[..]);
         unbound
             .map(LessSafeKey::new)
@@ -425,37 +282,4 @@ fn is_empty(contents: &Contents) -> bool {
         && contents.grants.is_empty()
         && contents.registered.is_empty()
         && contents.tries.wrong == 0
-}
-
-fn entry_name(installation: &[u8; 16]) -> String {
-    use std::fmt::Write as _;
-    installation.iter().fold("vault-".to_owned(), |mut name, byte| {
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
-}
-
-/// HKDF-SHA256 (RFC 5869): salt is the installation, info names the use and the machine.
-fn derive(key: &Key, installation: &[u8; 16], machine: [u8; 4], label: &[u8]) -> Result<Key, VaultError> {
-    let pseudo = hkdf::Salt::new(hkdf::HKDF_SHA256, installation).extract(&key[..]);
-    let info: [&[u8]; 2] = [label, &machine];
-    let mut out: Key = Zeroizing::new([0; 32]);
-    let expanded = pseudo.expand(&info, hkdf::HKDF_SHA256);
-    expanded
-        .and_then(|okm| okm.fill(&mut out[..]))
-        .map_err(|_| VaultError("no key can be derived".to_owned()))?;
-    Ok(out)
-}
-
-/// What tells this machine from others, where the system has such a thing (Linux; elsewhere the keychain binds).
-pub(super) fn machine_mark() -> [u8; 4] {
-    let id = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
-        .iter()
-        .find_map(|path| file::read_text(Path::new(path), 256).ok().flatten())
-        .unwrap_or_default();
-    let digest = ring::digest::digest(
-        &ring::digest::SHA256,
-        format!("countersign {}", id.trim()).as_bytes(),
-    );
-    digest.as_ref().first_chunk().copied().unwrap_or_default()
 }

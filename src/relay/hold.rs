@@ -3,9 +3,10 @@
 
 use super::tickets::{Notes, Owned};
 use super::{Relay, lists, lock, send, words};
-use crate::gate::policy::Policy;
+use crate::gate::catalogue::Form;
+use crate::gate::policy::{Do, Policy};
 use crate::gate::ticket::{self, Origin, State, Ticket};
-use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge};
+use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
 use crate::oauth::{GrantKind, Unsealed};
 use crate::relay::settings::{Armed as ArmedFor, Settings};
 use crate::system::clock::{local_time, mono_ms, wall_ms};
@@ -21,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(150);
 /// How often progress is told to a client that asked for it.
 const PROGRESS: Duration = Duration::from_secs(5);
 /// No card is shown to the person while the client has not been reading for this long: it would not learn of it.
-const UNREAD_MS: u64 = 5000;
+pub(super) const UNREAD_MS: u64 = 5000;
 /// How long an outcome that the client has not read answers an identical call.
 const UNREAD_OUTCOME_MS: u64 = 10 * 60 * 1000;
 /// The largest policy file.
@@ -39,9 +40,9 @@ struct ArmedTime {
 
 impl Armed {
     /// Keeps an unsealed grant for this long.
-    pub fn arm(&self, unsealed: Unsealed, time: Duration) {
+    pub fn arm(&self, unsealed: Arc<Unsealed>, time: Duration) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
-        *lock(&self.0) = Some(ArmedTime { unsealed: Arc::new(unsealed), until_mono });
+        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono });
     }
 
     /// Ends the armed time; the grant is wiped.
@@ -71,7 +72,8 @@ pub(super) struct Held {
     /// The owner's lock; none where a terminal decides on another process's ticket.
     pub(super) owned: Option<Owned>,
     pub(super) call: Call,
-    pub(super) facts: Facts,
+    /// `None` for an exit whose card goes up before its facts are read.
+    pub(super) facts: Option<Facts>,
     pub(super) judgement: Judgement,
     pub(super) card: Card,
     pub(super) tier: Tier,
@@ -85,7 +87,7 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
         Ok(held) => held,
         Err(answer) => return answer,
     };
-    let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
+    let patience = relay.hold_seconds();
     let until = began + patience * 1000;
     wait(relay, &ticket, until, &what, progress.as_ref().map(|token| (token, id)), Some(cancel)).await
 }
@@ -105,7 +107,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         note(relay, "refused", &[("tool", call.tool().into()), ("digest", call.digest().into()), ("code", code.into()), ("reason", reason.into())]);
         words::refused(code, reason)
     };
-    let settings = relay.settings.as_ref().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
+    let settings = &relay.settings().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
     if paths.halt().exists() {
         return Err(refuse("halted", "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`."));
     }
@@ -116,18 +118,23 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         return Err(refuse("not_reading", "The AI client is not reading its answers."));
     }
     pinned(relay, &call).map_err(|(code, reason)| if code == "sign_in" { words::trade_sign_in() } else { refuse(code, &reason) })?;
-    let facts = relay.facts.gather(&relay.read, &call, false).await;
-    if facts.not_connected() {
-        return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
-    }
-    let counters = counters(relay);
-    let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters);
+    let (facts, judgement) = match at_once(relay, &call, &policy, settings) {
+        Some(judgement) => (None, judgement),
+        None => {
+            let facts = relay.facts.gather(&relay.read, &call, false).await;
+            if facts.not_connected() {
+                return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
+            }
+            let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+            (Some(facts), judgement)
+        }
+    };
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
     }
     let tier = effective_tier(relay, settings, &judgement);
     let owned = relay.tickets.claim_new(ticket::ticket_id).map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
-    let card = make_card(relay, &owned.id, &call, &facts, &judgement, &policy, settings);
+    let card = make_card(relay, &owned.id, &call, facts.as_ref().unwrap_or(&Facts::default()), &judgement, &policy, settings);
     let origin = Origin {
         endpoint: relay.endpoint.url().to_owned(),
         client: relay.client_name(),
@@ -141,14 +148,46 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     journaled.and_then(|()| relay.tickets.save(&made)).map_err(|error| {
         refuse("disk", &format!("The journal or the ticket cannot be written ({error}); without them nothing is sent."))
     })?;
-    if judgement.verdict == Verdict::Ask && !matches!(judgement.class, Class::Exit | Class::Protect) {
-        update_counters(relay, |counters| counters.note_ask_for(judgement.class, judgement.opening, wall_ms()));
+    if facts.is_some() {
+        count_ask(relay, &judgement);
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
     let held = Held { id: id.clone(), owned: Some(owned), call, facts, judgement, card, tier };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move { send::live(&relay, held, send::Prompt::Desk).await });
     Ok((id, what))
+}
+
+/// The judgement of a call that closes positions, without its facts: its card goes up at once, and the facts fill it in
+/// (DESIGN section 5, exits come first). `None` where the facts have to be read before anything can be said.
+fn at_once(relay: &Relay, call: &Call, policy: &Policy, settings: &Settings) -> Option<Judgement> {
+    let closes = matches!(call.form(), Form::ClosePosition | Form::Flatten | Form::FlattenEverything);
+    let allowed = |action: Do| action == Do::Allow;
+    if !closes || policy.deciding(Class::Exit, call.tool(), call.account()).is_some_and(|rule| allowed(rule.action())) {
+        return None;
+    }
+    let mut judgement = judge_now(relay, call, &Facts::default(), policy, settings, &counters(relay));
+    if judgement.verdict != Verdict::Ask {
+        return None;
+    }
+    // For its place on the screen alone: an approval counts only once the reads prove the exit.
+    judgement.class = Class::Exit;
+    Some(judgement)
+}
+
+/// Held by a `countersign watch` while it runs: then a call that no desktop can show waits for that terminal.
+pub(crate) const WATCHING: &str = "watching";
+
+/// Whether a person watches in a terminal. A lock that cannot be tried counts as nobody.
+pub(super) fn is_watched(relay: &Relay) -> bool {
+    matches!(FileLock::try_take(&relay.world.paths.lock(WATCHING)), Ok(None))
+}
+
+/// Counts a question that is put to the person; proven exits are free.
+pub(super) fn count_ask(relay: &Relay, judgement: &Judgement) {
+    if judgement.verdict == Verdict::Ask && !matches!(judgement.class, Class::Exit | Class::Protect) {
+        update_counters(relay, |counters| counters.note_ask_for(judgement.class, judgement.opening, wall_ms()));
+    }
 }
 
 /// Decides on another process's ticket in this terminal (`watch`): the same judgement, the same single sending, under
@@ -158,10 +197,10 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
 /// Why it cannot be decided on here.
 pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(), String> {
     let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).map_err(|refusal| refusal.reason)?;
-    let settings = relay.settings.as_ref().map_err(Clone::clone)?;
+    let settings = &relay.settings()?;
     let policy = load_policy(relay)?;
     let facts = relay.facts.gather(&relay.read, &call, true).await;
-    let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+    let judgement = judge_again(relay, &ticket.id, &call, &facts, &policy, settings, &counters(relay));
     if judgement.verdict == Verdict::Deny {
         return Err(judgement.reason);
     }
@@ -169,7 +208,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     card.client.clone_from(&ticket.client);
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
-    let held = Held { id: ticket.id.clone(), owned: None, call, facts, judgement, card, tier };
+    let held = Held { id: ticket.id.clone(), owned: None, call, facts: Some(facts), judgement, card, tier };
     send::live(relay, held, send::Prompt::Terminal).await;
     Ok(())
 }
@@ -229,28 +268,61 @@ pub(crate) fn load_policy_at(path: &std::path::Path) -> Result<Policy, String> {
     }
 }
 
-/// Judges on these facts, with what is open and what is unknown over all processes.
+/// Judges on these facts before anyone is asked, with what is open and what is unknown over all processes.
 pub(super) fn judge_now(relay: &Relay, call: &Call, facts: &Facts, policy: &Policy, settings: &Settings, counters: &Counters) -> Judgement {
-    let all = relay.tickets.all();
-    let open = all.iter().filter(|ticket| ticket.state == State::Held && !matches!(ticket.class, Class::Exit | Class::Protect));
-    let unknown: Vec<(String, String)> = all
-        .iter()
-        .filter(|ticket| ticket.state == State::Unknown && !relay.tickets.notes(&ticket.id).acknowledged)
-        .map(|ticket| (ticket.account.clone().unwrap_or_default(), ticket.root.clone().unwrap_or_default()))
-        .collect();
-    let situation = judge::Situation {
-        now_wall: wall_ms(),
-        installation_tier: settings.tier,
-        counters,
-        open_entry_tickets: open.count(),
-        unknown_outcomes: &unknown,
-        unacknowledged: !unknown.is_empty(),
-    };
-    judge::judge(call, facts, policy, &situation)
+    let around = Around::of(relay, None);
+    judge::judge(call, facts, policy, &around.situation(settings, counters))
+}
+
+/// The same while this ticket is asked and at its approval: it does not stand in its own way.
+pub(super) fn judge_again(
+    relay: &Relay,
+    ticket: &str,
+    call: &Call,
+    facts: &Facts,
+    policy: &Policy,
+    settings: &Settings,
+    counters: &Counters,
+) -> Judgement {
+    let around = Around::of(relay, Some(ticket));
+    judge::judge_again(call, facts, policy, &around.situation(settings, counters))
+}
+
+/// What the tickets of all processes say to a judgement.
+struct Around {
+    open_entries: usize,
+    unknown: Vec<(String, String)>,
+}
+
+impl Around {
+    fn of(relay: &Relay, but: Option<&str>) -> Self {
+        let mut around = Self { open_entries: 0, unknown: Vec::new() };
+        for ticket in relay.tickets.all().into_iter().filter(|ticket| Some(ticket.id.as_str()) != but) {
+            match ticket.state {
+                State::Held if limits::group(ticket.class, ticket.opening) == limits::Group::Entry => around.open_entries += 1,
+                State::Unknown if !relay.tickets.notes(&ticket.id).acknowledged => {
+                    around.unknown.push((ticket.account.unwrap_or_default(), ticket.root.unwrap_or_default()));
+                }
+                _ => {}
+            }
+        }
+        around
+    }
+
+    fn situation<'a>(&'a self, settings: &Settings, counters: &'a Counters) -> judge::Situation<'a> {
+        judge::Situation {
+            now_wall: wall_ms(),
+            installation_tier: settings.tier,
+            counters,
+            open_entry_tickets: self.open_entries,
+            unknown_outcomes: &self.unknown,
+            unacknowledged: !self.unknown.is_empty(),
+        }
+    }
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
-fn effective_tier(relay: &Relay, settings: &Settings, judgement: &Judgement) -> Tier {
+pub(super) fn effective_tier(relay: &Relay, settings: &Settings, judgement: &Judgement) -> Tier {
     let covered = settings.armed == ArmedFor::All || matches!(judgement.class, Class::Exit | Class::Protect);
     if judgement.tier == Tier::Pin && covered && relay.unsealed.grant().is_some() { Tier::Click } else { judgement.tier }
 }
@@ -312,8 +384,10 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
             Ok(None) => return words::no_ticket(ticket),
             Err(error) => return words::refused("ticket", &format!("The ticket cannot be read: {error}.")),
         }
+        // None after a cancel: some clients close the pipe on a token that they no longer know.
         if let Some((token, _)) = progress
             && mono_ms() >= next_progress
+            && lock(&relay.in_flight).knows_progress(token)
         {
             told += 1;
             next_progress = mono_ms() + u64::try_from(PROGRESS.as_millis()).unwrap_or(5000);
@@ -337,7 +411,7 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
 /// `countersign_await_approval`.
 pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &CancellationToken) -> String {
     let Ok(Some(found)) = relay.tickets.load(ticket) else { return words::no_ticket(ticket) };
-    let patience = relay.settings.as_ref().map_or(45, |settings| settings.hold_seconds);
+    let patience = relay.hold_seconds();
     let what = headline(&found);
     let until = mono_ms() + patience * 1000;
     tokio::select! {
@@ -487,8 +561,10 @@ impl Relay {
         let Some(state) = ticket.recover(wall_ms()) else { return Ok(()) };
         journal(self, state.word(), &ticket, &[("reason", ticket.reason.clone().unwrap_or_default().into())])?;
         self.tickets.save(&ticket)?;
-        if state == State::Unknown && ticket.endpoint == self.endpoint.url() {
+        if state == State::Unknown {
             super::lookup::start(self, owned, ticket);
+        } else if matches!(ticket.class, Class::Exit | Class::Protect) {
+            super::lookup::unprotected(self, id, &headline(&ticket)).await;
         }
         Ok(())
     }

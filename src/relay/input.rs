@@ -9,7 +9,7 @@ const WAITING: usize = 16;
 const CHUNK: usize = 64 * 1024;
 
 /// Starts the reader thread over `source`; the channel closes at the end of the stream.
-pub fn start(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Frame> {
+pub(crate) fn start(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Frame> {
     let (send, receive) = mpsc::channel(WAITING);
     let read = move || {
         let mut framer = Framer::new();

@@ -105,18 +105,19 @@ impl Lists {
         lists
     }
 
-    /// Takes over what other processes have listed and pinned since the last look; true where something changed.
-    /// Costs two looks at the file system where nothing did.
-    pub fn sync(&self) -> bool {
-        self.sync_into(&mut self.data())
+    /// Takes over what other processes have listed and pinned since the last look; true where the client's list changes
+    /// by it. Costs two looks at the file system where nothing was written.
+    pub fn reload(&self) -> bool {
+        self.reload_into(&mut self.data())
     }
 
-    fn sync_into(&self, data: &mut Data) -> bool {
-        let changed = data.seen != self.stamps();
-        if changed {
-            self.read_files(data);
+    fn reload_into(&self, data: &mut Data) -> bool {
+        if data.seen == self.stamps() {
+            return false;
         }
-        changed
+        let before = shown(data);
+        self.read_files(data);
+        shown(data) != before
     }
 
     fn stamps(&self) -> [Option<Stamp>; 2] {
@@ -190,14 +191,14 @@ impl Lists {
         // Another process may be writing the other half of the file; without its turn this one waits no longer.
         let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
-        let synced = self.sync_into(&mut data);
+        let reloaded = self.reload_into(&mut data);
         let slot = if trade { &mut data.kept.trade } else { &mut data.kept.read };
         let same = slot.as_ref().is_some_and(|old| old.iter().map(|listed| listed.text.get()).eq(texts.iter().map(|text| text.get())));
         if !same {
             *slot = Some(texts.into_iter().map(Listed::from).collect());
             self.keep(&mut data);
         }
-        synced || !same
+        reloaded || !same
     }
 
     fn keep(&self, data: &mut Data) {
@@ -216,7 +217,7 @@ impl Lists {
     pub fn pin_new(&self) -> std::io::Result<usize> {
         let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
         let mut data = self.data();
-        self.sync_into(&mut data);
+        self.reload_into(&mut data);
         let before = data.pinned.len();
         let Data { kept, pinned, .. } = &mut *data;
         for listed in kept.all().filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name)) {
@@ -232,7 +233,7 @@ impl Lists {
     pub fn forget_trade(&self) {
         let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
-        self.sync_into(&mut data);
+        self.reload_into(&mut data);
         data.kept.trade = None;
         self.keep(&mut data);
     }
@@ -257,6 +258,13 @@ impl Kept {
     }
 }
 
+/// What the client's list is made from.
+fn shown(data: &Data) -> Vec<String> {
+    let listed = data.kept.read.iter().flatten().map(|listed| &listed.text);
+    let pinned = data.pinned.values().map(|pinned| &pinned.definition);
+    listed.chain(pinned).map(|text| text.get().to_owned()).collect()
+}
+
 fn name_of(definition: &str) -> Option<String> {
     let members = json::members(definition).ok()?;
     let raw = members.iter().find(|member| member.key == "name")?.value;
@@ -272,11 +280,38 @@ fn schema_of(definition: &str) -> String {
 /// (sorted keys, no blanks), so that a mere re-ordering upstream changes nothing.
 fn digest(definition: &str) -> String {
     let whole: Value = serde_json::from_str(definition).unwrap_or_default();
-    let mut kept = BTreeMap::new();
+    let mut text = String::new();
     for key in ["name", "description", "inputSchema", "annotations"] {
-        kept.insert(key, whole.get(key).cloned().unwrap_or_default());
+        canonical(whole.get(key).unwrap_or(&Value::Null), &mut text);
+        text.push('\n');
     }
-    crate::journal::hash(&serde_json::to_string(&kept).unwrap_or_default())
+    crate::journal::hash(&text)
+}
+
+/// Writes a value with its keys sorted and no blanks, whatever order the map itself keeps.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            out.push('{');
+            for (key, value) in sorted {
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push(':');
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -308,10 +343,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
         let (ours, theirs) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
-        assert!(!ours.sync());
+        assert!(!ours.reload());
         theirs.absorb_trade(&[PLACE.to_owned()]);
         theirs.pin_new().unwrap();
-        assert!(ours.sync() && !ours.sync());
+        assert!(ours.reload() && !ours.reload());
         assert!(matches!(ours.pin("PlaceOrder"), Pin::Holds(_)));
         assert!(ours.absorb_read(&[r#"{"name":"GetQuote","inputSchema":{}}"#.to_owned()]), "and the other half of the file stays");
         let again = Lists::load(&paths, "https://example.test/mcp");

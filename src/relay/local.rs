@@ -5,12 +5,12 @@ use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
 /// Whether a tool of this name is ours, and never asked upstream.
-pub fn is_ours(name: &str) -> bool {
+pub(crate) fn is_ours(name: &str) -> bool {
     matches!(name, words::AWAIT | words::WITHDRAW | words::STATUS | words::SIGN_IN)
 }
 
 /// The definitions of our tools as JSON texts: the one that signs in until that is done once, the others after.
-pub fn definitions(signed_in_before: bool) -> Vec<String> {
+pub(crate) fn definitions(signed_in_before: bool) -> Vec<String> {
     let ticket = json!({
         "type": "object",
         "properties": { "ticket": { "type": "string", "description": "The ticket's id, such as 7QK4" } },
@@ -59,7 +59,7 @@ fn tool(name: &'static str, description: &'static str, schema: &Value, read_only
 }
 
 /// The `ticket` argument of our tools, in upper case.
-pub fn ticket_of(arguments: &str) -> Option<String> {
+pub(crate) fn ticket_of(arguments: &str) -> Option<String> {
     let value: Value = serde_json::from_str(arguments).ok()?;
     let ticket = value.get("ticket")?.as_str()?.trim().to_ascii_uppercase();
     (ticket.len() <= 8).then_some(ticket)

@@ -23,12 +23,21 @@ pub(super) fn start(relay: &Arc<Relay>, owned: Owned, ticket: Ticket) {
         ];
         let title = format!("OUTCOME UNKNOWN: {}", headline(&ticket));
         relay.desk.notice(Notice { title, lines, lasting: true }).await;
-        run(&relay, &ticket, None).await;
+        // Another service's ticket: what it holds cannot be read through this lane.
+        if ticket.endpoint == relay.endpoint.url() {
+            run(&relay, &ticket, None).await;
+        }
     });
 }
 
 fn headline(ticket: &Ticket) -> String {
     ticket.card.as_ref().map_or_else(|| hold::tool_name(ticket), |card| card.headline.clone())
+}
+
+/// Tells of a protective or closing order that did not go out. The notice stays.
+pub(super) async fn unprotected(relay: &Relay, id: &str, what: &str) {
+    let lines = vec![format!("{what} (ticket {id}) was NOT sent."), "Manage the position in NinjaTrader.".to_owned()];
+    relay.desk.notice(Notice { title: "POSITION UNPROTECTED".to_owned(), lines, lasting: true }).await;
 }
 
 /// Looks at the set times; ends early when the order was found.

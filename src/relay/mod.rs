@@ -4,6 +4,7 @@
 //! Refuses to know: how a call is judged (`gate`), how a person is asked (`approve`), how bytes are cut (`wire`).
 //! May call: every room but `cli`.
 
+mod arming;
 pub mod facts;
 mod hold;
 mod input;
@@ -24,7 +25,7 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Budget, Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common, one_line};
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common, one_line};
 use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message, Recovered};
 use crate::wire::frame::Frame;
 use crate::wire::json;
@@ -47,8 +48,10 @@ const MAX_FORWARDING: (usize, usize) = (1024, 96 * 1024 * 1024);
 /// How often dead owners' tickets are looked for, and the parent's life.
 const TICK: Duration = Duration::from_secs(2);
 
+pub(crate) use arming::{MAX_MINUTES, request as request_arming};
+pub(crate) use local::is_ours;
 pub(crate) use verbs::one_call;
-pub(crate) use hold::{decide_here, end_held_in, load_policy_at, tool_name};
+pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
 
 /// One running relay.
 #[derive(Debug)]
@@ -56,7 +59,6 @@ pub struct Relay {
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
     pub(crate) http: reqwest::Client,
-    pub(crate) settings: Result<Settings, String>,
     pub(crate) out: Output,
     pub(crate) lists: Lists,
     pub(crate) grants: Grants,
@@ -73,8 +75,11 @@ pub struct Relay {
     forwarding: Mutex<(usize, usize)>,
     client: Mutex<Client>,
     demoted: Mutex<HashSet<String>>,
-    pub(crate) signing_in: Mutex<Option<String>>,
+    signing_in: tokio::sync::Mutex<signin::Background>,
+    arming: arming::Arming,
     refreshing: tokio::sync::Mutex<()>,
+    /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
+    pub(crate) asking: Arc<()>,
     /// Fires when the connection ends: everything that is held is voided.
     pub(crate) ending: CancellationToken,
     /// Tasks that the end waits for.
@@ -149,7 +154,7 @@ pub async fn serve(
                     break "the client's process is gone";
                 }
                 relay.recover();
-                relay.sync_lists();
+                relay.follow_other_processes();
             }
         }
     };
@@ -160,11 +165,9 @@ pub async fn serve(
 impl Relay {
     /// A relay over this output. Nothing is read from the network, the keychain or the vault yet.
     fn new(world: World, endpoint: Endpoint, http: reqwest::Client, out: Output) -> Arc<Self> {
-        let settings = Settings::load(&world.paths);
-        let kept = settings.clone().unwrap_or_default();
-        let budget = Budget::new(&world.paths, kept.requests_per_second, kept.burst);
+        let kept = Settings::load(&world.paths).unwrap_or_default();
+        let budget = kept.budget(&world.paths);
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
-        let kind = if kept.single_grant { GrantKind::Trade } else { GrantKind::Read };
         Arc::new_cyclic(|this: &Weak<Self>| {
             let for_side = this.clone();
             let side = Box::new(move |message: &Message<'_>| {
@@ -173,7 +176,7 @@ impl Relay {
                 }
             });
             Self {
-                read: ReadLane::new(http.clone(), endpoint.clone(), grants.clone(), kind, budget.clone(), side),
+                read: ReadLane::new(http.clone(), endpoint.clone(), grants.clone(), GrantKind::Read, budget.clone(), side),
                 trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
@@ -186,19 +189,36 @@ impl Relay {
                 forwarding: Mutex::default(),
                 client: Mutex::default(),
                 demoted: Mutex::default(),
-                signing_in: Mutex::default(),
+                signing_in: tokio::sync::Mutex::default(),
+                arming: arming::Arming::new(&world.paths),
                 refreshing: tokio::sync::Mutex::default(),
+                asking: Arc::default(),
                 ending: CancellationToken::new(),
                 tasks: TaskTracker::new(),
                 sent: TaskTracker::new(),
                 world,
                 endpoint,
                 http,
-                settings,
                 out,
                 grants,
             }
         })
+    }
+
+    /// The settings as they are now: a verb may have changed them since the start.
+    pub(crate) fn settings(&self) -> Result<Settings, String> {
+        Settings::load(&self.world.paths)
+    }
+
+    /// How long a call is held before it is answered.
+    fn hold_seconds(&self) -> u64 {
+        self.settings().map_or(45, |settings| settings.hold_seconds)
+    }
+
+    /// Notices what verbs have done in this installation: a sign-in, a sign-out, a halt, a request to arm.
+    fn follow_other_processes(self: &Arc<Self>) {
+        self.sync_lists();
+        arming::look(self);
     }
 
     /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.
@@ -474,7 +494,7 @@ impl Relay {
 
     /// Takes over what other processes listed and pinned, and tells the client where that changes its list.
     fn sync_lists(&self) {
-        if self.lists.sync() {
+        if self.lists.reload() {
             self.list_changed();
         }
     }
@@ -495,12 +515,15 @@ impl Relay {
         self.ending.cancel();
         self.tasks.close();
         self.sent.close();
-        let limit = if self.sent.is_empty() { LEAVE.0 } else { LEAVE.1 };
-        let _ = tokio::time::timeout(limit, async {
+        let mut rest = std::pin::pin!(async {
             self.sent.wait().await;
             tokio::join!(self.read.close(), self.trade.close(), self.tasks.wait());
-        })
-        .await;
+        });
+        // Whether a call is on its way is asked at the end of the short time: an approval may have come just before.
+        let quick = tokio::time::timeout(LEAVE.0, &mut rest).await;
+        if quick.is_err() && !self.sent.is_empty() {
+            let _ = tokio::time::timeout(LEAVE.1.saturating_sub(LEAVE.0), rest).await;
+        }
         self.out.finish(200).await;
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 /// Bytes that may wait for a client that does not read. Above it new requests are refused and results wait upstream;
 /// 64 MiB holds a burst of large results and is still a size that a desktop can spare.
-pub const BOUND: usize = 64 * 1024 * 1024;
+pub(crate) const BOUND: usize = 64 * 1024 * 1024;
 /// Room above [`BOUND`] for small answers of our own: refusals, pings. A client that lets even these pile up gets no
 /// more of them.
 const OWN: usize = 16 * 1024 * 1024;
@@ -17,7 +17,7 @@ const PER_LINE: usize = 64;
 
 /// The writer's end that the relay holds. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Output(Arc<Shared>);
+pub(crate) struct Output(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -38,7 +38,7 @@ struct Queue {
 
 impl Output {
     /// Starts the writer thread over `sink`.
-    pub fn start(sink: impl Write + Send + 'static) -> Self {
+    pub(crate) fn start(sink: impl Write + Send + 'static) -> Self {
         let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), drained: Notify::new() });
         let for_thread = Arc::clone(&shared);
         let spawned = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&for_thread, sink));
@@ -54,7 +54,7 @@ impl Output {
     }
 
     /// Queues one line. Small answers of our own go through whatever is waiting, up to a second bound.
-    pub fn line(&self, line: String) {
+    pub(crate) fn line(&self, line: String) {
         let mut queue = self.queue();
         if queue.broken || queue.closed {
             return;
@@ -70,7 +70,7 @@ impl Output {
     }
 
     /// Waits until fewer than [`BOUND`] bytes are waiting. Results from upstream do so before they are queued.
-    pub async fn room(&self) {
+    pub(crate) async fn room(&self) {
         loop {
             let drained = self.0.drained.notified();
             if !self.is_full() {
@@ -81,23 +81,23 @@ impl Output {
     }
 
     /// Whether so much is waiting that new work is refused.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         let queue = self.queue();
         queue.bytes >= BOUND && !queue.broken
     }
 
     /// Whether the client is gone: its end of the pipe is closed.
-    pub fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.queue().broken
     }
 
     /// For how long (ms) the client has not been reading although something waits; 0 while it does.
-    pub fn unread_ms(&self) -> u64 {
+    pub(crate) fn unread_ms(&self) -> u64 {
         self.queue().stuck_since.map_or(0, |since| mono_ms().saturating_sub(since))
     }
 
     /// Takes no more lines, and waits at most `limit_ms` until what was queued is written.
-    pub async fn finish(&self, limit_ms: u64) {
+    pub(crate) async fn finish(&self, limit_ms: u64) {
         self.queue().closed = true;
         self.0.filled.notify_one();
         let until = mono_ms() + limit_ms;

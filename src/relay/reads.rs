@@ -83,17 +83,15 @@ impl Relay {
     async fn read_failure(self: &Arc<Self>, id: &Id, method: &str, tool: Option<&str>, failure: Failure) -> String {
         tracing::info!(%failure, tool, "a read got no answer");
         let text = match &failure {
-            Failure::Token(TokenError::NotSignedIn) => {
-                let url = if tool.is_some() { signin::in_background(self).await } else { None };
-                words::sign_in(url.as_deref(), "Countersign is not signed in to CrossTrade")
-            }
+            // Only a call asks the person: clients list resources and prompts without anybody wanting anything.
+            Failure::Token(TokenError::NotSignedIn) if tool.is_some() => signin::in_background(self).await,
             Failure::Scope(_) => {
                 if let Some(tool) = tool {
                     lock(&self.demoted).insert(tool.to_owned());
                 }
-                words::read_failed("The service says that this tool is not read-only; the next call to it will be held for the person")
+                words::read_failed("failed", "The service says that this tool is not read-only; the next call to it will be held for the person")
             }
-            other => words::read_failed(&capital(&other.to_string())),
+            other => words::read_failed(code_of(other), &capital(&other.to_string())),
         };
         if tool.is_some() {
             return envelope::response(id, &text);
@@ -115,10 +113,7 @@ impl Relay {
             let result = match name.as_str() {
                 words::AWAIT => hold::await_ticket(&relay, &local::ticket_of(&arguments).unwrap_or_default(), &cancel).await,
                 words::WITHDRAW => hold::withdraw(&relay, &local::ticket_of(&arguments).unwrap_or_default()).await,
-                words::SIGN_IN => {
-                    let url = signin::in_background(&relay).await;
-                    words::sign_in(url.as_deref(), "The person has to sign in to CrossTrade")
-                }
+                words::SIGN_IN => signin::in_background(&relay).await,
                 _ => hold::status(&relay).await,
             };
             relay.answer(&id, envelope::response(&id, &result));
@@ -149,6 +144,15 @@ fn without(id: &Id, method: &str, answer: Answer) -> Answer {
 /// Whether a method sets something in the session that the next one must be told again.
 fn sets_session(method: &str) -> bool {
     matches!(method, "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe")
+}
+
+/// A failure as a word for programs.
+fn code_of(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Connect(_) | Failure::Broken(_) | Failure::Token(TokenError::Network(_)) => "unreachable",
+        Failure::Token(TokenError::Withdrawn(_)) | Failure::Unauthorized => "withdrawn",
+        _ => "failed",
+    }
 }
 
 fn capital(text: &str) -> String {

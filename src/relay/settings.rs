@@ -2,6 +2,7 @@
 
 use crate::gate::Tier;
 use crate::system::{Paths, file};
+use crate::upstream::Budget;
 use serde::{Deserialize, Serialize};
 
 /// The settings of this installation.
@@ -13,8 +14,6 @@ pub struct Settings {
     /// Words that the person chose: they stand on each card, so that a look-alike can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phrase: Option<String>,
-    /// One grant for both lanes (`login --single-grant`).
-    pub single_grant: bool,
     /// What one PIN frees for the armed time: `exits` or `all`.
     pub armed: Armed,
     /// How long a trade call is held before it is answered with "waiting", in seconds (5 to 240).
@@ -40,7 +39,6 @@ impl Default for Settings {
         Self {
             tier: Tier::Click,
             phrase: None,
-            single_grant: false,
             armed: Armed::Exits,
             hold_seconds: 45,
             requests_per_second: 3.0,
@@ -69,6 +67,11 @@ impl Settings {
             return Err(format!("{name}: phrase must be plain ASCII of at most 60 characters"));
         }
         Ok(settings)
+    }
+
+    /// The request budget that these settings give, shared with all processes.
+    pub fn budget(&self, paths: &Paths) -> Budget {
+        Budget::new(paths, self.requests_per_second, self.burst)
     }
 
     /// Writes the settings.

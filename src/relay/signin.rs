@@ -1,52 +1,135 @@
 //! Sign-in as the relay and the verbs need it: the grants are proved before they are kept.
 
-use super::{Relay, lists::Lists, lock};
+use super::{Relay, lists::Lists, words};
 use crate::gate::catalogue;
-use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, NewGrant};
+use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, TokenError};
 use crate::system::{World, browser, process};
-use crate::upstream::{Budget, Failure, TradeLane};
+use crate::upstream::{Failure, TradeLane};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Starts a sign-in for reading in the background, or joins the one under way. Returns the address to open.
-pub(super) async fn in_background(relay: &Arc<Relay>) -> Option<String> {
-    if let Some(url) = lock(&relay.signing_in).clone() {
-        return Some(url);
+/// How long another process's sign-in is waited for: a little longer than one may last.
+const OTHERS_LIMIT: Duration = Duration::from_secs(620);
+
+/// The background sign-in of this process.
+#[derive(Debug, Default)]
+pub(super) enum Background {
+    /// None was needed so far, or the last one went well.
+    #[default]
+    Idle,
+    /// The person is asked in the browser.
+    Asking(Asked),
+    /// The last one did not end in a grant. None is begun again by itself: a model that repeats its call must not
+    /// open window after window in front of the person.
+    Ended(String),
+}
+
+/// How the person was asked to sign in.
+#[derive(Debug, Clone)]
+pub(super) enum Asked {
+    /// By this process, at this address.
+    Here {
+        /// The address.
+        url: String,
+        /// Whether a browser was opened on it.
+        opened: bool,
+    },
+    /// By another process of this installation.
+    Elsewhere,
+}
+
+/// Sees to it that the person is asked to sign in for reading, once, and returns what to tell the client.
+pub(super) async fn in_background(relay: &Arc<Relay>) -> String {
+    // Held while a sign-in begins: of two calls at once, one begins it and the other tells the same address.
+    let mut state = relay.signing_in.lock().await;
+    match &*state {
+        Background::Asking(asked) => return words::sign_in(asked),
+        Background::Ended(why) if still_none(relay).await => return words::sign_in_ended(why),
+        Background::Ended(_) | Background::Idle => {}
     }
     let request = LoginRequest { kind: GrantKind::Read, challenge: None, single_grant: false, host_name: process::host_name() };
-    let pending = match relay.grants.begin_background_login(request).await {
-        Ok(pending) => pending,
+    let asked = match relay.grants.begin_background_login(request).await {
+        Ok(pending) => begun(relay, pending).await,
+        Err(LoginError::Elsewhere) => follow(relay),
+        Err(LoginError::AlreadySignedIn) => {
+            *state = Background::Idle;
+            let relay = Arc::clone(relay);
+            relay.tasks.clone().spawn(async move { relay.refresh().await });
+            return words::signed_in();
+        }
         Err(error) => {
             tracing::warn!(%error, "sign-in could not begin");
-            return None;
+            return words::sign_in_ended(&error.to_string());
         }
     };
+    *state = Background::Asking(asked.clone());
+    words::sign_in(&asked)
+}
+
+/// Whether there is still no grant: the person may have signed in with the verb.
+async fn still_none(relay: &Relay) -> bool {
+    relay.grants.bearer(GrantKind::Read).await.is_err()
+}
+
+/// Opens the browser, once, and waits for it in the background.
+async fn begun(relay: &Arc<Relay>, pending: PendingLogin) -> Asked {
     let url = pending.url.clone();
-    *lock(&relay.signing_in) = Some(url.clone());
-    if let Err(error) = browser::open(&url, &relay.world.env).await {
+    let opened = browser::open(&url, &relay.world.env).await;
+    if let Err(error) = &opened {
         tracing::info!(%error, "no browser could be opened");
     }
-    let (task, tracker) = (Arc::clone(relay), relay.tasks.clone());
-    tracker.spawn(async move {
+    let task = Arc::clone(relay);
+    relay.tasks.spawn(async move {
         let outcome = match pending.wait(task.ending.clone()).await {
-            Ok(grant) => keep_read(&task.world, &task.grants, &task.endpoint_lane(), grant).await,
+            Ok(grant) => keep_read(&task.world, &task.endpoint_lane(), grant).await,
             Err(error) => Err(error.to_string()),
         };
-        *lock(&task.signing_in) = None;
-        match outcome {
-            Ok(()) => task.refresh().await,
-            Err(error) => tracing::warn!(error, "sign-in did not succeed"),
-        }
+        task.signed_in(outcome).await;
     });
-    Some(url)
+    Asked::Here { url, opened: opened.is_ok() }
+}
+
+/// Another process is asking: its sign-in is ours as well.
+fn follow(relay: &Arc<Relay>) -> Asked {
+    let task = Arc::clone(relay);
+    relay.tasks.spawn(async move {
+        let outcome = tokio::select! {
+            () = task.ending.cancelled() => return,
+            outcome = task.grants.after_other_login(GrantKind::Read, OTHERS_LIMIT) => outcome,
+        };
+        let why = |error| match error {
+            TokenError::NotSignedIn => "the sign-in in the browser window of another Countersign did not succeed".to_owned(),
+            error => error.to_string(),
+        };
+        task.signed_in(outcome.map(|_| ()).map_err(why)).await;
+    });
+    Asked::Elsewhere
 }
 
 impl Relay {
+    /// A background sign-in is over.
+    async fn signed_in(self: &Arc<Self>, outcome: Result<(), String>) {
+        let state = match &outcome {
+            Ok(()) => Background::Idle,
+            Err(why) => {
+                tracing::warn!(why, "sign-in did not succeed");
+                Background::Ended(why.clone())
+            }
+        };
+        *self.signing_in.lock().await = state;
+        if outcome.is_ok() {
+            self.refresh().await;
+        }
+    }
+
     /// A lane that takes its token from the caller, to prove a new grant with.
     fn endpoint_lane(&self) -> TradeLane {
-        TradeLane::new(self.http.clone(), self.endpoint.clone(), Budget::new(&self.world.paths, 0.0, 0.0))
+        let settings = self.settings().unwrap_or_default();
+        TradeLane::new(self.http.clone(), self.endpoint.clone(), settings.budget(&self.world.paths))
     }
 }
 
@@ -54,7 +137,7 @@ impl Relay {
 ///
 /// # Errors
 /// A plain sentence: why it was not kept.
-pub async fn keep_read(world: &World, grants: &Grants, lane: &TradeLane, grant: NewGrant) -> Result<(), String> {
+pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Result<(), String> {
     let scope = grant.scope().map(str::to_owned);
     let fits = match scope.as_deref() {
         Some("mcp:read") => Ok(()),
@@ -69,7 +152,7 @@ pub async fn keep_read(world: &World, grants: &Grants, lane: &TradeLane, grant: 
     };
     if let Err(why) = fits {
         let said = grant.revoke().await;
-        return Err(format!("this grant was not kept: {why}. It was revoked ({said}). On the consent page choose read access"));
+        return Err(format!("this sign-in was not kept: {why}; {said}. Sign in again and choose read access on the consent page"));
     }
     let listed = lane.list_tools(grant.bearer()).await;
     grant.keep().await.map_err(|error| error.to_string())?;
@@ -92,18 +175,18 @@ pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant:
     {
         let scope = scope.to_owned();
         let said = grant.revoke().await;
-        return Err(format!("the service gave \"{scope}\" and no trading access; it was revoked ({said}). On the consent page choose trade access"));
+        return Err(format!("the service gave \"{scope}\" and no trading access; {said}. Sign in again and choose trade access on the consent page"));
     }
     if !single && let Err(why) = same_user(grants, lane, &grant).await {
         let said = grant.revoke().await;
-        return Err(format!("{why}. The new grant was revoked ({said})"));
+        return Err(format!("{why}. The new sign-in was not kept: {said}"));
     }
     let tools = lane.list_tools(grant.bearer()).await.map_err(|failure| format!("its tools could not be listed: {failure}"));
     let tools = match tools {
         Ok(tools) => tools,
         Err(why) => {
             let said = grant.revoke().await;
-            return Err(format!("{why}. The new grant was revoked ({said})"));
+            return Err(format!("{why}. The new sign-in was not kept: {said}"));
         }
     };
     grant.keep().await.map_err(|error| error.to_string())?;
@@ -125,7 +208,7 @@ async fn same_user(grants: &Grants, lane: &TradeLane, grant: &NewGrant) -> Resul
     let reads = match ask(&read).await {
         Ok(reads) => reads,
         Err(Failure::Unauthorized) => {
-            return Err("the service withdrew the read grant when it gave the trade grant. Use `countersign login --single-grant`".to_owned());
+            return Err("CrossTrade withdrew the sign-in for reading when it gave the one for trading: it allows one at a time for this account. Run `countersign login --single-grant`, which uses one for both".to_owned());
         }
         Err(failure) => return Err(format!("the accounts of the read grant could not be listed: {failure}")),
     };
@@ -162,6 +245,17 @@ fn name_of(definition: &str) -> String {
     value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// What a verb's sign-in tells the person.
+#[derive(Debug)]
+pub enum Said<'a> {
+    /// The address to open, and whether a browser was opened on it (why not).
+    Open(&'a str, Result<(), String>),
+    /// What was pasted is not what is waited for; it waits on.
+    BadPaste(&'a LoginError),
+    /// All ports for the way back are taken: only a pasted address ends this sign-in.
+    PasteOnly,
+}
+
 /// Signs in from a verb: opens the browser unless told not to, takes the pasted address where one comes.
 ///
 /// # Errors
@@ -171,12 +265,30 @@ pub async fn run(
     world: &World,
     request: LoginRequest,
     open_browser: bool,
-    pasted: tokio::sync::mpsc::Receiver<String>,
-    say: impl Fn(&str, bool),
+    mut typed: mpsc::Receiver<String>,
+    say: impl Fn(Said<'_>),
     stop: CancellationToken,
 ) -> Result<NewGrant, LoginError> {
     let pending = grants.begin_login(request).await?;
-    let opened = open_browser && browser::open(&pending.url, &world.env).await.is_ok();
-    say(&pending.url, opened);
-    pending.wait_or_paste(stop, pasted).await
+    let opened = if open_browser { browser::open(&pending.url, &world.env).await } else { Err(String::new()) };
+    say(Said::Open(&pending.url, opened));
+    if !pending.is_awaited() {
+        say(Said::PasteOnly);
+    }
+    let check = pending.paste_check();
+    let (send, pasted) = mpsc::channel(1);
+    let pass_on = async {
+        while let Some(line) = typed.recv().await {
+            match check.check(&line) {
+                Ok(()) if send.send(line).await.is_ok() => {}
+                Ok(()) => break,
+                Err(error) => say(Said::BadPaste(&error)),
+            }
+        }
+        std::future::pending::<NewGrant>().await
+    };
+    tokio::select! {
+        grant = pending.wait_or_paste(stop, pasted) => grant,
+        never = pass_on => Ok(never),
+    }
 }

@@ -58,8 +58,9 @@ impl Relay {
     /// # Errors
     /// Why it may not.
     pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), String> {
-        let settings = self.settings.as_ref().map_err(Clone::clone)?;
-        let sealed = self.grants.is_sealed().await.unwrap_or(false);
+        let settings = self.settings()?;
+        // Not to know is not "a click will do".
+        let sealed = self.grants.is_sealed().await.map_err(|error| error.to_string())?;
         let tier = if sealed { settings.tier.max(Tier::Pin) } else { settings.tier };
         let slot = Slot::default();
         let verify = sealed.then(|| verify_into(&self.grants, &slot));

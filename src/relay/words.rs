@@ -1,6 +1,7 @@
 //! Every sentence that a model or its person reads from us, in one place. Each says first what was *not* done, and
 //! then the one right next step. A golden test holds them all.
 
+use super::signin::Asked;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode};
 use serde_json::{Value, json};
 
@@ -159,17 +160,42 @@ pub fn no_ticket(ticket: &str) -> String {
     result(&text, json!({ "status": "no_such_ticket", "sent": "no" }), true)
 }
 
-/// A read that cannot be made for want of a sign-in.
-pub fn sign_in(url: Option<&str>, why: &str) -> String {
-    let how = match url {
-        Some(url) => format!(
-            "A browser window was opened for the person to sign in to CrossTrade; if none is there, they can open {url} . \
-             Try again after they have signed in."
+/// A read that cannot be made for want of a sign-in; the person is being asked.
+pub(super) fn sign_in(asked: &Asked) -> String {
+    let (how, url) = match asked {
+        Asked::Here { url, opened: true } => (
+            format!(
+                "A browser window was opened on this computer for the person to sign in; if they do not see it, they can open \
+                 this address there: {url}"
+            ),
+            Some(url),
         ),
-        None => "Ask the person to run `countersign login` in a terminal on this computer, then try again.".to_owned(),
+        Asked::Here { url, opened: false } => (
+            format!("No browser could be opened: ask the person to open this address in a browser on this computer: {url}"),
+            Some(url),
+        ),
+        Asked::Elsewhere => (
+            "The person is already being asked in a browser window on this computer, which another Countersign opened.".to_owned(),
+            None,
+        ),
     };
-    let text = format!("NOT DONE. {why}. {how}");
+    let text = format!("NOT DONE. Countersign is not signed in to CrossTrade yet. {how}\nTry again after they have signed in.");
     result(&text, json!({ "status": "sign_in_needed", "sent": "no", "url": url }), true)
+}
+
+/// A read that cannot be made, and no browser is opened by itself: the person has said no, or nobody answered.
+pub fn sign_in_ended(why: &str) -> String {
+    let text = format!(
+        "NOT DONE. Countersign is not signed in to CrossTrade: {why}. No browser is opened again by itself. Ask the person to \
+         run `countersign login` in a terminal on this computer, then try again."
+    );
+    result(&text, json!({ "status": "sign_in_needed", "sent": "no", "reason": why }), true)
+}
+
+/// `countersign_sign_in` where that is done already.
+pub fn signed_in() -> String {
+    let text = "Countersign is signed in to CrossTrade. List the tools again and go on.";
+    result(text, json!({ "status": "signed_in", "sent": "no" }), false)
 }
 
 /// A trade call without a trade sign-in.
@@ -179,10 +205,10 @@ pub fn trade_sign_in() -> String {
     result(text, json!({ "status": "trade_sign_in_needed", "sent": "no" }), true)
 }
 
-/// A read that failed upstream.
-pub fn read_failed(why: &str) -> String {
+/// A read that failed upstream; `code` is for programs: `unreachable`, `withdrawn`, `failed`.
+pub fn read_failed(code: &str, why: &str) -> String {
     let text = format!("NOT DONE. {why}.");
-    result(&text, json!({ "status": "failed", "sent": "no", "reason": why }), true)
+    result(&text, json!({ "status": "failed", "sent": "no", "code": code, "reason": why }), true)
 }
 
 /// What the service itself said, as one line of text: the first text block, bounded.

@@ -301,7 +301,9 @@ pub(super) async fn refusal(
             return Err(Failure::SessionLost);
         }
         408 => return Err(Failure::NotConnected),
-        429 => return Err(Failure::RateLimited(wait)),
+        // The service's own words (its API reference, rate limiting).
+        429 if text.contains("Rate limit exceeded") => return Err(Failure::RateLimited(wait)),
+        429 => return Err(Failure::Throttled(wait)),
         _ => {}
     }
     match id.and_then(|id| pick(&body, id, &|_| {})) {

@@ -23,9 +23,13 @@ pub enum Failure {
     /// HTTP 408: the add-on or `NinjaTrader` is away, or slow.
     #[error("NinjaTrader or its CrossTrade add-on is not connected")]
     NotConnected,
-    /// HTTP 429, with the seconds to wait where the service says them.
+    /// HTTP 429 with the documented body, which says that the request was not taken; with the seconds to wait where the
+    /// service says them.
     #[error("the service asks to slow down{}", .0.map(|s| format!(": again in {s} s")).unwrap_or_default())]
     RateLimited(Option<u64>),
+    /// HTTP 429 with a body that we do not know: it proves nothing about a call.
+    #[error("the service, or something before it, asks to slow down")]
+    Throttled(Option<u64>),
     /// HTTP 404 although a session was given: it is gone, and the request was not run.
     #[error("the service has forgotten this session")]
     SessionLost,
@@ -71,6 +75,7 @@ impl Failure {
             | Self::Scope(_)
             | Self::Forbidden(_)
             | Self::RateLimited(_)
+            | Self::Throttled(_)
             | Self::SessionLost
             | Self::BadAnswer(_)
             | Self::Refused(_) => false,

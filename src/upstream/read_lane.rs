@@ -35,7 +35,7 @@ pub(super) struct Inner {
     pub(super) endpoint: Endpoint,
     grants: Grants,
     kind: GrantKind,
-    pub(super) budget: Budget,
+    budget: Budget,
     pub(super) sessions: Sessions,
     pub(super) side: Box<SideEvent>,
     pub(super) large: Large,
@@ -93,7 +93,8 @@ impl ReadLane {
                 }
                 // One new session for each request, and no more: the service may mean something else by its refusal.
                 Err(Failure::SessionLost) if tries == 1 => tracing::info!("a session was lost"),
-                Err(Failure::RateLimited(wait)) if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
+                Err(Failure::RateLimited(wait) | Failure::Throttled(wait))
+                    if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
                     tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 }
                 outcome => return outcome,
@@ -107,7 +108,14 @@ impl ReadLane {
     /// As [`Self::request`], without a second try; a JSON-RPC error is [`Failure::Refused`].
     pub async fn own(&self, method: &str, params: &str) -> Result<String, Failure> {
         let (id, text) = self.compose(method, params);
-        let answer = self.request_once(&Bytes::from(text), &id, Use::Own).await?;
+        let text = Bytes::from(text);
+        let answer = match self.request_once(&text, &id, Use::Own).await {
+            Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if wait.unwrap_or(1) <= PATIENCE => {
+                tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
+                self.request_once(&text, &id, Use::Own).await?
+            }
+            outcome => outcome?,
+        };
         result_of(&answer.text)
     }
 
@@ -177,8 +185,7 @@ impl ReadLane {
         let mut bearer = self.bearer().await?;
         let (mut renewed, mut reopened) = (false, false);
         loop {
-            self.0.budget.turn(purpose).await;
-            let response = self.send(text.clone(), &bearer, Some(&session)).await?;
+            let response = self.send(text.clone(), &bearer, Some(&session), purpose).await?;
             match response.status() {
                 StatusCode::UNAUTHORIZED if !renewed => {
                     renewed = true;
@@ -200,7 +207,10 @@ impl ReadLane {
         text: Bytes,
         bearer: &Bearer,
         session: Option<&InUse>,
+        purpose: Use,
     ) -> Result<Response, Failure> {
+        // The service counts every HTTP request, the lifecycle included.
+        self.0.budget.turn(purpose).await;
         let headers = http::headers(
             bearer,
             session.and_then(|s| s.id()),
@@ -259,6 +269,7 @@ impl ReadLane {
     /// Opens a stream with GET: the standing one, or the rest of one that was cut.
     pub(super) async fn get_stream(&self, session: &InUse, after: Option<&str>) -> Result<Response, Failure> {
         let bearer = self.bearer().await?;
+        self.0.budget.turn(Use::Client).await;
         let mut headers = http::headers(&bearer, session.id(), Some(session.version()));
         headers.insert(
             reqwest::header::ACCEPT,

@@ -274,11 +274,10 @@ impl ReadLane {
         let (id, text) = self.compose("initialize", &params);
         let text = Bytes::from(text);
         let mut bearer = self.bearer().await?;
-        self.0.budget.turn(Use::Own).await;
-        let mut response = self.send(text.clone(), &bearer, None).await?;
+        let mut response = self.send(text.clone(), &bearer, None, Use::Own).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             bearer = self.renewed(&bearer).await?;
-            response = self.send(text, &bearer, None).await?;
+            response = self.send(text, &bearer, None, Use::Own).await?;
         }
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
@@ -300,7 +299,7 @@ impl ReadLane {
         let in_use = session.clone().in_use();
         // The service must have this before anything else arrives (2025-11-25, lifecycle).
         let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        let ready = self.send(ready, &bearer, Some(&in_use)).await?;
+        let ready = self.send(ready, &bearer, Some(&in_use), Use::Own).await?;
         if !ready.status().is_success() {
             return Err(Failure::Status(ready.status().as_u16()));
         }
@@ -315,7 +314,7 @@ impl ReadLane {
         let subscriptions = told.subscriptions.into_values();
         for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
             let (_, text) = self.compose(method, &params);
-            if let Err(failure) = self.send(Bytes::from(text), bearer, Some(session)).await {
+            if let Err(failure) = self.send(Bytes::from(text), bearer, Some(session), Use::Own).await {
                 tracing::info!(%failure, method, "the new session could not be told again");
             }
         }

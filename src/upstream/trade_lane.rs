@@ -20,6 +20,9 @@ use std::time::Duration;
 
 /// How long the answer to a sent order is waited for. `ReversePosition` alone takes 5 s by its documentation.
 const OUTCOME: Duration = Duration::from_secs(60);
+/// How often a handshake waits for the rate limiter, and how long (seconds) at most: an approved order has 10 s.
+const RATE_TRIES: usize = 3;
+const RATE_PATIENCE: u64 = 2;
 /// Pages of the tool list that are followed.
 const PAGES: usize = 100;
 
@@ -170,6 +173,7 @@ impl TradeLane {
             Ok(Err(Failure::SessionLost)) if status == reqwest::StatusCode::NOT_FOUND => NotSent::SessionLost,
             Ok(Err(Failure::Scope(scope))) => NotSent::Scope(scope),
             Ok(Err(Failure::Plan)) => NotSent::Plan,
+            Ok(Err(Failure::RateLimited(wait))) => NotSent::RateLimited(wait),
             Ok(Err(failure)) => return Ok(Sent::Unknown(failure.to_string())),
             Err(_) => return Ok(Sent::Unknown(format!("HTTP {}", status.as_u16()))),
         };
@@ -274,40 +278,40 @@ impl TradeLane {
         {
             return Ok(session);
         }
-        let Hello {
-            version,
-            capabilities,
-            client_info,
-        } = Hello::default();
-        let params = format!(
-            r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#
-        );
+        let mut opened = self.handshake(bearer).await;
+        for _ in 0..RATE_TRIES {
+            let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else { break };
+            tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1).min(RATE_PATIENCE))).await;
+            opened = self.handshake(bearer).await;
+        }
+        let session = opened?;
+        *self.kept() = Some(session.clone());
+        Ok(session)
+    }
+
+    /// One handshake. It may be made again and again: no call is in it.
+    async fn handshake(&self, bearer: &Bearer) -> Result<Session, Failure> {
+        let Hello { version, capabilities, client_info } = Hello::default();
+        let params = format!(r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#);
         let (id, text) = self.compose("initialize", &params);
-        self.budget.turn(Use::Own).await;
         let opened = tokio::time::timeout(http::HEAD, async {
+            self.budget.turn(Use::Own).await;
             let response = self.post(&text, bearer, None).await?;
             let session_id = response.headers().get(SESSION).cloned();
             let result = self.whole(response, &id, false).await?;
             let version = http::text_member(&result, "protocolVersion")
                 .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))?;
-            let session = Session {
-                id: session_id,
-                version,
-                bearer: bearer.clone(),
-            };
+            let session = Session { id: session_id, version, bearer: bearer.clone() };
             let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+            self.budget.turn(Use::Own).await;
             let ready = self.post(ready, bearer, Some(&session)).await?;
-            if ready.status().is_success() {
-                Ok(session)
-            } else {
-                Err(Failure::Status(ready.status().as_u16()))
+            match ready.status().as_u16() {
+                200..=299 => Ok(session),
+                429 => Err(Failure::RateLimited(None)),
+                status => Err(Failure::Status(status)),
             }
         });
-        let session = opened
-            .await
-            .map_err(|_| Failure::Broken("no answer in time".to_owned()))??;
-        *self.kept() = Some(session.clone());
-        Ok(session)
+        opened.await.map_err(|_| Failure::Broken("no answer in time".to_owned()))?
     }
 }
 

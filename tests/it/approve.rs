@@ -3,7 +3,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and measures real time"
 )]
@@ -43,13 +42,29 @@ fn card() -> Card {
         approve: "Approve SELL 2 MES".to_owned(),
         deny: "Deny".to_owned(),
         lines: vec![
-            line("Type", "MARKET, DAY", Mark::Plain),
-            line("Last", "6012.25, 2 s old, about $60,122", Mark::Plain),
-            line("Position", "+1 -> -1 (REVERSES)", Mark::Warn),
-            line("Day P/L", "-420.00 of -600.00", Mark::Plain),
-            line("Room", "180.00 to the daily floor", Mark::Plain),
+            line("tool", "PlaceOrder", Mark::Plain),
+            line("contract", "MES 12-26", Mark::Plain),
+            line("order", "LIMIT 6014.25  DAY", Mark::Plain),
+            line("template", "none", Mark::Warn),
+            line("position", "+1 -> -1 (REVERSES)", Mark::Warn),
+            line("market", "last 6012.25  bid 6012  ask 6012.25", Mark::Plain),
+            line("quote age", "2 s", Mark::Plain),
+            line("distance", "8 ticks above the market", Mark::Plain),
+            line("risk", "not bounded by a stop", Mark::Warn),
+            line("day P/L", "-420.00 of -600.00", Mark::Plain),
+            line("room", "180.00 until the daily loss limit", Mark::Plain),
+            line("below high", "120.00", Mark::Plain),
+            line("contracts", "3 of 5 left after it", Mark::Plain),
+            line(
+                "copies",
+                "a trade copier may repeat it in other accounts",
+                Mark::Plain,
+            ),
         ],
-        warnings: vec!["NO STOP ATTACHED".to_owned()],
+        warnings: vec![
+            "NO STOP ATTACHED".to_owned(),
+            "THE POLICY SAYS SIM, THE PROVIDER DOES NOT".to_owned(),
+        ],
         free_text: None,
         client: "Claude Desktop".to_owned(),
         phrase: Some("blue heron".to_owned()),

@@ -2,5 +2,6 @@
 
 mod approve;
 mod relay;
+mod house;
 mod support;
 mod trade;

@@ -41,7 +41,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/status", get(status))
         .route(
             "/fault",
-            post(async |State(s): Shared, body: Bytes| with(&body, |f| fault(&s, f))),
+            post(async |State(s): Shared, body: Bytes| with(&body, |f| Ok(fault(&s, f)))),
         )
         .route("/reset", post(reset))
         .route(
@@ -54,11 +54,11 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         )
         .route(
             "/revoke",
-            post(async |State(s): Shared, body: Bytes| with(&body, |w| revoke(&s, &w))),
+            post(async |State(s): Shared, body: Bytes| with(&body, |w| Ok(revoke(&s, &w)))),
         )
         .route(
             "/expire",
-            post(async |State(s): Shared, body: Bytes| with(&body, |w| expire(&s, &w))),
+            post(async |State(s): Shared, body: Bytes| with(&body, |w| Ok(expire(&s, &w)))),
         )
         .route(
             "/consent",
@@ -66,12 +66,12 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         )
         .route(
             "/plan",
-            post(async |State(s): Shared, body: Bytes| with(&body, |p| plan(&s, &p))),
+            post(async |State(s): Shared, body: Bytes| with(&body, |p| Ok(plan(&s, &p)))),
         )
         .route("/notify", post(notify))
         .route(
             "/answer",
-            post(async |State(s): Shared, body: Bytes| with(&body, |a| answer(&s, a))),
+            post(async |State(s): Shared, body: Bytes| with(&body, |a| Ok(answer(&s, a)))),
         )
         .route(
             "/elicit",
@@ -145,10 +145,10 @@ async fn reset(State(service): Shared) -> Json<Value> {
     Json(json!({"ok": true}))
 }
 
-fn fault(service: &Service, fault: Fault) -> Result<Value, String> {
+fn fault(service: &Service, fault: Fault) -> Value {
     let mut state = service.state();
     match fault.kind {
-        Kind::SessionLost => return Ok(json!({"ok": true, "sessions": state.sessions.forget()})),
+        Kind::SessionLost => return json!({"ok": true, "sessions": state.sessions.forget()}),
         Kind::AddonDown => state.switches.addon = false,
         Kind::AddonUp => state.switches.addon = true,
         Kind::LagOrders => {
@@ -166,11 +166,11 @@ fn fault(service: &Service, fault: Fault) -> Result<Value, String> {
                 state.switches.changed_schema = true;
             }
             drop(state);
-            return Ok(json!({"ok": true, "told": service.tools_changed()}));
+            return json!({"ok": true, "told": service.tools_changed()});
         }
         _ => state.faults.add(fault),
     }
-    Ok(json!({"ok": true}))
+    json!({"ok": true})
 }
 
 #[derive(Debug, Deserialize)]
@@ -237,7 +237,7 @@ struct Which {
     clients: bool,
 }
 
-fn revoke(service: &Service, which: &Which) -> Result<Value, String> {
+fn revoke(service: &Service, which: &Which) -> Value {
     let mut state = service.state();
     let same = |wanted: &Option<String>, real: &str| wanted.as_deref().is_none_or(|w| w == real);
     let count = state
@@ -246,15 +246,15 @@ fn revoke(service: &Service, which: &Which) -> Result<Value, String> {
     if which.clients {
         state.grants.forget_clients();
     }
-    Ok(json!({"revoked": count}))
+    json!({"revoked": count})
 }
 
-fn expire(service: &Service, which: &Which) -> Result<Value, String> {
+fn expire(service: &Service, which: &Which) -> Value {
     let count = service
         .state()
         .grants
         .expire(which.scope.as_deref(), clock::now_ms());
-    Ok(json!({"expired": count}))
+    json!({"expired": count})
 }
 
 #[derive(Debug, Deserialize)]
@@ -286,9 +286,9 @@ struct Plan {
     plan: String,
 }
 
-fn plan(service: &Service, plan: &Plan) -> Result<Value, String> {
+fn plan(service: &Service, plan: &Plan) -> Value {
     service.state().switches.elite = plan.plan == "elite";
-    Ok(json!({"elite": plan.plan == "elite"}))
+    json!({"elite": plan.plan == "elite"})
 }
 
 async fn notify(State(service): Shared, body: Bytes) -> Response {
@@ -306,9 +306,9 @@ struct Answer {
     result: Box<RawValue>,
 }
 
-fn answer(service: &Service, answer: Answer) -> Result<Value, String> {
+fn answer(service: &Service, answer: Answer) -> Value {
     service.state().faults.answer(answer.tool, answer.result);
-    Ok(json!({"ok": true}))
+    json!({"ok": true})
 }
 
 fn elicit(service: &Service, question: Question) -> Result<Value, String> {

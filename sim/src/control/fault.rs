@@ -57,7 +57,7 @@ pub(crate) enum Kind {
     DuplicateAnswer,
     /// 307 to `location`.
     Redirect,
-    /// Run it and send the answer one byte at a time, `seconds` for the whole of its headers.
+    /// Run it and send the head of the answer one byte at a time over `seconds`.
     SlowHeaders,
     /// Forget all sessions.
     SessionLost,
@@ -199,13 +199,6 @@ impl Faults {
         self.question_at(tool).map(|at| self.questions.remove(at))
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.waiting.clear();
-        self.answers.clear();
-        self.questions.clear();
-        self.refuse = 0;
-    }
-
     /// The fault for this request, counted down. `slow` ones are taken by the tool itself.
     pub(crate) fn take(&mut self, seen: &Seen, slow: bool) -> Option<Fault> {
         let at = self
@@ -284,8 +277,6 @@ mod tests {
                 .count(),
             9
         );
-        faults.clear();
-        assert!(faults.take(&call("X"), false).is_none());
     }
 
     #[test]

@@ -55,13 +55,13 @@ pub(crate) struct Trade {
     pub(crate) fees_cents: i64,
 }
 
-/// Highest and lowest of the day.
+/// Highest and lowest of the day, in cents.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Marks {
-    pub(crate) high_cents: i64,
-    pub(crate) low_cents: i64,
-    pub(crate) profit_high_cents: i64,
-    pub(crate) open_high_cents: i64,
+    pub(crate) high: i64,
+    pub(crate) low: i64,
+    pub(crate) profit_high: i64,
+    pub(crate) open_high: i64,
 }
 
 /// One account.
@@ -177,12 +177,10 @@ impl Account {
         let open = self.open_cents(quotes);
         let net = self.cash_cents.saturating_add(open);
         let marks = &mut self.marks;
-        marks.high_cents = marks.high_cents.max(net);
-        marks.low_cents = marks.low_cents.min(net);
-        marks.profit_high_cents = marks
-            .profit_high_cents
-            .max(self.realized_cents.saturating_add(open));
-        marks.open_high_cents = marks.open_high_cents.max(open);
+        marks.high = marks.high.max(net);
+        marks.low = marks.low.min(net);
+        marks.profit_high = marks.profit_high.max(self.realized_cents.saturating_add(open));
+        marks.open_high = marks.open_high.max(open);
     }
 }
 
@@ -239,8 +237,8 @@ fn blank(start_cents: i64) -> Account {
         max_position: 0,
         positions: BTreeMap::new(),
         marks: Marks {
-            high_cents: start_cents,
-            low_cents: start_cents,
+            high: start_cents,
+            low: start_cents,
             ..Marks::default()
         },
     }

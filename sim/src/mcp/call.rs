@@ -16,6 +16,7 @@ use super::method::{Context, Outcome, hears};
 use super::outlet::Outlet;
 use crate::control::fault::Seen;
 use crate::control::record::Execution;
+use crate::look::at;
 use crate::market::Refusal;
 use crate::oauth::TRADE;
 use crate::oauth::grants::Grant;
@@ -49,7 +50,7 @@ pub(crate) fn admit(service: &Service, grant: &Grant, params: &Value) -> Result<
     if !state.switches.elite {
         return Err(Box::new(faulty::subscription()));
     }
-    let Some(tool) = tool(&state, text_of(&params["name"])) else {
+    let Some(tool) = tool(&state, text_of(at(params, &["name"]))) else {
         return Ok(());
     };
     if tool.scope == Scope::Trade && grant.scope != TRADE {
@@ -112,7 +113,7 @@ async fn work(context: &Context, params: &Params, outlet: &Outlet, token: &Cance
         return true;
     };
     let end = Instant::now() + fault.pause();
-    let progress_token = &params.meta["progressToken"];
+    let progress_token = at(&params.meta, &["progressToken"]);
     let mut steps = 0_u64;
     while Instant::now() < end {
         tokio::select! {

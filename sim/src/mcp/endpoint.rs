@@ -14,6 +14,7 @@ use super::envelope::{Envelope, RpcError, Shape};
 use super::method::{self, Context, Outcome};
 use super::outlet::{self, Outlet};
 use super::{LEGACY, MODERN, call, modern};
+use crate::look::at;
 use crate::oauth::grants::Grant;
 use crate::options::{Answers, Era};
 use crate::service::Service;
@@ -186,14 +187,14 @@ fn context(service: &Arc<Service>, grant: Grant, headers: &HeaderMap) -> Result<
 
 async fn initialize(service: Arc<Service>, grant: Grant, envelope: &Envelope) -> Response {
     let params = envelope.params();
-    let asked = params["protocolVersion"].as_str().unwrap_or_default();
+    let asked = at(&params, &["protocolVersion"]).as_str().unwrap_or_default();
     let version = LEGACY.iter().find(|v| **v == asked).copied().unwrap_or(LEGACY[0]);
     let mut session = None;
     if !service.options.no_sessions {
         let Ok(id) = secret::random("") else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
-        let capabilities = params["capabilities"].clone();
+        let capabilities = at(&params, &["capabilities"]).clone();
         let (user, scope) = (grant.user.clone(), grant.scope.clone());
         service
             .state()
@@ -236,7 +237,7 @@ async fn request(context: Context, envelope: Envelope) -> Response {
     {
         return *refusal;
     }
-    let tool = params["name"].as_str().unwrap_or_default();
+    let tool = at(&params, &["name"]).as_str().unwrap_or_default();
     let asks = name == "tools/call" && context.service.state().faults.has_question(tool);
     let sse = match context.service.options.answers {
         Answers::Json => asks,

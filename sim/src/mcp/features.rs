@@ -6,6 +6,7 @@ use super::call;
 use super::endpoint::text_of;
 use super::envelope::RpcError;
 use crate::clock;
+use crate::look::at;
 use crate::market::instrument::{Contract, ROOTS};
 use crate::oauth::TRADE;
 use crate::oauth::grants::Grant;
@@ -65,7 +66,7 @@ pub(crate) fn answer(
         "resources/templates/list" => Ok(json!({"resourceTemplates": [
             {"uriTemplate": "crosstrade://quote/{instrument}", "name": "quote", "title": "A quote", "mimeType": "application/json"},
         ]})),
-        "resources/read" => read(service, grant, text_of(&params["uri"])),
+        "resources/read" => read(service, grant, text_of(at(params, &["uri"]))),
         "prompts/list" => Ok(prompts()),
         "prompts/get" => prompt(params),
         "completion/complete" => Ok(complete(params)),
@@ -74,7 +75,7 @@ pub(crate) fn answer(
 }
 
 fn list_tools(service: &Service, grant: &Grant, params: &Value) -> Result<Value, RpcError> {
-    let start = match params["cursor"].as_str() {
+    let start = match at(params, &["cursor"]).as_str() {
         None => 0,
         Some(text) => text
             .strip_prefix("tools-")
@@ -156,10 +157,10 @@ fn prompts() -> Value {
 
 fn prompt(params: &Value) -> Result<Value, RpcError> {
     let argument = |name: &str| {
-        let text = params["arguments"][name].as_str();
+        let text = at(params, &["arguments", name]).as_str();
         text.ok_or_else(|| RpcError::new(-32602, format!("Invalid params: {name} is missing")))
     };
-    let text = match text_of(&params["name"]) {
+    let text = match text_of(at(params, &["name"])) {
         "pre-trade-check" => format!(
             "Check account {} before a trade in {}: positions, working orders, room to the loss limit.",
             argument("account")?,
@@ -179,9 +180,9 @@ fn prompt(params: &Value) -> Result<Value, RpcError> {
 }
 
 fn complete(params: &Value) -> Value {
-    let argument = &params["argument"];
-    let typed = text_of(&argument["value"]).to_ascii_uppercase();
-    let values: Vec<&str> = if text_of(&argument["name"]) == "instrument" {
+    let argument = at(params, &["argument"]);
+    let typed = text_of(at(argument, &["value"])).to_ascii_uppercase();
+    let values: Vec<&str> = if text_of(at(argument, &["name"])) == "instrument" {
         ROOTS
             .iter()
             .map(|r| r.symbol)

@@ -11,6 +11,7 @@ use super::endpoint::text_of;
 use super::envelope::{Envelope, RpcError, result_message};
 use super::outlet::Outlet;
 use super::{call, features};
+use crate::look::at;
 use crate::oauth::grants::Grant;
 use crate::service::Service;
 
@@ -109,7 +110,7 @@ fn simple(context: &Context, name: &str, params: &Value) -> Result<Value, RpcErr
 }
 
 fn set_level(context: &Context, params: &Value) -> Result<Value, RpcError> {
-    let level = text_of(&params["level"]);
+    let level = text_of(at(params, &["level"]));
     if !LEVELS.contains(&level) {
         return Err(RpcError::new(
             -32602,
@@ -125,7 +126,7 @@ fn set_level(context: &Context, params: &Value) -> Result<Value, RpcError> {
 }
 
 fn subscribe(context: &Context, params: &Value, on: bool) -> Result<Value, RpcError> {
-    let uri = text_of(&params["uri"]);
+    let uri = text_of(at(params, &["uri"]));
     if !features::is_resource(uri) {
         return Err(RpcError {
             data: Some(json!({"uri": uri})),

@@ -15,6 +15,7 @@ use super::envelope::{Envelope, RpcError, Shape, notification, result_message};
 use super::method::{Context, Outcome};
 use super::outlet::{self, Outlet};
 use super::{LEGACY, MODERN, call, features};
+use crate::look::at;
 use crate::oauth::grants::Grant;
 use crate::options::{Answers, Era};
 use crate::service::Service;
@@ -31,12 +32,12 @@ const UNSUPPORTED_VERSION: i32 = -32022;
 /// Whether a request speaks the stateless revision.
 pub(crate) fn is_meant(headers: &HeaderMap, envelope: &Envelope) -> bool {
     is_modern(header_text(headers, "mcp-protocol-version"))
-        || !envelope.params()["_meta"][VERSION_KEY].is_null()
+        || !at(&envelope.params(), &["_meta", VERSION_KEY]).is_null()
 }
 
 /// The answer of a purely stateless server to a legacy request.
 pub(crate) fn unsupported(envelope: &Envelope) -> Response {
-    let asked = envelope.params()["protocolVersion"].clone();
+    let asked = at(&envelope.params(), &["protocolVersion"]).clone();
     let error = RpcError {
         data: Some(json!({"supported": [MODERN], "requested": asked})),
         ..RpcError::new(UNSUPPORTED_VERSION, "Unsupported protocol version")
@@ -88,8 +89,8 @@ fn check(
     envelope: &Envelope,
     params: &Value,
 ) -> Result<(), RpcError> {
-    let meta = &params["_meta"];
-    let Some(version) = meta[VERSION_KEY].as_str() else {
+    let meta = at(params, &["_meta"]);
+    let Some(version) = at(meta, &[VERSION_KEY]).as_str() else {
         return Err(RpcError::new(
             -32602,
             format!("Invalid params: _meta lacks {VERSION_KEY}"),
@@ -107,7 +108,7 @@ fn check(
         });
     }
     for key in [INFO_KEY, CAPABILITIES_KEY] {
-        if !meta[key].is_object() {
+        if !at(meta, &[key]).is_object() {
             return Err(RpcError::new(
                 -32602,
                 format!("Invalid params: _meta lacks {key}"),
@@ -116,8 +117,8 @@ fn check(
     }
     let method = envelope.method.as_deref().unwrap_or_default();
     let name = match method {
-        "tools/call" | "prompts/get" => Some(text_of(&params["name"])),
-        "resources/read" => Some(text_of(&params["uri"])),
+        "tools/call" | "prompts/get" => Some(text_of(at(params, &["name"]))),
+        "resources/read" => Some(text_of(at(params, &["uri"]))),
         _ => None,
     };
     let wanted = [
@@ -230,7 +231,7 @@ fn mark_complete(message: &str) -> String {
 fn listen(context: &Context, envelope: &Envelope, params: &Value) -> Response {
     let (sender, receiver) = mpsc::channel(64);
     let id: Value = serde_json::from_str(envelope.id_text()).unwrap_or(Value::Null);
-    let wanted = params["notifications"].clone();
+    let wanted = at(params, &["notifications"]).clone();
     let tag = json!({SUBSCRIPTION_KEY: id});
     let acknowledged = notification(
         "notifications/subscriptions/acknowledged",
@@ -256,7 +257,7 @@ pub(crate) struct Listener {
 impl Listener {
     /// Tells of a changed list, if that was asked for.
     pub(crate) fn tools_changed(&self) -> bool {
-        self.wanted["toolsListChanged"] == json!(true)
+        at(&self.wanted, &["toolsListChanged"]).as_bool() == Some(true)
             && self
                 .sender
                 .try_send(notification(

@@ -71,7 +71,9 @@ fn event(id: Option<String>, text: &str) -> String {
     if text.is_empty() {
         return format!("{id}data: \n\n");
     }
-    let data: String = text.split('\n').map(|line| format!("data: {line}\n")).collect();
+    let data = text
+        .split('\n')
+        .fold(String::new(), |all, line| all + "data: " + line + "\n");
     format!("event: message\n{id}{data}\n")
 }
 

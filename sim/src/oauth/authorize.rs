@@ -87,7 +87,7 @@ fn check(
         scope: scope.to_owned(),
         challenge: value("code_challenge").to_owned(),
         resource,
-        asked_ms: clock::now_ms(),
+        since_ms: clock::now_ms(),
     })
 }
 
@@ -106,7 +106,8 @@ pub(crate) struct Decision {
     request: String,
     user: String,
     scope: String,
-    decision: String,
+    #[serde(rename = "decision")]
+    answer: String,
 }
 
 /// `POST /v1/oauth/mcp/authorize`
@@ -117,7 +118,7 @@ pub(crate) async fn decide(State(service): State<Arc<Service>>, Form(form): Form
         );
     };
     let known = USERS.contains(&form.user.as_str()) && matches!(form.scope.as_str(), READ | TRADE);
-    if form.decision == "allow" && known {
+    if form.answer == "allow" && known {
         allowed(&service, asked, &form.user, &form.scope)
     } else {
         denied(&service, &asked)

@@ -26,7 +26,7 @@ pub(crate) struct Asked {
     pub(crate) scope: String,
     pub(crate) challenge: String,
     pub(crate) resource: String,
-    pub(crate) asked_ms: u64,
+    pub(crate) since_ms: u64,
 }
 
 /// An authorization code: used once, for two minutes.
@@ -104,7 +104,7 @@ pub(crate) struct Grants {
     registered_ms: Vec<u64>,
     asked: HashMap<String, Asked>,
     codes: HashMap<String, Code>,
-    grants: Vec<Grant>,
+    list: Vec<Grant>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
     pub(crate) counts: Counts,
@@ -163,7 +163,7 @@ impl Grants {
     /// Keeps an authorization request until the person has decided; the answer names it.
     pub(crate) fn ask(&mut self, asked: Asked, now: u64) -> Result<String, OauthError> {
         self.asked
-            .retain(|_, a| now.saturating_sub(a.asked_ms) < CONSENT_LIFE_MS);
+            .retain(|_, a| now.saturating_sub(a.since_ms) < CONSENT_LIFE_MS);
         if self.asked.len() >= 1000 {
             return Err(OauthError::server("too many sign-ins are open"));
         }
@@ -250,12 +250,12 @@ impl Grants {
     }
 
     fn add_grant(&mut self, code: &Code, now: u64) -> u64 {
-        let id = self.grants.last().map_or(1, |g| g.id + 1);
+        let id = self.list.last().map_or(1, |g| g.id + 1);
         let name = self
             .clients
             .get(&code.asked.client_id)
             .map_or_else(String::new, |c| c.name.clone());
-        self.grants.push(Grant {
+        self.list.push(Grant {
             id,
             client_id: code.asked.client_id.clone(),
             client_name: name,
@@ -296,7 +296,7 @@ impl Grants {
         let Some(stored) = self.refresh.get(token).cloned() else {
             return Err(OauthError::bad("invalid_grant", "the refresh token is unknown"));
         };
-        let Some(grant) = self.grants.iter().find(|g| g.id == stored.grant).cloned() else {
+        let Some(grant) = self.list.iter().find(|g| g.id == stored.grant).cloned() else {
             return Err(OauthError::bad("invalid_grant", "the grant is gone"));
         };
         if grant.client_id != client_id {
@@ -341,7 +341,7 @@ impl Grants {
         if access.expires_ms <= now {
             return None;
         }
-        let grant = self.grants.iter_mut().find(|g| g.id == access.grant)?;
+        let grant = self.list.iter_mut().find(|g| g.id == access.grant)?;
         if grant.revoked {
             return None;
         }
@@ -357,7 +357,7 @@ impl Grants {
             .map(|r| r.grant)
             .or_else(|| self.access.get(token).map(|a| a.grant));
         let owned = grant.filter(|id| {
-            let owner = self.grants.iter().find(|g| g.id == *id);
+            let owner = self.list.iter().find(|g| g.id == *id);
             owner.is_some_and(|g| client_id.is_none_or(|c| c == g.client_id))
         });
         if let Some(id) = owned {
@@ -374,7 +374,7 @@ impl Grants {
     }
 
     fn revoke_where(&mut self, which: impl Fn(&Grant) -> bool) -> usize {
-        let hit = self.grants.iter_mut().filter(|g| !g.revoked && which(g));
+        let hit = self.list.iter_mut().filter(|g| !g.revoked && which(g));
         hit.map(|g| g.revoked = true).count()
     }
 
@@ -386,7 +386,7 @@ impl Grants {
     pub(crate) fn expire(&mut self, scope: Option<&str>, now: u64) -> usize {
         let mut count = 0;
         for access in self.access.values_mut().filter(|a| a.expires_ms > now) {
-            let grant = self.grants.iter().find(|g| g.id == access.grant);
+            let grant = self.list.iter().find(|g| g.id == access.grant);
             if grant.is_some_and(|g| scope.is_none_or(|s| s == g.scope)) {
                 access.expires_ms = now;
                 count += 1;
@@ -397,7 +397,7 @@ impl Grants {
 
     /// All grants, revoked ones too.
     pub(crate) fn all(&self) -> &[Grant] {
-        &self.grants
+        &self.list
     }
 }
 
@@ -437,7 +437,7 @@ mod tests {
             scope: scope.into(),
             challenge: secret::challenge(VERIFIER),
             resource: "r".into(),
-            asked_ms: 0,
+            since_ms: 0,
         };
         let code = grants.code(asked, "trader-a", scope, 0).unwrap();
         let exchange = Exchange {

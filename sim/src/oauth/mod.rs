@@ -1,5 +1,5 @@
 //! The authorization server and the metadata of the protected resource: RFC 9728, 8414, 7591, 6749 with PKCE,
-//! 8707, 9207 and 7009, at the paths that CrossTrade documents.
+//! 8707, 9207 and 7009, at the paths that `CrossTrade` documents.
 //!
 //! Owns: registrations, consents, grants and tokens. Refuses to know: what a token is used for.
 
@@ -17,5 +17,5 @@ pub(crate) const READ: &str = "mcp:read";
 /// Reading and trading.
 pub(crate) const TRADE: &str = "mcp:trade";
 
-/// The CrossTrade users that exist.
+/// The `CrossTrade` users that exist.
 pub(crate) const USERS: [&str; 2] = ["trader-a", "trader-b"];

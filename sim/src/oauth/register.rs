@@ -120,7 +120,6 @@ fn check_redirect(uri: &str, web: bool) -> Result<(), OauthError> {
         return refuse("a fragment is not allowed");
     }
     match url.scheme() {
-        "https" => Ok(()),
         "http" if web => refuse("a web client needs https"),
         "http" if is_loopback(&url) => Ok(()),
         "http" => refuse("plain http is for the loopback only"),

@@ -121,14 +121,14 @@ fn watermarks(state: &State, account: &Account) -> Value {
     json!({
         "account": account.name,
         "session": "current",
-        "high_watermark": money(account.marks.high_cents),
-        "low_watermark": money(account.marks.low_cents),
+        "high_watermark": money(account.marks.high),
+        "low_watermark": money(account.marks.low),
         "current_balance": money(net),
         "starting_balance": money(account.start_cents),
         "watermarks": {
-            "pnlhigh": money(account.marks.profit_high_cents),
-            "netliqhigh": money(account.marks.high_cents),
-            "unrealhigh": money(account.marks.open_high_cents),
+            "pnlhigh": money(account.marks.profit_high),
+            "netliqhigh": money(account.marks.high),
+            "unrealhigh": money(account.marks.open_high),
         },
         "stats": {
             "pnl": money(account.realized_cents),

@@ -9,7 +9,7 @@ use crate::market::instrument::Contract;
 use crate::market::order::Side;
 use crate::options::Vocabulary;
 
-/// Checked arguments under their snake_case names.
+/// Checked arguments under their `snake_case` names.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
     map: Map<String, Value>,
@@ -211,8 +211,8 @@ mod tests {
     use super::*;
     use crate::tools::catalogue::find;
 
-    fn read(vocabulary: Vocabulary, arguments: Value) -> Result<Args, Refusal> {
-        Args::read(find("PlaceOrder").unwrap(), vocabulary, None, &arguments)
+    fn read(vocabulary: Vocabulary, arguments: &Value) -> Result<Args, Refusal> {
+        Args::read(find("PlaceOrder").unwrap(), vocabulary, None, arguments)
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         let snake = json!({"account":"Sim101","instrument":"ES","side":"Buy","type":"Limit","quantity":1,"limit_price":6000.25});
         let camel = json!({"account":"Sim101","instrument":"ES","action":"BUY","orderType":"LIMIT","quantity":1,"limitPrice":6000.25});
         for (vocabulary, arguments) in [(Vocabulary::Snake, snake), (Vocabulary::Camel, camel)] {
-            let args = read(vocabulary, arguments).unwrap();
+            let args = read(vocabulary, &arguments).unwrap();
             assert_eq!(args.side("side").unwrap(), Side::Buy);
             assert_eq!(args.number("limit_price"), Some(6000.25));
         }
@@ -239,9 +239,9 @@ mod tests {
         ] {
             let mut arguments = base.clone();
             arguments[name] = value;
-            assert!(read(Vocabulary::Snake, arguments).is_err(), "{name}");
+            assert!(read(Vocabulary::Snake, &arguments).is_err(), "{name}");
         }
-        assert!(read(Vocabulary::Snake, json!({})).is_err());
-        assert!(read(Vocabulary::Snake, base).is_ok());
+        assert!(read(Vocabulary::Snake, &json!({})).is_err());
+        assert!(read(Vocabulary::Snake, &base).is_ok());
     }
 }

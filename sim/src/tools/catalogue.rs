@@ -14,9 +14,9 @@ pub(crate) enum Scope {
 /// Who answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backing {
-    /// NinjaTrader through the add-on: 408 when it is not connected.
+    /// `NinjaTrader` through the add-on: 408 when it is not connected.
     Addon,
-    /// CrossTrade's cloud.
+    /// `CrossTrade`'s cloud.
     Cloud,
 }
 
@@ -75,7 +75,7 @@ impl Argument {
         })
     }
 
-    /// The name inside the simulator: always snake_case.
+    /// The name inside the simulator: always `snake_case`.
     pub(crate) fn canonical(&self) -> String {
         snake(self.first)
     }
@@ -127,7 +127,7 @@ impl Tool {
         if let (false, Some(members)) = (required.is_empty(), schema.as_object_mut()) {
             members.insert("required".into(), json!(required));
         }
-        let read = self.scope == Scope::Read;
+        let read = self.scope == Read;
         json!({
             "name": self.name,
             "title": title(self.name),
@@ -615,7 +615,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eighty_one_tools_forty_eight_of_them_read() {
+    fn eighty_one_tools_and_thirty_six_of_them_trade() {
         let mut names: Vec<_> = TOOLS.iter().map(|t| t.name).collect();
         names.sort_unstable();
         names.dedup();

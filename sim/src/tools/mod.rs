@@ -33,7 +33,7 @@ pub(crate) struct Caller {
     pub(crate) reach: Reach,
 }
 
-/// Runs one tool. Results have snake_case keys here; see [`respell`].
+/// Runs one tool. Results have `snake_case` keys here; see [`respell`].
 pub(crate) fn run(state: &mut State, caller: &Caller, name: &str, args: &Args) -> Result<Value, Refusal> {
     state.market.advance(caller.now);
     let found = accounts::run(state, caller, name, args)

@@ -1,4 +1,4 @@
-//! NinjaTrader and CrossTrade beside the market: what the tools on strategies, scripts, jobs, charts and alerts
+//! `NinjaTrader` and `CrossTrade` beside the market: what the tools on strategies, scripts, jobs, charts and alerts
 //! work on, and the two logs.
 
 use std::collections::BTreeMap;
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Caller;
 use super::jobs::Job;
+use crate::look::at;
 use crate::market::Refusal;
 use crate::market::instrument::Contract;
 use crate::service::State;
@@ -70,6 +71,8 @@ pub(crate) struct Platform {
     pub(crate) charts: BTreeMap<String, Vec<String>>,
     pub(crate) drawings: Vec<(String, Drawing)>,
     pub(crate) alerts: Vec<(String, Value)>,
+    /// When this platform began.
+    pub(crate) started_ms: u64,
     serial: u64,
 }
 
@@ -81,7 +84,10 @@ const SAMPLE: &str =
 
 impl Platform {
     pub(crate) fn new(now: u64) -> Self {
-        let mut platform = Self::default();
+        let mut platform = Self {
+            started_ms: now,
+            ..Self::default()
+        };
         for user in crate::oauth::USERS {
             let script = Script {
                 kind: "strategy".into(),
@@ -107,7 +113,7 @@ impl Platform {
         format!("{prefix}-{:05}", self.serial)
     }
 
-    /// The next trade-unrelated number for a list of this length is refused over the bound.
+    /// Refuses one more entry in a list that has reached its bound.
     pub(crate) fn room(length: usize) -> Result<(), Refusal> {
         if length < MAX_ENTRIES {
             return Ok(());
@@ -128,7 +134,7 @@ pub(crate) fn after(state: &mut State, caller: &Caller, name: &str, result: &Res
     let account = result
         .as_ref()
         .ok()
-        .and_then(|v| v["account"].as_str())
+        .and_then(|v| at(v, &["account"]).as_str())
         .map(ToOwned::to_owned);
     let log = &mut state.platform.log;
     if log.len() >= MAX_ENTRIES {

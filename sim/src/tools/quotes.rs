@@ -13,7 +13,7 @@ use crate::service::State;
 type Outcome = Result<Value, Refusal>;
 
 /// Runs a tool of this file; `None` where it is another's.
-pub(crate) fn run(state: &mut State, caller: &Caller, name: &str, args: &Args) -> Option<Outcome> {
+pub(crate) fn run(state: &State, caller: &Caller, name: &str, args: &Args) -> Option<Outcome> {
     let view: fn(Contract, Quote, &Caller, &Args) -> Outcome = match name {
         "GetQuote" => |contract, quote, _, _| Ok(quote_of(contract, quote)),
         "MarketInfo" => |contract, _, _, _| Ok(info(contract)),

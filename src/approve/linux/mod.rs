@@ -18,6 +18,7 @@ use crate::system::{Env, mono_ms};
 use guard::Guard;
 use popup::{Event, Popup};
 use server::{Content, Server};
+use session::Lock;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -52,8 +53,8 @@ pub(super) async fn ask(
     screen: &Screen,
     page: Option<&Notify>,
 ) -> Answer {
-    let server = match usable(shared).await {
-        Ok(server) => server,
+    let (server, lock) = match usable(shared).await {
+        Ok(usable) => usable,
         Err(why) => return Answer::Nobody(why),
     };
     let decides = page.is_none() && ask.by_click();
@@ -75,7 +76,7 @@ pub(super) async fn ask(
         let again = match event {
             Event::Denied => return Answer::Denied { via: VIA },
             Event::Halted => return Answer::Halted { via: VIA },
-            Event::Approved => match cleared(shared, &popup).await {
+            Event::Approved => match cleared(&lock, &popup).await {
                 Ok(true) => return Answer::Approved { via: VIA },
                 Ok(false) => popup.show(&card, screen, false).await,
                 Err(why) => return Answer::Tampered(why),
@@ -113,22 +114,23 @@ pub(super) async fn ask(
 }
 
 /// The server, if a card may be shown on it now. Closes what a dead process left there.
-async fn usable(shared: &Shared) -> Result<Server, String> {
+async fn usable(shared: &Shared) -> Result<(Server, Lock), String> {
     let server = Server::find(&shared.world.env).await?;
     server.can_ask().await?;
     left::close_orphan(shared, &server).await;
-    match session::locked(&server.bus, &shared.world.env).await {
+    let lock = Lock::open(&server.bus, &shared.world.env).await;
+    match lock.locked().await {
         Some(why) => Err(why.to_owned()),
-        None => Ok(server),
+        None => Ok((server, lock)),
     }
 }
 
 /// Whether a pressed Approve counts: `false` when it came too soon.
-async fn cleared(shared: &Shared, popup: &Popup<'_>) -> Result<bool, String> {
+async fn cleared(lock: &Lock, popup: &Popup<'_>) -> Result<bool, String> {
     if mono_ms().saturating_sub(popup.shown_at()) < DWELL_MS {
         return Ok(false);
     }
-    match session::locked(popup.bus(), &shared.world.env).await {
+    match lock.locked().await {
         Some(why) => Err(format!("an approval came while {why}")),
         None => Ok(true),
     }
@@ -144,7 +146,10 @@ async fn newer(updates: &mut watch::Receiver<Card>) -> Card {
 
 /// Who says that the screen is locked; `None` where nobody says so.
 pub(super) async fn locked(env: &Env) -> Option<&'static str> {
-    session::locked(&bus::session(env).await.ok()?, env).await
+    Lock::open(&bus::session(env).await.ok()?, env)
+        .await
+        .locked()
+        .await
 }
 
 /// Tells the person something; whether it was shown.

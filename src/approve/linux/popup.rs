@@ -12,7 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 use zbus::message::Type;
 use zbus::names::MemberName;
-use zbus::{Connection, MatchRule, Message, MessageStream};
+use zbus::{MatchRule, Message, MessageStream};
 
 /// How long the monitor may lag behind the signal itself.
 const ECHO_LIMIT: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ struct Keys {
     deny: String,
     stop: String,
     page: String,
-    /// A new one for each text shown: a press of an older text approves nothing.
+    /// A new one for each deed shown.
     approve: String,
 }
 
@@ -58,10 +58,8 @@ pub(super) struct Popup<'a> {
     /// 0 while nothing is on the screen.
     id: u32,
     shown_at: u64,
-    /// Summary and body as last shown.
-    last: Option<lines::Popup>,
-    /// The parts of the card that must not change under the mouse.
-    core: Option<(String, String, String, Vec<String>)>,
+    /// The card as last shown.
+    last: Option<Card>,
     echo: Option<String>,
 }
 
@@ -95,13 +93,8 @@ impl<'a> Popup<'a> {
             id: 0,
             shown_at: 0,
             last: None,
-            core: None,
             echo: None,
         })
-    }
-
-    pub(super) fn bus(&self) -> &Connection {
-        &self.server.bus
     }
 
     pub(super) fn shown_at(&self) -> u64 {
@@ -114,13 +107,25 @@ impl<'a> Popup<'a> {
 
     /// Puts the card on the screen: in place of the text that stands there, or as a new popup.
     pub(super) async fn show(&mut self, card: &Card, screen: &Screen, in_place: bool) -> Result<(), String> {
+        if in_place
+            && self
+                .last
+                .as_ref()
+                .is_some_and(|last| lines::same_but_age(last, card))
+        {
+            return Ok(());
+        }
         let hint = (!self.decides)
             .then_some("Approve it on the page in your browser. You did not ask for this? Deny.");
         let text = lines::popup(card, &screen.until_text(), hint);
-        if in_place && self.last.as_ref() == Some(&text) {
-            return Ok(());
+        // A press of a button under another deed approves nothing.
+        let same_deed = self
+            .last
+            .as_ref()
+            .is_some_and(|last| lines::same_deed(last, card));
+        if !same_deed {
+            self.keys.approve = random()?;
         }
-        self.keys.approve = random()?;
         if !in_place && self.id != 0 {
             self.server.close(self.id).await;
             self.id = 0;
@@ -133,19 +138,13 @@ impl<'a> Popup<'a> {
             stays: true,
         };
         let id = self.server.show(&content, self.id).await?;
-        let core = (
-            card.badge.clone(),
-            card.account.clone(),
-            card.headline.clone(),
-            card.warnings.clone(),
-        );
-        if id != self.id || self.core.as_ref() != Some(&core) {
-            self.shown_at = mono_ms();
-        }
         if id != self.id {
             left::remember(self.shared, Live::new(&self.server, id)).await;
         }
-        (self.id, self.core, self.last) = (id, Some(core), Some(text));
+        if id != self.id || !same_deed {
+            self.shown_at = mono_ms();
+        }
+        (self.id, self.last) = (id, Some(card.clone()));
         screen.mark();
         Ok(())
     }

@@ -48,9 +48,12 @@ impl Server {
             path: PATH,
             interface: NAME,
         };
+        let silent = |why: String| format!("the notification server does not answer ({why})");
         let (name, _vendor, version, _spec): (String, String, String, String) =
-            call(&bus, at, "GetServerInformation", &()).await?;
-        let capabilities: Vec<String> = call(&bus, at, "GetCapabilities", &()).await?;
+            call(&bus, at, "GetServerInformation", &())
+                .await
+                .map_err(silent)?;
+        let capabilities: Vec<String> = call(&bus, at, "GetCapabilities", &()).await.map_err(silent)?;
         let has = |what: &str| capabilities.iter().any(|c| c == what);
         Ok(Self {
             buttons: has("actions"),

@@ -14,10 +14,26 @@ const SAVERS: [(&str, &str); 5] = [
     ("org.xfce.ScreenSaver", "/org/xfce/ScreenSaver"),
 ];
 
-/// Who says that the screen is locked; `None` where nobody says so.
-pub(super) async fn locked(session: &Connection, env: &Env) -> Option<&'static str> {
-    let (by_saver, by_logind) = tokio::join!(covered(session), hinted(env));
-    by_saver.or(by_logind)
+/// Whom to ask whether the screen is locked; connected once, so that asking at the approval costs a moment only.
+#[derive(Debug)]
+pub(super) struct Lock {
+    session: Connection,
+    system: Option<Connection>,
+}
+
+impl Lock {
+    pub(super) async fn open(session: &Connection, env: &Env) -> Self {
+        Self {
+            session: session.clone(),
+            system: bus::system(env).await.ok(),
+        }
+    }
+
+    /// Who says that the screen is locked; `None` where nobody says so.
+    pub(super) async fn locked(&self) -> Option<&'static str> {
+        let (by_saver, by_logind) = tokio::join!(covered(&self.session), hinted(self.system.as_ref()));
+        by_saver.or(by_logind)
+    }
 }
 
 async fn covered(session: &Connection) -> Option<&'static str> {
@@ -42,10 +58,10 @@ async fn covered(session: &Connection) -> Option<&'static str> {
 }
 
 /// logind's `LockedHint` of the caller's session, or of the user's graphical one.
-async fn hinted(env: &Env) -> Option<&'static str> {
-    let system = bus::system(env).await.ok()?;
+async fn hinted(system: Option<&Connection>) -> Option<&'static str> {
+    let system = system?;
     // Asked first, so that logind is never started for this.
-    let runs: bool = call(&system, Target::BUS, "NameHasOwner", &"org.freedesktop.login1")
+    let runs: bool = call(system, Target::BUS, "NameHasOwner", &"org.freedesktop.login1")
         .await
         .ok()?;
     if !runs {
@@ -57,7 +73,7 @@ async fn hinted(env: &Env) -> Option<&'static str> {
         interface: "org.freedesktop.DBus.Properties",
     };
     let hint: OwnedValue = call(
-        &system,
+        system,
         at,
         "Get",
         &("org.freedesktop.login1.Session", "LockedHint"),

@@ -43,6 +43,7 @@
     show("stop-row", false);
     show("acts", false);
     at("bar").style.width = "0";
+    scrollTo(0, 0);
     document.title = text + " · Countersign";
   };
 
@@ -73,8 +74,8 @@
   const render = (view) => {
     kind = view.kind;
     core = view.core;
-    document.title = (view.kind === "card" ? "Approve? " + view.badge + " · " : "") + view.headline + " · Countersign";
-    main.className = [view.badge === "SIM" ? "sim" : view.kind === "card" ? "live" : "", view.side.toLowerCase()].join(" ");
+    document.title = (view.kind === "card" ? "Approve? " + (view.badge ? view.badge + " · " : "") : "") + view.headline + " · Countersign";
+    main.className = [view.badge === "SIM" ? "sim" : view.badge ? "live" : "", view.side.toLowerCase()].join(" ");
     at("badge").textContent = view.badge;
     at("account").textContent = view.account;
     headline(view);

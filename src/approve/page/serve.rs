@@ -1,6 +1,6 @@
 //! The server of the page: which requests it hears at all, and what each may do. Loopback only, a few seconds or minutes.
 
-use super::{Counter, Outcome};
+use super::counter::{Counter, Outcome};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;

@@ -59,7 +59,11 @@ impl View {
             kind: "card",
             core,
             badge: ascii(&card.badge),
-            account: ascii(&card.account),
+            account: if card.account == "-" {
+                String::new()
+            } else {
+                ascii(&card.account)
+            },
             side: ascii(&card.side),
             headline: ascii(&card.headline),
             sub: "Held until you answer. Nothing was sent yet.".to_owned(),
@@ -104,25 +108,5 @@ impl View {
             ticket: String::new(),
             digest: String::new(),
         }
-    }
-
-    /// Whether a person who saw the other one saw what this one would do. Facts that move by themselves do not count:
-    /// the gate judges them again.
-    pub(super) fn same_deed(&self, other: &Self) -> bool {
-        (
-            &self.badge,
-            &self.account,
-            &self.headline,
-            &self.warnings,
-            &self.free,
-            &self.approve,
-        ) == (
-            &other.badge,
-            &other.account,
-            &other.headline,
-            &other.warnings,
-            &other.free,
-            &other.approve,
-        )
     }
 }

@@ -4,16 +4,14 @@
 //! stdout must be terminals; that alone proves nothing about who sits there, so in tier pin the PIN is asked as well.
 //! Takes no turn: the person came here by themselves.
 
-#[cfg(unix)]
 mod keys;
 mod paper;
 
 use super::desk::Screen;
-use super::{Answer, Ask, DWELL_MS, Verify};
+use super::{Answer, Ask, DWELL_MS, Verify, text};
 use crate::gate::Tier;
 use crate::gate::card::Card;
 use crate::system::mono_ms;
-#[cfg(unix)]
 use keys::{Key, Keys};
 use paper::Paper;
 use secrecy::SecretString;
@@ -23,12 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 const VIA: &str = "terminal";
 /// Facts that moved are printed again no more often than this.
-const REPRINT_MS: u64 = 5000;
+const REPRINT_MS: u64 = 8000;
 /// The longest word or PIN.
 const TYPED_MAX: usize = 256;
-
-#[cfg(not(unix))]
-const NOT_BUILT: &str = "asking in a terminal is not built for this system yet; use the page";
 
 /// How typing ended early.
 enum Cut {
@@ -39,7 +34,6 @@ enum Cut {
 }
 
 /// Shows the card and reads the decision, as [`super::Desk::ask`] does on the desktop.
-#[cfg(unix)]
 pub async fn ask(
     ask: Ask,
     updates: watch::Receiver<Card>,
@@ -81,22 +75,10 @@ pub async fn ask(
     answer
 }
 
-/// Shows the card and reads the decision.
-#[cfg(not(unix))]
-pub async fn ask(
-    _ask: Ask,
-    _updates: watch::Receiver<Card>,
-    _stop: CancellationToken,
-    _shown: oneshot::Sender<()>,
-) -> Answer {
-    Answer::Nobody(NOT_BUILT.to_owned())
-}
-
 /// Reads a PIN without showing it (`presence set`, `resume`); `None` when the person left.
 ///
 /// # Errors
 /// A sentence: stdin or stdout is no terminal.
-#[cfg(unix)]
 pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
     let keys = Keys::open()?;
     let mut talk = Talk {
@@ -108,7 +90,7 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
         seen_ms: 0,
         printed_ms: 0,
     };
-    talk.paper.put(&format!("{}: ", super::text::ascii(question)));
+    talk.paper.put(&format!("{}: ", text::ascii(question)));
     Ok(talk
         .typed(false)
         .await
@@ -116,17 +98,7 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
         .map(|typed| SecretString::from(typed.as_str())))
 }
 
-/// Reads a PIN without showing it.
-///
-/// # Errors
-/// On this system: not built yet.
-#[cfg(not(unix))]
-pub async fn read_pin(_question: &str) -> Result<Option<SecretString>, String> {
-    Err(NOT_BUILT.to_owned())
-}
-
 /// One talk with the person.
-#[cfg(unix)]
 struct Talk {
     keys: Keys,
     paper: Paper,
@@ -138,7 +110,6 @@ struct Talk {
     printed_ms: u64,
 }
 
-#[cfg(unix)]
 impl Talk {
     async fn decide(&mut self, screen: &Screen) -> Answer {
         self.print(screen);
@@ -216,7 +187,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Prints a newer card. A changed free text is paged again.
+    /// Prints a newer card: all of it when the deed changed (free text is paged again), else only the facts that moved.
     async fn take_newer(&mut self, screen: &Screen) -> Result<(), Answer> {
         let Some(newer) = self
             .updates
@@ -225,11 +196,24 @@ impl Talk {
         else {
             return Ok(());
         };
-        let other_text = self
-            .card
+        let before = self.card.replace(newer.clone());
+        if before
             .as_ref()
-            .is_some_and(|card| card.free_text != newer.free_text);
-        self.card = Some(newer);
+            .is_some_and(|before| text::same_deed(before, &newer))
+        {
+            let known = before.map(|before| before.lines).unwrap_or_default();
+            self.paper.line("");
+            for line in newer
+                .lines
+                .iter()
+                .filter(|line| !known.contains(line) && line.label != "quote age")
+            {
+                self.paper.line(&format!("  {}", text::card_line(line)));
+            }
+            self.printed_ms = mono_ms();
+            return Ok(());
+        }
+        let other_text = before.is_some_and(|before| before.free_text != newer.free_text);
         self.paper.line("\n\nSomething changed. Read it again:");
         self.print(screen);
         if other_text {
@@ -239,8 +223,21 @@ impl Talk {
         }
     }
 
+    /// Whether the newest card would do something else than the printed one.
+    fn is_outdated(&self) -> bool {
+        let (Some(updates), Some(card)) = (&self.updates, &self.card) else {
+            return false;
+        };
+        !text::same_deed(card, &updates.borrow())
+    }
+
     /// Waits for an update that is worth printing: another deed at once, moved facts now and then.
-    async fn newer(updates: &mut Option<watch::Receiver<Card>>, shown: Option<&Card>, printed_ms: u64) {
+    async fn newer(
+        updates: &mut Option<watch::Receiver<Card>>,
+        shown: Option<&Card>,
+        quiet_until: u64,
+        typing: bool,
+    ) {
         let (Some(updates), Some(shown)) = (updates.as_mut(), shown) else {
             return std::future::pending().await;
         };
@@ -248,22 +245,9 @@ impl Talk {
             if updates.changed().await.is_err() {
                 return std::future::pending().await;
             }
-            let newer = updates.borrow().clone();
-            let same = (
-                &newer.headline,
-                &newer.account,
-                &newer.badge,
-                &newer.warnings,
-                &newer.free_text,
-            ) == (
-                &shown.headline,
-                &shown.account,
-                &shown.badge,
-                &shown.warnings,
-                &shown.free_text,
-            );
-            if !same || (newer != *shown && mono_ms().saturating_sub(printed_ms) >= REPRINT_MS) {
-                updates.mark_changed();
+            let newer = updates.borrow_and_update().clone();
+            let moved = !typing && mono_ms() >= quiet_until && !text::same_but_age(shown, &newer);
+            if moved || !text::same_deed(shown, &newer) {
                 return;
             }
         }
@@ -273,11 +257,14 @@ impl Talk {
     async fn typed(&mut self, echo: bool) -> Result<zeroize::Zeroizing<String>, Cut> {
         self.keys.flush();
         let mut typed = zeroize::Zeroizing::new(Vec::with_capacity(TYPED_MAX));
+        let quiet_until = self.printed_ms.saturating_add(REPRINT_MS);
         loop {
             let key = tokio::select! {
                 biased;
                 key = self.keys.next() => key,
-                () = Self::newer(&mut self.updates, self.card.as_ref(), self.printed_ms), if echo => return Err(Cut::Newer),
+                () = Self::newer(&mut self.updates, self.card.as_ref(), quiet_until, !typed.is_empty()), if echo => {
+                    return Err(Cut::Newer);
+                }
             };
             match key {
                 Key::Enter => break,
@@ -320,11 +307,15 @@ impl Talk {
         };
         self.paper.put("PIN (not shown): ");
         let pin = self.typed(false).await?;
+        if self.is_outdated() {
+            self.paper.line("It changed while you typed.");
+            return Ok(false);
+        }
         self.paper.line("Checking the PIN ...");
         match verify(SecretString::from(pin.as_str())).await {
             Ok(()) => Ok(true),
             Err(wrong) => {
-                self.paper.line(&super::text::ascii(&wrong.message));
+                self.paper.line(&text::ascii(&wrong.message));
                 tokio::time::sleep(Duration::from_millis(wrong.wait_ms)).await;
                 Ok(false)
             }

@@ -33,14 +33,10 @@ impl<W: Write> Paper<W> {
     /// The whole card but its free text.
     pub(super) fn card(&mut self, card: &Card, until: &str) {
         self.line("");
-        self.line(&format!(
-            "  {}",
-            text::ascii(&format!("{}  {}", card.badge, card.headline))
-        ));
-        self.line(&format!(
-            "  {}",
-            text::ascii(&format!("Account: {} ({})", card.account, card.badge))
-        ));
+        self.line(&format!("  {}", text::title(card)));
+        if let Some(account) = text::account(card) {
+            self.line(&format!("  {account}"));
+        }
         for warning in &card.warnings {
             self.line(&format!("  !! {}", text::ascii(warning)));
         }

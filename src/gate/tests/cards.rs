@@ -27,8 +27,8 @@ fn text(world: &World, tool: &str, arguments: &str) -> String {
     );
     let tail = text.find("  client:").unwrap();
     let buttons = text.rfind('[').unwrap();
-    let buttons = text[..buttons].rfind('[').unwrap();
-    format!("{}{}", &text[..tail], &text[buttons..])
+    let buttons = text.get(..buttons).unwrap().rfind('[').unwrap();
+    format!("{}{}", text.get(..tail).unwrap(), text.get(buttons..).unwrap())
 }
 
 const SNAKE: &str = r#"{"account":"Sim101","instrument":"MES 12-26","side":"Sell","type":"Limit","quantity":2,"limit_price":6014.25,"tif":"Day"}"#;
@@ -334,4 +334,69 @@ fn changes_are_marked_and_lost_lines_named() {
     let mut same = before.clone();
     same.mark_changes(&before);
     assert_eq!(same, before);
+}
+
+/// The longest card there can be: every list over its bound, every argument given.
+#[test]
+fn no_card_leaves_a_line_out() {
+    let many = |entry: &dyn Fn(usize) -> String| (0..40).map(entry).collect::<Vec<_>>().join(",");
+    let positions = format!(
+        r#"{{"positions":[{}]}}"#,
+        many(&|n| format!(
+            r#"{{"account":"Sim101","instrument":"M{n} 12-26","marketPosition":"Long","quantity":1}}"#
+        ))
+    );
+    let orders = format!(
+        r#"{{"orders":[{}]}}"#,
+        many(&|n| format!(
+            r#"{{"order_id":"S{n}","account":"Sim101","instrument":"M{n} 12-26","side":"Sell","type":"Stop","quantity":1,"stop_price":1,"status":"Working"}}"#
+        ))
+    );
+    let world = World {
+        positions: Box::leak(positions.into_boxed_str()),
+        orders: Box::leak(orders.into_boxed_str()),
+        ..FLAT
+    };
+    let parameters = (0..8)
+        .map(|n| format!("\"P{n}\":{n}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    let parameters = format!("{{{parameters}}}");
+    for (tool, arguments) in [
+        (
+            "DeployStrategy",
+            format!(
+                r#"{{"strategy":"A","account":"Sim101","instrument":"MES","quantity":1,"parameters":{parameters}}}"#
+            ),
+        ),
+        (
+            "StartStrategy",
+            format!(
+                r#"{{"strategyClass":"A","account":"Sim101","instrument":"MES","mode":"chart","periodType":"Minute","period":1,"parameters":{parameters}}}"#
+            ),
+        ),
+        (
+            "RunStrategyBacktest",
+            format!(
+                r#"{{"strategy":"A","account":"Sim101","instrument":"MES","from":"a","to":"b","commission":"1","slippage_ticks":1,"bars_period":{parameters},"parameters":{parameters}}}"#
+            ),
+        ),
+        ("FlattenEverything", r#"{"account":"Sim101"}"#.to_owned()),
+        ("FlattenEverything", "{}".to_owned()),
+        ("FlatPlace", CAMEL.to_owned()),
+        ("Disconnect", r#"{"name":"x"}"#.to_owned()),
+    ] {
+        let call = held(tool, &arguments);
+        let card = shown(&call, &world.facts(&call));
+        let whole = !card
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("CANNOT SHOW"));
+        assert!(whole, "{}", card.text());
+        assert!(card.lines.len() <= 40, "{tool}: {}", card.lines.len());
+    }
+    // Forty positions each lose their stop: more warnings than fit is said, not hidden.
+    let call = held("CancelAllOrders", "{}");
+    let card = shown(&call, &world.facts(&call));
+    assert_eq!(card.warnings[0], "THIS CARD CANNOT SHOW EVERYTHING");
 }

@@ -88,6 +88,7 @@ impl World {
                     r#"{"session":"x","high_watermark":50200,"low_watermark":49900,"current_balance":50080}"#
                         .to_owned()
                 }
+                "ListDeployedStrategies" => r#"{"strategies":[{"deployment_id":"d-1","strategy":"MyCross","account":"Sim101","instrument":"MES 12-26","is_trading":true}]}"#.to_owned(),
                 "GetConnections" => {
                     r#"{"connections":[{"name":"Simulated Data Feed","status":"Connected"}]}"#.to_owned()
                 }

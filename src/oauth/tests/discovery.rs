@@ -224,3 +224,88 @@ async fn nobody_there_is_told_plainly() {
     let refused = grants.begin_login(request(GrantKind::Read)).await.unwrap_err();
     assert_eq!(refused, LoginError::Network("no connection".to_owned()));
 }
+
+#[tokio::test]
+async fn the_challenge_names_the_metadata_and_the_scope() {
+    let desk = Desk::new().await;
+    let prm = usual(&desk, PRM).await;
+    desk.fake.fix("/elsewhere/metadata", prm);
+    let gone = Fixed {
+        status: 404,
+        ..Fixed::default()
+    };
+    desk.fake.fix(PRM, gone);
+    let challenge = format!(
+        "Basic realm=\"a, b=\\\"c\\\"\", Bearer error=\"invalid_token\", scope=\"one two\", \
+         resource_metadata=\"{}/elsewhere/metadata\"",
+        desk.fake.base()
+    );
+    let wish = LoginRequest {
+        challenge: Some(challenge),
+        ..request(GrantKind::Plain)
+    };
+    let pending = desk.grants().begin_login(wish.clone()).await.unwrap();
+    assert!(pending.url.contains("scope=one+two"), "{}", pending.url);
+    assert_eq!(
+        desk.fake.count("/v1/api/mcp"),
+        0,
+        "the challenge was there already"
+    );
+    drop(pending);
+    for hostile in [
+        "https://evil.example/metadata",
+        "http://10.0.0.1/metadata",
+        "file:///etc/passwd",
+    ] {
+        let challenge = Some(format!("Bearer resource_metadata=\"{hostile}\""));
+        let refused = desk
+            .grants()
+            .begin_login(LoginRequest {
+                challenge,
+                ..wish.clone()
+            })
+            .await;
+        assert!(refused.is_err(), "{hostile}");
+    }
+}
+
+#[tokio::test]
+async fn a_step_up_asks_for_the_old_scopes_and_the_new_ones() {
+    let desk = Desk::new().await;
+    desk.fake.set(|state| {
+        let scopes = serde_json::json!(["a", "offline_access"]);
+        state.metadata.insert("scopes_supported".to_owned(), scopes);
+    });
+    let grants = desk.grants();
+    let first = LoginRequest {
+        challenge: Some("Bearer scope=\"a b\"".to_owned()),
+        ..request(GrantKind::Plain)
+    };
+    let new = finish(grants.begin_login(first).await.unwrap()).await.0.unwrap();
+    assert_eq!(new.scope(), Some("a b offline_access"));
+    new.keep().await.unwrap();
+    let more = LoginRequest {
+        challenge: Some("Bearer error=\"insufficient_scope\", scope=\"c\"".to_owned()),
+        ..request(GrantKind::Plain)
+    };
+    let pending = grants.begin_login(more).await.unwrap();
+    assert!(
+        pending.url.contains("scope=c+a+b+offline_access"),
+        "{}",
+        pending.url
+    );
+}
+
+#[tokio::test]
+async fn no_scope_known_means_no_scope_asked() {
+    let desk = Desk::new().await;
+    let base = desk.fake.base();
+    let bare = format!(r#"{{"resource":"{base}","authorization_servers":["{base}/oauth"]}}"#);
+    desk.fake.fix(PRM, Fixed::json(200, &bare));
+    let pending = desk
+        .grants()
+        .begin_login(request(GrantKind::Plain))
+        .await
+        .unwrap();
+    assert!(!pending.url.contains("scope"), "{}", pending.url);
+}

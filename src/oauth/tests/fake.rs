@@ -51,6 +51,10 @@ impl Fixed {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a way in which servers differ"
+)]
 pub(super) struct State {
     pub(super) base: String,
     pub(super) seen: Vec<Seen>,
@@ -269,7 +273,7 @@ impl State {
             "authorization_response_iss_parameter_supported": true,
         });
         let serde_json::Value::Object(mut document) = document else {
-            unreachable!()
+            panic!("an object")
         };
         for (key, value) in &self.metadata {
             if value.is_null() {

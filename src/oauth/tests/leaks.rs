@@ -4,7 +4,7 @@ use super::super::Which;
 use super::fake::Fixed;
 use super::*;
 use secrecy::SecretString;
-use std::io::Write;
+use std::fmt::Write as _;
 use tracing_subscriber::fmt::MakeWriter;
 
 const PIN: &str = "otter lamp seven brick planted";
@@ -12,7 +12,7 @@ const PIN: &str = "otter lamp seven brick planted";
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Log {
+impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -43,23 +43,25 @@ async fn nothing_planted_is_found_anywhere() {
     let mut told = String::new();
     let grants = desk.signed_in(GrantKind::Read).await;
     let pending = grants.begin_login(request(GrantKind::Trade)).await.unwrap();
-    told.push_str(&format!("{pending:?} {:?}", pending.paste_check()));
+    write!(told, "{pending:?} {:?}", pending.paste_check()).unwrap();
     let new = finish(pending).await.0.unwrap();
-    told.push_str(&format!("{new:?}"));
+    write!(told, "{new:?}").unwrap();
     new.keep().await.unwrap();
     let old = grants.bearer(GrantKind::Read).await.unwrap();
-    told.push_str(&format!(
+    write!(
+        told,
         "{grants:?} {old:?} {:?}",
         grants.renew(GrantKind::Read, &old).await
-    ));
-    told.push_str(&format!("{:?}", grants.overview().await));
+    )
+    .unwrap();
+    write!(told, "{:?}", grants.overview().await).unwrap();
     let pin = SecretString::from(PIN);
     grants
         .seal(&pin, super::super::SealedExtras::new())
         .await
         .unwrap();
     let unsealed = grants.unseal(&pin).await.unwrap();
-    told.push_str(&format!("{unsealed:?} {:?}", unsealed.bearer()));
+    write!(told, "{unsealed:?} {:?}", unsealed.bearer()).unwrap();
     // A server that repeats what it was sent.
     for body in [
         r#"{"error":"invalid_request","error_description":"bad token refresh-1-planted-secret"}"#,
@@ -68,15 +70,15 @@ async fn nothing_planted_is_found_anywhere() {
     ] {
         desk.fake.fix("/oauth/token", Fixed::json(400, body));
         let error = unsealed.renew(&unsealed.bearer()).await;
-        told.push_str(&format!("{error:?}"));
+        write!(told, "{error:?}").unwrap();
         if let Err(error) = error {
             told.push_str(&error.to_string());
         }
         let pending = grants.begin_login(request(GrantKind::Read)).await.unwrap();
         let error = finish(pending).await.0.unwrap_err();
-        told.push_str(&format!("{error:?} {error}"));
+        write!(told, "{error:?} {error}").unwrap();
     }
-    told.push_str(&format!("{:?}", grants.logout(Which::All).await));
+    write!(told, "{:?}", grants.logout(Which::All).await).unwrap();
     let exchanges: Vec<String> = desk.fake.get(|state| {
         let fields = state.seen.iter().flat_map(|seen| seen.fields.clone());
         fields

@@ -484,3 +484,18 @@ async fn a_client_id_of_the_persons_own_is_not_registered() {
     assert_eq!(desk.fake.last("/oauth/authorize").fields["scope"], "a b");
     assert_eq!(desk.fake.last("/oauth/token").fields["client_id"], "mine");
 }
+
+#[tokio::test]
+async fn a_grant_that_cannot_be_kept_is_given_back() {
+    let desk = Desk::new().await;
+    let grants = desk.signed_in(GrantKind::Read).await;
+    let old = grants.bearer(GrantKind::Read).await.unwrap();
+    let new = sign_in(&grants, GrantKind::Read).await.unwrap();
+    let token = token_of(new.bearer());
+    let full = desk.fill_disk();
+    let told = new.keep().await.unwrap_err();
+    assert!(matches!(told, TokenError::Store(_)), "{told}");
+    assert!(desk.fake.get(|state| state.revoked.contains(&token)));
+    drop(full);
+    assert!(desk.grants().bearer(GrantKind::Read).await.unwrap().same_as(&old));
+}

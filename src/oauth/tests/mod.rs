@@ -7,6 +7,7 @@ mod login;
 mod logout;
 mod refresh;
 mod seal;
+mod simulator;
 mod vault;
 
 use super::grants::Grants;
@@ -108,8 +109,29 @@ impl Desk {
         grants
     }
 
+    /// No new file can be made beside the vault until the returned value is dropped. Holds for the superuser too,
+    /// whom neither permissions nor reserved blocks stop.
+    fn fill_disk(&self) -> FullDisk {
+        let folder = self.vault().parent().unwrap().to_owned();
+        let names = (0..4000).map(|count| folder.join(format!(".vault.{}.{count}", std::process::id())));
+        let blocked: Vec<_> = names
+            .filter(|path| std::fs::File::create_new(path).is_ok())
+            .collect();
+        FullDisk(blocked)
+    }
+
     fn vault(&self) -> std::path::PathBuf {
         self.world().paths.vault()
+    }
+}
+
+struct FullDisk(Vec<std::path::PathBuf>);
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -168,9 +190,11 @@ async fn sign_in(grants: &Grants, kind: GrantKind) -> Result<NewGrant, LoginErro
 
 async fn finish(pending: PendingLogin) -> (Result<NewGrant, LoginError>, (u16, String)) {
     let url = pending.url.clone();
-    tokio::join!(pending.wait(CancellationToken::new()), async move {
-        browse(&url).await
-    })
+    let both = async { tokio::join!(pending.wait(CancellationToken::new()), browse(&url)) };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, both)
+        .await
+        .expect("the browser was sent back")
 }
 
 fn token_of(bearer: &super::Bearer) -> String {

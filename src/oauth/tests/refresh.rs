@@ -2,11 +2,11 @@
 
 use super::fake::Fixed;
 use super::*;
-use crate::oauth::vault::State;
+use crate::oauth::contents::State;
 use std::time::Duration;
 
 /// Makes the stored access token run out, as time would.
-async fn expire(grants: &Grants, kind: GrantKind) {
+pub(super) async fn expire(grants: &Grants, kind: GrantKind) {
     let endpoint = grants.inner.endpoint.url().to_owned();
     grants
         .update(move |contents| {
@@ -18,7 +18,7 @@ async fn expire(grants: &Grants, kind: GrantKind) {
         })
         .await
         .unwrap();
-    grants.forget();
+    grants.forget(&GrantKind::ALL);
 }
 
 #[tokio::test]
@@ -186,11 +186,20 @@ async fn a_broken_service_costs_nothing() {
         Fixed::json(400, r#"{"error":"temporarily_unavailable"}"#),
     ] {
         desk.fake.fix("/oauth/token", answer);
-        let told = grants.bearer(GrantKind::Read).await.unwrap_err();
+        let told = desk.grants().bearer(GrantKind::Read).await.unwrap_err();
         assert!(matches!(told, TokenError::Network(_)), "{told}");
     }
+    let asked = desk.fake.count("/oauth/token");
+    for told in futures_util::future::join_all((0..20).map(|_| grants.bearer(GrantKind::Read))).await {
+        assert!(matches!(told, Err(TokenError::Network(_))));
+    }
+    assert_eq!(
+        desk.fake.count("/oauth/token"),
+        asked + 1,
+        "all that waited share the one failure"
+    );
     desk.fake.set(|state| state.fixed.clear());
-    grants.bearer(GrantKind::Read).await.unwrap();
+    desk.grants().bearer(GrantKind::Read).await.unwrap();
     assert_eq!(desk.fake.get(|state| (state.refreshed, state.reused)), (1, 0));
 }
 
@@ -211,7 +220,7 @@ async fn a_token_near_its_end_still_serves_where_it_cannot_be_renewed() {
         })
         .await
         .unwrap();
-    grants.forget();
+    grants.forget(&GrantKind::ALL);
     desk.fake.fix(
         "/oauth/token",
         Fixed {
@@ -245,24 +254,21 @@ async fn no_refresh_token_ends_in_a_sign_in() {
     assert!(matches!(told, TokenError::Withdrawn(_)), "{told}");
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_vault_that_cannot_be_written_costs_no_refresh_token() {
     let desk = Desk::new().await;
     let grants = desk.signed_in(GrantKind::Read).await;
     expire(&grants, GrantKind::Read).await;
     let before = std::fs::read(desk.vault()).unwrap();
-    // Stands in for a full disk: the file beside the vault cannot be renamed onto a folder.
-    let real = desk.vault();
-    let aside = real.with_extension("aside");
-    std::fs::rename(&real, &aside).unwrap();
-    std::fs::create_dir(&real).unwrap();
+    let full = desk.fill_disk();
     let told = grants.bearer(GrantKind::Read).await.unwrap_err();
-    assert!(matches!(told, TokenError::Store(_)), "{told}");
-    std::fs::remove_dir(&real).unwrap();
-    std::fs::rename(&aside, &real).unwrap();
-    assert_eq!(std::fs::read(&real).unwrap(), before);
-    assert_eq!(desk.fake.get(|state| state.refreshed), 0, "nothing was spent");
+    assert!(
+        matches!(&told, TokenError::Store(text) if text.contains("the old one stands")),
+        "{told}"
+    );
+    assert_eq!(std::fs::read(desk.vault()).unwrap(), before);
+    assert_eq!(desk.fake.count("/oauth/token"), 1, "nothing was spent");
+    drop(full);
     grants.bearer(GrantKind::Read).await.unwrap();
     assert_eq!(desk.fake.get(|state| (state.refreshed, state.reused)), (1, 0));
 }

@@ -131,10 +131,9 @@ async fn two_that_are_open_do_not_spend_a_token_twice() {
 #[tokio::test]
 async fn an_expired_token_is_renewed_on_opening() {
     let desk = Desk::new().await;
-    desk.fake.set(|state| state.expires_in = 0);
     let grants = desk.signed_in(GrantKind::Trade).await;
+    refresh::expire(&grants, GrantKind::Trade).await;
     grants.seal(&pin(PIN), extras()).await.unwrap();
-    desk.fake.set(|state| state.expires_in = 3600);
     let unsealed = grants.unseal(&pin(PIN)).await.unwrap();
     assert_eq!(desk.fake.get(|state| state.refreshed), 1);
     let again = desk.grants().unseal(&pin(PIN)).await.unwrap();
@@ -207,4 +206,22 @@ async fn without_a_trade_grant_there_is_nothing_to_seal() {
     );
     let nothing = grants.unseal(&pin(PIN)).await.unwrap_err();
     assert_eq!(nothing, UnsealError::Token(TokenError::NotSignedIn));
+}
+
+#[tokio::test]
+async fn a_vault_that_cannot_be_written_costs_no_sealed_token() {
+    let (desk, grants) = sealed().await;
+    let unsealed = grants.unseal(&pin(PIN)).await.unwrap();
+    let full = desk.fill_disk();
+    let told = unsealed.renew(&unsealed.bearer()).await.unwrap_err();
+    assert!(matches!(told, TokenError::Store(_)), "{told}");
+    let told = desk.grants().unseal(&pin(PIN)).await.unwrap_err();
+    assert!(
+        matches!(told, UnsealError::Token(TokenError::Store(_))),
+        "no try that is not counted: {told}"
+    );
+    assert_eq!(desk.fake.get(|state| state.refreshed), 0);
+    drop(full);
+    unsealed.renew(&unsealed.bearer()).await.unwrap();
+    assert_eq!(desk.fake.get(|state| (state.refreshed, state.reused)), (1, 0));
 }

@@ -23,7 +23,7 @@ async fn the_keychain_is_asked_once_per_process() {
     let before = *desk.keychain.calls.lock().unwrap();
     let grants = desk.grants();
     for _ in 0..5 {
-        grants.forget();
+        grants.forget(&GrantKind::ALL);
         grants.bearer(GrantKind::Read).await.unwrap();
     }
     assert_eq!(*desk.keychain.calls.lock().unwrap(), before + 1);
@@ -227,9 +227,53 @@ async fn a_folder_that_cannot_be_written_keeps_the_old_vault() {
         .await;
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
     if writable {
-        return; // The superuser writes everywhere; `full_disk` has the case for them.
+        return; // The superuser writes everywhere.
     }
     let told = changed.unwrap_err();
     assert!(told.to_string().contains("the old one stands"), "{told}");
     assert_eq!(std::fs::read(desk.vault()).unwrap(), before);
+}
+
+/// Against a real Secret Service: `dbus-run-session -- sh -c 'printf pw | gnome-keyring-daemon --unlock
+/// --components=secrets; cargo nextest run --lib --run-ignored only real_keychain'`.
+#[tokio::test]
+#[ignore = "needs the session's keychain"]
+async fn real_keychain() {
+    let desk = Desk::new().await;
+    let open = || {
+        let endpoint = Endpoint::parse(&desk.fake.mcp_url()).unwrap();
+        let mut grants = Grants::open(&desk.world(), endpoint, http());
+        Arc::get_mut(&mut grants.inner)
+            .unwrap()
+            .ports
+            .clone_from(&desk.ports);
+        grants
+    };
+    let first = open();
+    sign_in(&first, GrantKind::Read)
+        .await
+        .unwrap()
+        .keep()
+        .await
+        .unwrap();
+    let bearer = open().bearer(GrantKind::Read).await.unwrap();
+    assert!(bearer.same_as(&first.bearer(GrantKind::Read).await.unwrap()));
+    let overview = open().overview().await.unwrap();
+    assert_eq!(overview[0].store, super::super::StoreKind::Keychain);
+    assert!(!desk.world().paths.vault_key_file().exists());
+}
+
+/// No session bus: the answer is clear and quick, and nothing was registered.
+#[tokio::test]
+#[ignore = "needs a session without a keychain"]
+async fn no_keychain() {
+    let desk = Desk::new().await;
+    let endpoint = Endpoint::parse(&desk.fake.mcp_url()).unwrap();
+    let grants = Grants::open(&desk.world(), endpoint, http());
+    let refused = grants.begin_login(request(GrantKind::Read)).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("COUNTERSIGN_STORE=file"),
+        "{refused}"
+    );
+    assert_eq!(desk.fake.count("/oauth/register"), 0);
 }

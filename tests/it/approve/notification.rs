@@ -184,7 +184,7 @@ async fn a_rewritten_popup_is_tampering() {
 async fn a_popup_closed_by_another_program_is_tampering() {
     let desktop = Desktop::start();
     let answer = check(&desktop, "notification-before-close", |d| {
-        call(d, "CloseNotification", &["1"])
+        call(d, "CloseNotification", &["1"]);
     })
     .await;
     tampered(&answer, "closed");
@@ -235,6 +235,19 @@ async fn without_a_server_nobody_is_asked_and_that_is_said_at_once() {
         ("XDG_RUNTIME_DIR", ""),
     ]);
     is_nobody(&Asking::click(&no_bus).answer().await, "no D-Bus session");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_keeps_nobody_waiting() {
+    let desktop = Desktop::start();
+    let world = desktop.world_with(&[("DISPLAY", "")]);
+    let mut before = Asking::start(&world, ask(card(), 2));
+    before.shown().await;
+    desktop.freeze_notifications();
+    assert_eq!(before.answer().await, Answer::Expired);
+    let since = Instant::now();
+    is_nobody(&Asking::click(&world).answer().await, "no answer within 2 s");
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -347,7 +360,7 @@ async fn a_newer_card_replaces_the_text_and_its_changes_are_marked() {
     let mut asking = Asking::click(&desktop.world());
     asking.shown().await;
     let mut newer = card();
-    newer.lines[1] = line("Last", "6019.50, 0 s old, about $60,195", Mark::Changed);
+    newer.lines[5] = line("market", "last 6019.5  bid 6019.25  ask 6019.5", Mark::Changed);
     asking.updates.send(newer).expect("sent");
     desktop.settle();
     desktop.screenshot("notification-changed");

@@ -220,7 +220,7 @@ async fn updates_are_marked_and_a_changed_deed_must_be_read_again() {
     asking.shown().await;
     read_it();
     let mut newer = code_card();
-    newer.lines[2] = line("Position", "+3 -> +1", Mark::Changed);
+    newer.lines[4] = line("position", "+3 -> +1", Mark::Changed);
     asking.updates.send(newer.clone()).expect("sent");
     browser.until("Position (changed)");
     browser.screenshot("page-changed");

@@ -1,7 +1,11 @@
 //! Stand-ins on the bus for what no Debian package does on demand: a notification server without buttons, a paused one,
 //! a locked screen. They speak the real protocol on the real bus.
 
-#![expect(clippy::used_underscore_binding, reason = "the code that zbus derives names every argument")]
+#![expect(
+    clippy::used_underscore_binding,
+    clippy::unused_self,
+    reason = "the code that zbus derives names every argument"
+)]
 
 use std::collections::HashMap;
 use zbus::connection::Builder;
@@ -15,7 +19,7 @@ struct Notifications {
 #[interface(name = "org.freedesktop.Notifications")]
 impl Notifications {
     #[zbus(name = "GetServerInformation")]
-    async fn information(&self) -> (String, String, String, String) {
+    fn information(&self) -> (String, String, String, String) {
         (
             "stand-in".to_owned(),
             "none".to_owned(),
@@ -25,12 +29,12 @@ impl Notifications {
     }
 
     #[zbus(name = "GetCapabilities")]
-    async fn capabilities(&self) -> Vec<String> {
+    fn capabilities(&self) -> Vec<String> {
         self.capabilities.clone()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the protocol's own list")]
-    async fn notify(
+    fn notify(
         &self,
         _app: String,
         _replaces: u32,
@@ -44,7 +48,7 @@ impl Notifications {
         7
     }
 
-    async fn close_notification(&self, _id: u32) {}
+    fn close_notification(&self, _id: u32) {}
 }
 
 struct Dunst {
@@ -54,7 +58,7 @@ struct Dunst {
 #[interface(name = "org.dunstproject.cmd0")]
 impl Dunst {
     #[zbus(property, name = "paused")]
-    async fn paused(&self) -> bool {
+    fn paused(&self) -> bool {
         self.paused
     }
 }
@@ -63,7 +67,7 @@ struct ScreenSaver;
 
 #[interface(name = "org.freedesktop.ScreenSaver")]
 impl ScreenSaver {
-    async fn get_active(&self) -> bool {
+    fn get_active(&self) -> bool {
         true
     }
 }

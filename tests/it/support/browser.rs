@@ -85,7 +85,10 @@ impl Browser {
         let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let tab = browser.call("Target.attachToTarget", &attach);
-        browser.tab = tab["sessionId"].as_str().expect("a tab").to_owned();
+        tab["sessionId"]
+            .as_str()
+            .expect("a tab")
+            .clone_into(&mut browser.tab);
         browser.call("Page.enable", &json!({}));
         browser.size(1000, 900);
         browser

@@ -6,7 +6,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and measures real time"
 )]
@@ -135,6 +134,13 @@ impl Desktop {
         self.end("xfce4-notifyd");
     }
 
+    /// Stops the notification daemon where it stands: it neither answers nor goes away.
+    pub(crate) fn freeze_notifications(&self) {
+        for (_, child) in self.children.iter().filter(|(name, _)| *name == "xfce4-notifyd") {
+            self.run("sh", "dash", &["-c", &format!("kill -STOP {}", child.id())]);
+        }
+    }
+
     fn end(&mut self, name: &str) {
         for (_, child) in self.children.iter_mut().filter(|(n, _)| *n == name) {
             let _ = child.kill();
@@ -243,7 +249,7 @@ impl Desktop {
     pub(crate) fn settle(&self) {
         self.popup();
         self.run("xdotool", "xdotool", &["mousemove", "5", "795"]);
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_secs(1));
     }
 
     fn geometry(&self, window: &str) -> (i32, i32, i32, i32) {
@@ -383,7 +389,10 @@ impl Drop for Desktop {
 
 /// Where pictures are kept.
 pub(crate) fn artefacts() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("artefacts");
+    let folder = std::env::var_os("COUNTERSIGN_TEST_ARTEFACTS").map_or_else(
+        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("artefacts"),
+        PathBuf::from,
+    );
     std::fs::create_dir_all(&folder).expect("the folder of artefacts");
     folder
 }

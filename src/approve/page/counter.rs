@@ -1,0 +1,285 @@
+//! The counter behind the page: the card, who may see it, and the way for one answer. Refuses to know: HTTP.
+
+use super::view::View;
+use super::{Asked, VIA, random};
+use crate::approve::desk::Screen;
+use crate::approve::{Answer, DWELL_MS, Verify, WrongPin, native, text};
+use crate::gate::card::Card;
+use crate::system::{Env, mono_ms};
+use secrecy::SecretString;
+use serde::Serialize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use subtle::ConstantTimeEq;
+use tokio::sync::watch;
+
+/// What the server's tasks share: the card, who may see it, and the way for one answer.
+pub(super) struct Counter {
+    pub(super) host: String,
+    pub(super) origin: String,
+    pub(super) nonce: String,
+    screen: Arc<Screen>,
+    verify: Option<Verify>,
+    env: Env,
+    decided: watch::Sender<Option<Answer>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    view: View,
+    /// The card of the view; none where only the PIN is asked for.
+    card: Option<Card>,
+    /// The secret of the link; gone once used.
+    token: Option<String>,
+    /// The secret of the one tab that used it.
+    session: Option<String>,
+    /// When that tab, or a new deed, was first on the screen (monotonic).
+    seen_ms: Option<u64>,
+    ended: Option<String>,
+    /// A PIN is being checked.
+    checking: bool,
+    /// No PIN is looked at before (monotonic).
+    not_before: u64,
+}
+
+/// What the page is told about where things stand.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    view: View,
+    left_ms: u64,
+    total_ms: u64,
+    ended: Option<String>,
+}
+
+/// What the page is told about an answer it brought.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Outcome {
+    ended: Option<String>,
+    error: Option<String>,
+    wait_ms: u64,
+}
+
+impl Outcome {
+    fn not_yet(error: &str) -> Self {
+        Self {
+            error: Some(error.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Counter {
+    /// A counter for the page on this port; the answer goes to `decided`.
+    pub(super) fn new(
+        env: &Env,
+        asked: Asked,
+        screen: &Arc<Screen>,
+        port: u16,
+        decided: watch::Sender<Option<Answer>>,
+    ) -> Result<Self, String> {
+        let state = State {
+            view: asked.view,
+            card: asked.card,
+            token: None,
+            session: None,
+            seen_ms: None,
+            ended: None,
+            checking: false,
+            not_before: 0,
+        };
+        Ok(Self {
+            host: format!("localhost:{port}"),
+            origin: format!("http://localhost:{port}"),
+            nonce: random()?,
+            screen: screen.clone(),
+            verify: asked.verify,
+            env: env.clone(),
+            decided,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Lets in whoever brings this secret next, once.
+    pub(super) fn expect(&self, token: String) {
+        self.state().token = Some(token);
+    }
+
+    /// Whether the card's time runs already.
+    pub(super) fn is_on_screen(&self) -> bool {
+        self.screen.is_marked()
+    }
+
+    /// Ends the page because its ask is over.
+    pub(super) fn close(&self) {
+        let text = if self.screen.left_ms() == 0 {
+            "Time ran out. Nothing was sent."
+        } else if self.screen.makes_room() {
+            "An exit is asked first. This comes back in a new tab; nothing was sent."
+        } else {
+            "Closed: it was answered elsewhere, or withdrawn. Nothing more can be decided here."
+        };
+        let mut state = self.state();
+        if state.ended.is_none() {
+            state.ended = Some(text.to_owned());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Trades the link's secret for a session; works once.
+    pub(super) fn open(&self, token: &str) -> Option<String> {
+        let session = random().ok()?;
+        let mut state = self.state();
+        if !same(state.token.as_deref()?, token) {
+            return None;
+        }
+        state.token = None;
+        state.session = Some(session.clone());
+        state.seen_ms = None;
+        Some(session)
+    }
+
+    /// Whether this is the tab that opened the link.
+    pub(super) fn knows(&self, session: &str) -> bool {
+        self.state()
+            .session
+            .as_deref()
+            .is_some_and(|known| same(known, session))
+    }
+
+    /// Where things stand. The first time that a tab asks, the card is on its screen.
+    pub(super) fn tell(&self) -> Told {
+        let mut state = self.state();
+        if state.seen_ms.is_none() {
+            state.seen_ms = Some(mono_ms());
+            self.screen.mark();
+        }
+        Told {
+            view: state.view.clone(),
+            left_ms: self.screen.left_ms(),
+            total_ms: self.screen.total_ms(),
+            ended: state.ended.clone(),
+        }
+    }
+
+    /// Shows a newer card.
+    pub(super) fn update(&self, card: &Card) {
+        let mut state = self.state();
+        let mut core = state.view.core;
+        if !state
+            .card
+            .as_ref()
+            .is_some_and(|shown| text::same_deed(shown, card))
+        {
+            core = core.saturating_add(1);
+            state.seen_ms = state.seen_ms.map(|_| mono_ms());
+        }
+        state.view = View::card(card, self.verify.is_some(), core);
+        state.card = Some(card.clone());
+    }
+
+    /// Ends the page with an answer; the first one counts.
+    fn decide(&self, answer: Answer, text: &str) -> Outcome {
+        let mut state = self.state();
+        if state.ended.is_none() {
+            state.ended = Some(text.to_owned());
+            self.decided.send_replace(Some(answer));
+        }
+        Outcome {
+            ended: state.ended.clone(),
+            ..Outcome::default()
+        }
+    }
+
+    pub(super) fn deny(&self) -> Outcome {
+        self.decide(Answer::Denied { via: VIA }, "Denied. Nothing was sent.")
+    }
+
+    pub(super) fn halt(&self) -> Outcome {
+        self.decide(
+            Answer::Halted { via: VIA },
+            "AI trading is stopped. Nothing was sent. `countersign resume` allows it again.",
+        )
+    }
+
+    /// Takes an approval of the version `core` of the card.
+    pub(super) async fn approve(&self, core: u64, pin: SecretString) -> Outcome {
+        if let Err(outcome) = self.admit(core) {
+            return outcome;
+        }
+        let outcome = self.checked(pin).await;
+        self.state().checking = false;
+        outcome
+    }
+
+    /// Whether an approval may be looked at now. A PIN is then being checked.
+    fn admit(&self, core: u64) -> Result<(), Outcome> {
+        let now = mono_ms();
+        let mut state = self.state();
+        if state.ended.is_some() {
+            return Err(Outcome {
+                ended: state.ended.clone(),
+                ..Outcome::default()
+            });
+        }
+        if core != state.view.core {
+            return Err(Outcome::not_yet("It changed while you answered. Read it again."));
+        }
+        if state
+            .seen_ms
+            .is_none_or(|seen| now.saturating_sub(seen) < DWELL_MS)
+        {
+            return Err(Outcome::not_yet(
+                "That was too quick to be meant. Read it, and press again.",
+            ));
+        }
+        if state.checking || now < state.not_before {
+            return Err(Outcome::not_yet(
+                "One moment: the last try is still being checked.",
+            ));
+        }
+        state.checking = true;
+        Ok(())
+    }
+
+    async fn checked(&self, pin: SecretString) -> Outcome {
+        if let Some(why) = native::locked(&self.env).await {
+            return Outcome::not_yet(&format!("Not approved: {why}."));
+        }
+        if let Some(verify) = &self.verify {
+            // On a task of its own: a browser that hangs up in between must not cut it in two.
+            let checked = tokio::spawn(verify(pin)).await;
+            match checked {
+                Ok(Ok(())) => {}
+                Ok(Err(wrong)) => return self.wrong(&wrong),
+                Err(_) => return Outcome::not_yet("The PIN could not be checked."),
+            }
+        }
+        if self.screen.left_ms() == 0 {
+            return self.decide(Answer::Expired, "Time ran out. Nothing was sent.");
+        }
+        self.decide(
+            Answer::Approved { via: VIA },
+            "Approved. You are told what came of it; this tab can be closed.",
+        )
+    }
+
+    fn wrong(&self, wrong: &WrongPin) -> Outcome {
+        self.state().not_before = mono_ms().saturating_add(wrong.wait_ms);
+        let mut error = text::ascii(&wrong.message);
+        if wrong.wait_ms >= 1000 {
+            let seconds = wrong.wait_ms.div_ceil(1000);
+            error = format!("{error} Next try in {seconds} s.");
+        }
+        Outcome {
+            error: Some(error),
+            wait_ms: wrong.wait_ms,
+            ..Outcome::default()
+        }
+    }
+}
+
+fn same(known: &str, given: &str) -> bool {
+    bool::from(known.as_bytes().ct_eq(given.as_bytes()))
+}
