@@ -25,7 +25,7 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common, one_line};
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word, newest_common, one_line};
 use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message, Recovered};
 use crate::wire::frame::Frame;
 use crate::wire::json;
@@ -35,6 +35,7 @@ use session::{InFlight, Refused};
 use settings::Settings;
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tickets::Tickets;
@@ -78,6 +79,8 @@ pub struct Relay {
     signing_in: tokio::sync::Mutex<signin::Background>,
     arming: arming::Arming,
     refreshing: tokio::sync::Mutex<()>,
+    /// A refresh waits for the one that runs.
+    refresh_waits: AtomicBool,
     /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
     pub(crate) asking: Arc<()>,
     /// Fires when the connection ends: everything that is held is voided.
@@ -93,6 +96,8 @@ pub struct Relay {
 struct Client {
     name: String,
     version: String,
+    /// The keys of its capabilities.
+    abilities: HashSet<String>,
     ready: bool,
     /// The list changed before the client was ready to be told.
     missed_change: bool,
@@ -192,6 +197,7 @@ impl Relay {
                 signing_in: tokio::sync::Mutex::default(),
                 arming: arming::Arming::new(&world.paths),
                 refreshing: tokio::sync::Mutex::default(),
+                refresh_waits: AtomicBool::default(),
                 asking: Arc::default(),
                 ending: CancellationToken::new(),
                 tasks: TaskTracker::new(),
@@ -328,7 +334,7 @@ impl Relay {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
-            Kind::Response(_) => self.forward(message.text),
+            Kind::Response(_) => self.forward(message.text, Word::Reply),
         }
     }
 
@@ -382,11 +388,17 @@ impl Relay {
         let find = |key: &str| members.iter().find(|member| member.key == key).map(|member| member.value);
         let asked = find("protocolVersion").and_then(|raw| json::string(raw).ok()).unwrap_or_default();
         let version = newest_common(&asked);
+        let capabilities = find("capabilities").unwrap_or("{}");
         let info = find("clientInfo").unwrap_or(r#"{"name":"unknown","version":"0"}"#);
-        *lock(&self.client) = Client { name: plain_name(info), version: version.to_owned(), ..Client::default() };
+        *lock(&self.client) = Client {
+            name: plain_name(info),
+            version: version.to_owned(),
+            abilities: json::members(capabilities).unwrap_or_default().into_iter().map(|member| member.key.into_owned()).collect(),
+            ..Client::default()
+        };
         self.read.greet(Hello {
             version: version.to_owned(),
-            capabilities: json::minify(find("capabilities").unwrap_or("{}")).into_owned(),
+            capabilities: json::minify(capabilities).into_owned(),
             client_info: json::minify(info).into_owned(),
         });
         self.answer(id, envelope::response(id, &handshake(version)));
@@ -413,15 +425,15 @@ impl Relay {
                 }
                 // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
                 if cancelled == Some(true) {
-                    self.forward(message.text);
+                    self.forward(message.text, Word::Reply);
                 }
             }
-            _ => self.forward(message.text),
+            _ => self.forward(message.text, Word::Notice),
         }
     }
 
     /// Sends a notification or response of the client upstream, in the background.
-    fn forward(self: &Arc<Self>, text: &str) {
+    fn forward(self: &Arc<Self>, text: &str, word: Word) {
         {
             let mut forwarding = lock(&self.forwarding);
             if forwarding.0 >= MAX_FORWARDING.0 || forwarding.1 + text.len() > MAX_FORWARDING.1 {
@@ -432,7 +444,7 @@ impl Relay {
         }
         let (relay, text, length) = (Arc::clone(self), text.to_owned(), text.len());
         self.tasks.spawn(async move {
-            let told = relay.ending.run_until_cancelled(relay.read.tell(text)).await;
+            let told = relay.ending.run_until_cancelled(relay.read.tell(text, word)).await;
             let mut forwarding = lock(&relay.forwarding);
             *forwarding = (forwarding.0 - 1, forwarding.1 - length);
             if let Some(Err(failure)) = told {
@@ -443,10 +455,8 @@ impl Relay {
 
     /// What the service sends without being asked.
     fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
-        if let Kind::Request(id) = &message.kind
-            && message.method == "ping"
-        {
-            return self.forward(&envelope::response(id, "{}"));
+        if let Kind::Request(id) = &message.kind {
+            return self.asked_by_service(id, message);
         }
         match &*message.method {
             "notifications/tools/list_changed" => {
@@ -461,6 +471,27 @@ impl Relay {
             }
             _ => self.say(message.text),
         }
+    }
+
+    /// A request of the service: the client's to answer, where it said that it can (2025-11-25, lifecycle, operation).
+    fn asked_by_service(self: &Arc<Self>, id: &Id, message: &Message<'_>) {
+        let needed = match &*message.method {
+            "ping" => return self.forward(&envelope::response(id, "{}"), Word::Reply),
+            "sampling/createMessage" => Some("sampling"),
+            "elicitation/create" => Some("elicitation"),
+            "roots/list" => Some("roots"),
+            _ => None,
+        };
+        let able = needed.is_none_or(|needed| lock(&self.client).abilities.contains(needed));
+        if able && !self.out.is_full() {
+            return self.out.line(one_line(message.text).into_owned());
+        }
+        let (code, reason) = if able {
+            (words::OUR_ERROR, "the client does not read")
+        } else {
+            (words::method_not_found(), "the client has not said that it can do this")
+        };
+        self.forward(&envelope::error(Some(id), code, reason, None), Word::Reply);
     }
 
     /// Writes a notification; while the client does not read they are dropped, not piled up.
@@ -480,7 +511,12 @@ impl Relay {
 
     /// Lists upstream's tools anew and tells the client where they changed.
     pub(crate) async fn refresh(self: &Arc<Self>) {
+        // One that has not begun yet will see what we would see.
+        if self.refresh_waits.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let _one = self.refreshing.lock().await;
+        self.refresh_waits.store(false, Ordering::Relaxed);
         match self.ending.run_until_cancelled(self.read.list("tools/list", "tools")).await {
             Some(Ok(tools)) => {
                 if self.lists.absorb_read(&tools) {

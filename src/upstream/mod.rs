@@ -20,6 +20,6 @@ pub use budget::{Budget, Use};
 pub use failure::Failure;
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
 pub use answer::{Answer, one_line};
-pub use read_lane::{ReadLane, SideEvent};
+pub use read_lane::{ReadLane, SideEvent, Word};
 pub use read_session::Hello;
 pub use trade_lane::{NotSent, Sent, TradeLane};

@@ -15,16 +15,31 @@ use reqwest::{Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The longest wait that a `Retry-After` may ask of a read.
 const PATIENCE: u64 = 10;
 /// How often a cut stream is taken up again before its request is given up.
 const RESUMES: u32 = 5;
+/// What is with the service at once: each may cost a connection, and a process has only so many files. The others wait.
+/// Requests of the client.
+const ASKING: usize = 256;
+/// Notifications, and beside them replies and cancels, which must not wait behind notifications.
+const TELLING: usize = 32;
 /// Pages of a list that are followed; a server that pages without end is stopped here.
 const PAGES: usize = 100;
 
 /// What comes from the service without being an answer: a notification or a request to the client.
 pub type SideEvent = dyn Fn(&Message<'_>) + Send + Sync;
+
+/// What is told to the service without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// A notification.
+    Notice,
+    /// An answer to a request of the service, or a cancel: something waits for it.
+    Reply,
+}
 
 /// The read lane. Cheap to clone; all clones are one lane.
 #[derive(Clone)]
@@ -39,6 +54,8 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) side: Box<SideEvent>,
     pub(super) large: Large,
+    asking: Semaphore,
+    telling: [Semaphore; 2],
     count: AtomicU64,
     prefix: String,
 }
@@ -72,6 +89,8 @@ impl ReadLane {
             sessions: Sessions::default(),
             side,
             large: Large::default(),
+            asking: Semaphore::new(ASKING),
+            telling: [TELLING; 2].map(Semaphore::new),
             count: AtomicU64::new(1),
             prefix,
         }))
@@ -83,6 +102,8 @@ impl ReadLane {
     /// Whatever keeps the answer from coming. Passing faults are tried once more.
     pub async fn request(&self, text: String, id: &Id) -> Result<Answer, Failure> {
         let text = Bytes::from(text);
+        // Never closed, so there is always a permit in the end.
+        let _permit = self.0.asking.acquire().await.ok();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -136,7 +157,13 @@ impl ReadLane {
     ///
     /// # Errors
     /// Whatever keeps the service from taking it.
-    pub async fn tell(&self, text: String) -> Result<(), Failure> {
+    pub async fn tell(&self, text: String, word: Word) -> Result<(), Failure> {
+        let [notices, replies] = &self.0.telling;
+        let way = match word {
+            Word::Notice => notices,
+            Word::Reply => replies,
+        };
+        let _permit = way.acquire().await.ok();
         let (response, _) = self.post(&Bytes::from(text), Use::Client).await?;
         if response.status().is_success() {
             Ok(())

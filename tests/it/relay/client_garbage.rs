@@ -145,3 +145,26 @@ async fn half_a_message_and_the_end_is_an_end() {
     let rest = client.close().await;
     assert!(rest.iter().all(|line| line.contains("\"id\":9,\"error\"")), "{rest:?}");
 }
+
+#[tokio::test]
+async fn noise_is_survived() {
+    let bench = Bench::new().await;
+    let mut client = bench.client("2025-06-18").await;
+    // Sixteen million bytes of a fixed sequence that looks like chance, with line ends as they fall.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..16 {
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        })
+        .take(1 << 20)
+        .collect();
+        client.bytes(&noise).await;
+    }
+    client.bytes(b"\n").await;
+    works(&mut client).await;
+    assert_eq!(client.until_now().await, [""; 0], "nothing there has an id");
+    assert!(peak_mib(client.id()) < 100, "{} MiB", peak_mib(client.id()));
+}

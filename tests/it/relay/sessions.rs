@@ -104,3 +104,16 @@ async fn a_handshake_that_stalls_fails_for_all_who_wait_at_once() {
     assert!(began.elapsed() < Duration::from_secs(8), "one after the other: {:?}", began.elapsed());
     assert_eq!(bench.count("initialize").await, 1);
 }
+
+#[tokio::test]
+async fn a_session_that_is_lost_by_a_400_is_opened_again_once() {
+    let bench = Bench::new().await;
+    let mut client = bench.listening("2025-06-18").await;
+    bench.fault(&json!({ "kind": "400_session", "tool": "GetQuote" })).await;
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    assert_eq!(bench.count("initialize").await, 2);
+    // The service means something else by it: one new session, and then the client is told.
+    bench.fault(&json!({ "kind": "400_session", "tool": "GetQuote", "times": 0 })).await;
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], true);
+    assert_eq!(bench.count("tools/call").await, 4);
+}

@@ -70,6 +70,37 @@ async fn the_service_may_ask_the_client() {
 }
 
 #[tokio::test]
+async fn a_client_that_cannot_is_not_asked() {
+    let bench = Bench::new().await;
+    let mut client = bench.home.serve(&bench.sim).await;
+    client.hello_as("2025-06-18", &json!({ "roots": {} })).await;
+    for kind in ["elicitation", "sampling"] {
+        bench.sim.post("elicit", &json!({ "kind": kind, "tool": "GetQuote" })).await;
+        let result = client.call("GetQuote", &quote()).await;
+        let said: Value = serde_json::from_str(result["content"][1]["text"].as_str().expect("what was said")).expect("JSON");
+        assert_eq!(said["client_answered"]["code"], -32601, "{said}");
+    }
+    assert!(!client.aside().iter().any(|line| line.contains("create")), "it was asked");
+}
+
+#[tokio::test]
+async fn a_flood_of_changes_is_one_or_two_looks() {
+    let bench = Bench::new().await;
+    let mut client = bench.listening("2025-06-18").await;
+    let asked = bench.count("tools/list").await;
+    bench.fault(&json!({ "kind": "stall", "method": "tools/list", "seconds": 1 })).await;
+    for _ in 0..200 {
+        bench.sim.post_text("notify", r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#).await;
+    }
+    bench.sim.post_text("notify", r#"{"jsonrpc":"2.0","method":"notifications/vendor/marker"}"#).await;
+    let marker = |line: &String| line.contains("vendor/marker").then_some(());
+    assert!(client.find(marker, super::PATIENCE).await.is_some());
+    bench.until("the last look", async || bench.count("tools/list").await > asked + 1).await;
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    assert!(bench.count("tools/list").await <= asked + 3);
+}
+
+#[tokio::test]
 async fn pings_are_answered_on_both_sides() {
     let bench = Bench::new().await;
     let mut client = bench.listening("2025-06-18").await;

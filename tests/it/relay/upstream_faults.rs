@@ -136,3 +136,46 @@ async fn a_service_that_never_answers_can_be_given_up() {
     assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
     assert_eq!(client.until_now().await, [""; 0]);
 }
+
+#[tokio::test]
+async fn many_bodies_without_end_at_once_are_bounded() {
+    let bench = Bench::new().await;
+    let mut client = bench.client("2025-06-18").await;
+    bench.fault(&json!({ "kind": "endless_body", "tool": "GetQuote", "times": 12 })).await;
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.push(client.send_call("GetQuote", &quote()).await);
+    }
+    assert_eq!(client.call("ListAccounts", &json!({})).await["isError"], false, "small answers pass");
+    for id in ids {
+        let result = client.result(id).await;
+        assert!(text(&result).contains("longer than"), "{}", text(&result));
+    }
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    assert!(peak_mib(client.id()) < 700, "{} MiB", peak_mib(client.id()));
+}
+
+#[tokio::test]
+async fn a_stalled_service_does_not_take_all_files() {
+    let bench = Bench::new().await;
+    let mut client = bench.client("2025-06-18").await;
+    bench.fault(&json!({ "kind": "stall", "tool": "GetQuote", "seconds": 600, "times": 0 })).await;
+    bench.fault(&json!({ "kind": "stall", "method": "notifications/vendor", "seconds": 600, "times": 0 })).await;
+    let mut ids = Vec::new();
+    for _ in 0..600 {
+        ids.push(client.send_call("GetQuote", &quote()).await);
+        for _ in 0..5 {
+            client.line(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#).await;
+        }
+    }
+    bench.until("as many as may are with the service", async || bench.count("tools/call").await >= 256).await;
+    assert_eq!(client.until_now().await, [""; 0]);
+    let files = std::fs::read_dir(format!("/proc/{}/fd", client.id())).expect("its files").count();
+    assert!(files < 400, "{files} files");
+    bench.sim.post("reset", &Value::Null).await;
+    for id in ids {
+        client.line(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }).to_string()).await;
+    }
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    assert!(peak_mib(client.id()) < 150, "{} MiB", peak_mib(client.id()));
+}
