@@ -143,9 +143,9 @@ impl Grants {
         let page = if self.inner.endpoint.is_crosstrade() {
             "on the AI Clients page at https://app.crosstrade.io".to_owned()
         } else {
-            format!("at {}", self.inner.endpoint.host())
+            format!("on the service's page of AI clients ({})", self.inner.endpoint.host())
         };
-        open.then(|| format!("revoke the clients whose names begin with “Countersign” {page}"))
+        open.then(|| format!("To be sure, revoke the clients whose names begin with \"Countersign\" {page}."))
     }
 
     /// Revokes the tokens of a grant: the refresh token first, as a server then takes the access token with it.

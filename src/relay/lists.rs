@@ -321,6 +321,23 @@ mod tests {
     const PLACE: &str = r#"{"name":"PlaceOrder","description":"d","inputSchema":{"type":"object","properties":{"a":{}}}}"#;
 
     #[test]
+    fn what_one_process_writes_another_takes_over_and_does_not_undo() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let (running, verb) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
+        let quote = |text: &str| vec![format!(r#"{{"name":"GetQuote","description":"{text}"}}"#)];
+        assert!(running.absorb_read(&quote("one")));
+        assert!(verb.absorb_trade(&[PLACE.to_owned()]));
+        verb.pin_new().unwrap();
+        assert!(running.absorb_read(&quote("two")), "the read list changed");
+        assert!(!running.sync(), "and all is taken over");
+        assert!(matches!(running.pin("PlaceOrder"), Pin::Holds(_)));
+        let third = Lists::load(&paths, "https://example.test/mcp");
+        assert!(third.has_trade() && third.tools(&[]).contains("two"));
+        assert!(verb.sync() && verb.tools(&[]).contains("two"));
+    }
+
+    #[test]
     fn a_changed_definition_is_seen_and_a_reordered_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());

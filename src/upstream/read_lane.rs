@@ -305,6 +305,7 @@ impl ReadLane {
         if let Some(value) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
             headers.insert(LAST_EVENT, value);
         }
+        self.0.budget.turn(Use::Client).await;
         head(self.0.http.get(self.0.endpoint.url()).headers(headers)).await
     }
 

@@ -29,6 +29,8 @@ fi
 
 variables=()
 while IFS= read -r -d '' pair; do
+    # The inspector takes no variable without a value.
+    [ -n "${pair#*=}" ] || continue
     case $pair in HOME=* | PATH=* | _=* | SHLVL=* | BASH_FUNC_*) ;; *) variables+=(-e "$pair") ;; esac
 done < <(env -0)
 

@@ -38,6 +38,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         )
         .route("/raw", get(raw))
         .route("/tokens", get(tokens))
+        .route("/secrets", get(secrets))
         .route("/status", get(status))
         .route(
             "/fault",
@@ -119,6 +120,11 @@ async fn tokens(State(service): Shared) -> Json<Value> {
         members.insert("grants".into(), json!(grants));
     }
     Json(counts)
+}
+
+async fn secrets(State(service): Shared) -> Json<Value> {
+    let all = service.state().grants.secrets();
+    Json(all.iter().map(|(kind, secret)| json!({"kind": kind, "secret": secret})).collect())
 }
 
 async fn status(State(service): Shared) -> Json<Value> {

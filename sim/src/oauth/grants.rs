@@ -107,6 +107,8 @@ pub(crate) struct Grants {
     list: Vec<Grant>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
+    /// The PKCE verifiers that came with codes.
+    verifiers: Vec<String>,
     pub(crate) counts: Counts,
 }
 
@@ -207,6 +209,7 @@ impl Grants {
         rules: Rules,
         now: u64,
     ) -> Result<Issued, OauthError> {
+        self.verifiers.push(request.verifier.to_owned());
         let Some(code) = self.codes.get(request.code).cloned() else {
             return Err(OauthError::bad("invalid_grant", "the code is unknown"));
         };
@@ -393,6 +396,18 @@ impl Grants {
             }
         }
         count
+    }
+
+    /// Everything that only a client and this server may know, by its kind, for tests that look for it elsewhere.
+    pub(crate) fn secrets(&self) -> Vec<(&'static str, String)> {
+        let of = |kind: &'static str, keys: Vec<&String>| keys.into_iter().map(move |key| (kind, key.clone())).collect::<Vec<_>>();
+        [
+            of("code", self.codes.keys().collect()),
+            of("access token", self.access.keys().collect()),
+            of("refresh token", self.refresh.keys().collect()),
+            of("verifier", self.verifiers.iter().collect()),
+        ]
+        .concat()
     }
 
     /// All grants, revoked ones too.

@@ -112,7 +112,6 @@ impl Desktop {
     }
 
     /// Starts a Secret Service whose keyring is open.
-    #[allow(dead_code, clippy::allow_attributes, reason = "used by other areas")]
     pub(crate) fn start_keyring(&mut self) {
         let mut command = Command::new("gnome-keyring-daemon");
         command
@@ -127,6 +126,20 @@ impl Desktop {
             .write_all(b"keyring password")
             .expect("the password");
         self.wait_for_name("org.freedesktop.secrets");
+    }
+
+    /// Kills the Secret Service.
+    pub(crate) fn stop_keyring(&mut self) {
+        self.end("gnome-keyring-daemon");
+    }
+
+    /// Locks every keyring, as a screen lock may: there is nobody to type the password.
+    pub(crate) fn lock_keyring(&self) {
+        let path = "/org/freedesktop/secrets";
+        let call = ["call", "--session", "-d", "org.freedesktop.secrets", "-o", path, "-m"];
+        let lock = ["org.freedesktop.Secret.Service.Lock", "['/org/freedesktop/secrets/collection/login']"];
+        let told = self.gdbus(&[&call[..], &lock].concat());
+        assert!(told.contains("login"), "{told}");
     }
 
     /// Kills the notification daemon.

@@ -5,3 +5,4 @@ pub(crate) mod desktop;
 pub(crate) mod program;
 pub(crate) mod sim;
 pub(crate) mod tools;
+pub(crate) mod verb;
