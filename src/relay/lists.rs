@@ -107,11 +107,11 @@ impl Lists {
 
     /// Takes over what other processes have listed and pinned since the last look; true where the client's list changes
     /// by it. Costs two looks at the file system where nothing was written.
-    pub fn reload(&self) -> bool {
-        self.reload_into(&mut self.data())
+    pub fn sync(&self) -> bool {
+        self.sync_into(&mut self.data())
     }
 
-    fn reload_into(&self, data: &mut Data) -> bool {
+    fn sync_into(&self, data: &mut Data) -> bool {
         if data.seen == self.stamps() {
             return false;
         }
@@ -191,14 +191,14 @@ impl Lists {
         // Another process may be writing the other half of the file; without its turn this one waits no longer.
         let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
-        let reloaded = self.reload_into(&mut data);
+        let synced = self.sync_into(&mut data);
         let slot = if trade { &mut data.kept.trade } else { &mut data.kept.read };
         let same = slot.as_ref().is_some_and(|old| old.iter().map(|listed| listed.text.get()).eq(texts.iter().map(|text| text.get())));
         if !same {
             *slot = Some(texts.into_iter().map(Listed::from).collect());
             self.keep(&mut data);
         }
-        reloaded || !same
+        synced || !same
     }
 
     fn keep(&self, data: &mut Data) {
@@ -217,7 +217,7 @@ impl Lists {
     pub fn pin_new(&self) -> std::io::Result<usize> {
         let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
         let mut data = self.data();
-        self.reload_into(&mut data);
+        self.sync_into(&mut data);
         let before = data.pinned.len();
         let Data { kept, pinned, .. } = &mut *data;
         for listed in kept.all().filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name)) {
@@ -233,7 +233,7 @@ impl Lists {
     pub fn forget_trade(&self) {
         let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
-        self.reload_into(&mut data);
+        self.sync_into(&mut data);
         data.kept.trade = None;
         self.keep(&mut data);
     }
@@ -360,10 +360,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
         let (ours, theirs) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
-        assert!(!ours.reload());
+        assert!(!ours.sync());
         theirs.absorb_trade(&[PLACE.to_owned()]);
         theirs.pin_new().unwrap();
-        assert!(ours.reload() && !ours.reload());
+        assert!(ours.sync() && !ours.sync());
         assert!(matches!(ours.pin("PlaceOrder"), Pin::Holds(_)));
         assert!(ours.absorb_read(&[r#"{"name":"GetQuote","inputSchema":{}}"#.to_owned()]), "and the other half of the file stays");
         let again = Lists::load(&paths, "https://example.test/mcp");

@@ -530,7 +530,7 @@ impl Relay {
 
     /// Takes over what other processes listed and pinned, and tells the client where that changes its list.
     fn sync_lists(&self) {
-        if self.lists.reload() {
+        if self.lists.sync() {
             self.list_changed();
         }
     }
