@@ -30,7 +30,7 @@ const MAX_POLICY: u64 = 256 * 1024;
 
 /// The trade grant while the PIN's armed time lasts.
 #[derive(Debug, Default)]
-pub struct Armed(Mutex<Option<ArmedTime>>);
+pub(crate) struct Armed(Mutex<Option<ArmedTime>>);
 
 #[derive(Debug)]
 struct ArmedTime {
@@ -40,28 +40,23 @@ struct ArmedTime {
 
 impl Armed {
     /// Keeps an unsealed grant for this long.
-    pub fn arm(&self, unsealed: Arc<Unsealed>, time: Duration) {
+    pub(super) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
         *lock(&self.0) = Some(ArmedTime { unsealed, until_mono });
     }
 
     /// Ends the armed time; the grant is wiped.
-    pub fn disarm(&self) {
+    pub(super) fn disarm(&self) {
         *lock(&self.0) = None;
     }
 
     /// The unsealed grant while the time lasts.
-    pub fn grant(&self) -> Option<Arc<Unsealed>> {
+    pub(super) fn grant(&self) -> Option<Arc<Unsealed>> {
         let mut armed = lock(&self.0);
         if armed.as_ref().is_some_and(|armed| armed.until_mono <= mono_ms()) {
             *armed = None;
         }
         armed.as_ref().map(|armed| Arc::clone(&armed.unsealed))
-    }
-
-    /// Milliseconds that are left.
-    pub fn left_ms(&self) -> u64 {
-        lock(&self.0).as_ref().map_or(0, |armed| armed.until_mono.saturating_sub(mono_ms()))
     }
 }
 
@@ -70,6 +65,7 @@ impl Armed {
 pub(super) struct Held {
     pub(super) id: String,
     /// The owner's lock; none where a terminal decides on another process's ticket.
+    #[expect(dead_code, reason = "held for its lock")]
     pub(super) owned: Option<Owned>,
     pub(super) call: Call,
     /// `None` for an exit whose card goes up before its facts are read.
@@ -118,16 +114,15 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         return Err(refuse("not_reading", "The AI client is not reading its answers."));
     }
     pinned(relay, &call).map_err(|(code, reason)| if code == "sign_in" { words::trade_sign_in() } else { refuse(code, &reason) })?;
-    let (facts, judgement) = match at_once(relay, &call, &policy, settings) {
-        Some(judgement) => (None, judgement),
-        None => {
-            let facts = relay.facts.gather(&relay.read, &call, false).await;
-            if facts.not_connected() {
-                return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
-            }
-            let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
-            (Some(facts), judgement)
+    let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
+        (None, judgement)
+    } else {
+        let facts = relay.facts.gather(&relay.read, &call, false).await;
+        if facts.not_connected() {
+            return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
         }
+        let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+        (Some(facts), judgement)
     };
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
@@ -154,7 +149,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let (id, what) = (owned.id.clone(), card.headline.clone());
     let held = Held { id: id.clone(), owned: Some(owned), call, facts, judgement, card, tier };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
-    tracker.spawn(async move { send::live(&relay, held, send::Prompt::Desk).await });
+    tracker.spawn(async move { Box::pin(send::live(&relay, held, send::Prompt::Desk)).await });
     Ok((id, what))
 }
 
@@ -209,7 +204,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
     let held = Held { id: ticket.id.clone(), owned: None, call, facts: Some(facts), judgement, card, tier };
-    send::live(relay, held, send::Prompt::Terminal).await;
+    Box::pin(send::live(relay, held, send::Prompt::Terminal)).await;
     Ok(())
 }
 
