@@ -72,7 +72,11 @@ struct Listed {
 
 impl From<Box<RawValue>> for Listed {
     fn from(text: Box<RawValue>) -> Self {
-        Self { name: name_of(text.get()).unwrap_or_default(), text, digest: OnceLock::new() }
+        Self {
+            name: name_of(text.get()).unwrap_or_default(),
+            text,
+            digest: OnceLock::new(),
+        }
     }
 }
 
@@ -98,9 +102,18 @@ impl Lists {
     /// Reads what is kept for this endpoint. A file that cannot be read counts as none: upstream is asked anew.
     pub fn load(paths: &Paths, endpoint: &str) -> Self {
         let key: String = crate::journal::hash(endpoint).chars().take(16).collect();
-        let (cache, pins) = (paths.cache().join(format!("{key}.json")), paths.state().join(format!("pins-{key}.json")));
+        let (cache, pins) = (
+            paths.cache().join(format!("{key}.json")),
+            paths.state().join(format!("pins-{key}.json")),
+        );
         let endpoint = endpoint.to_owned();
-        let lists = Self { endpoint, cache, pins, lock: paths.lock("lists.lock"), data: Mutex::default() };
+        let lists = Self {
+            endpoint,
+            cache,
+            pins,
+            lock: paths.lock("lists.lock"),
+            data: Mutex::default(),
+        };
         lists.read_files(&mut lists.data());
         lists
     }
@@ -136,7 +149,9 @@ impl Lists {
             data.kept = kept;
         }
         self.endpoint.clone_into(&mut data.kept.endpoint);
-        data.pinned = text(&self.pins).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        data.pinned = text(&self.pins)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {
@@ -157,7 +172,12 @@ impl Lists {
     pub fn tools(&self, ours: &[String]) -> String {
         let data = self.data();
         let mut texts: Vec<&str> = Vec::new();
-        let reads = data.kept.read.iter().flatten().filter(|listed| catalogue::is_known_read_tool(&listed.name));
+        let reads = data
+            .kept
+            .read
+            .iter()
+            .flatten()
+            .filter(|listed| catalogue::is_known_read_tool(&listed.name));
         texts.extend(reads.map(|listed| listed.text.get()));
         texts.extend(data.pinned.values().map(|pinned| pinned.definition.get()));
         texts.extend(ours.iter().map(String::as_str));
@@ -169,7 +189,9 @@ impl Lists {
         let data = self.data();
         let listed = data.kept.all().find(|listed| listed.name == tool);
         match (data.pinned.get(tool), listed) {
-            (Some(pinned), Some(listed)) if listed.digest() == pinned.digest => Pin::Holds(schema_of(pinned.definition.get())),
+            (Some(pinned), Some(listed)) if listed.digest() == pinned.digest => {
+                Pin::Holds(schema_of(pinned.definition.get()))
+            }
             (Some(_), Some(_)) => Pin::Changed,
             (None, Some(_)) => Pin::New,
             (_, None) => Pin::Unlisted,
@@ -187,13 +209,24 @@ impl Lists {
     }
 
     fn absorb(&self, tools: &[String], trade: bool) -> bool {
-        let texts: Vec<Box<RawValue>> = tools.iter().filter_map(|text| RawValue::from_string(text.clone()).ok()).collect();
+        let texts: Vec<Box<RawValue>> = tools
+            .iter()
+            .filter_map(|text| RawValue::from_string(text.clone()).ok())
+            .collect();
         // Another process may be writing the other half of the file; without its turn this one waits no longer.
         let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
         let synced = self.sync_into(&mut data);
-        let slot = if trade { &mut data.kept.trade } else { &mut data.kept.read };
-        let same = slot.as_ref().is_some_and(|old| old.iter().map(|listed| listed.text.get()).eq(texts.iter().map(|text| text.get())));
+        let slot = if trade {
+            &mut data.kept.trade
+        } else {
+            &mut data.kept.read
+        };
+        let same = slot.as_ref().is_some_and(|old| {
+            old.iter()
+                .map(|listed| listed.text.get())
+                .eq(texts.iter().map(|text| text.get()))
+        });
         if !same {
             *slot = Some(texts.into_iter().map(Listed::from).collect());
             self.keep(&mut data);
@@ -220,8 +253,14 @@ impl Lists {
         self.sync_into(&mut data);
         let before = data.pinned.len();
         let Data { kept, pinned, .. } = &mut *data;
-        for listed in kept.all().filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name)) {
-            let new = || Pinned { digest: listed.digest().to_owned(), definition: listed.text.clone() };
+        for listed in kept
+            .all()
+            .filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name))
+        {
+            let new = || Pinned {
+                digest: listed.digest().to_owned(),
+                definition: listed.text.clone(),
+            };
             pinned.entry(listed.name.clone()).or_insert_with(new);
         }
         file::write_atomic(&self.pins, &serde_json::to_vec(&data.pinned)?)?;
@@ -246,7 +285,10 @@ impl Lists {
     /// One digest over all pins, to be authenticated inside the sealed payload.
     pub fn pins_digest(&self) -> String {
         let data = self.data();
-        let all: String = data.pinned.iter().map(|(name, pinned)| format!("{name}\0{}\n", pinned.digest)).collect();
+        let mut all = String::new();
+        for (name, pinned) in &data.pinned {
+            all.extend([name, "\0", &pinned.digest, "\n"]);
+        }
         crate::journal::hash(&all)
     }
 }
@@ -272,7 +314,11 @@ fn name_of(definition: &str) -> Option<String> {
 }
 
 fn schema_of(definition: &str) -> String {
-    let schema = json::members(definition).ok().and_then(|m| m.into_iter().find(|m| m.key == "inputSchema").map(|m| m.value.to_owned()));
+    let schema = json::members(definition).ok().and_then(|m| {
+        m.into_iter()
+            .find(|m| m.key == "inputSchema")
+            .map(|m| m.value.to_owned())
+    });
     schema.unwrap_or_else(|| "{}".to_owned())
 }
 
@@ -310,7 +356,9 @@ fn canonical(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            out.push_str(&value.to_string());
+        }
     }
 }
 
@@ -318,13 +366,17 @@ fn canonical(value: &Value, out: &mut String) {
 mod tests {
     use super::*;
 
-    const PLACE: &str = r#"{"name":"PlaceOrder","description":"d","inputSchema":{"type":"object","properties":{"a":{}}}}"#;
+    const PLACE: &str =
+        r#"{"name":"PlaceOrder","description":"d","inputSchema":{"type":"object","properties":{"a":{}}}}"#;
 
     #[test]
     fn what_one_process_writes_another_takes_over_and_does_not_undo() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
-        let (running, verb) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
+        let (running, verb) = (
+            Lists::load(&paths, "https://example.test/mcp"),
+            Lists::load(&paths, "https://example.test/mcp"),
+        );
         let quote = |text: &str| vec![format!(r#"{{"name":"GetQuote","description":"{text}"}}"#)];
         assert!(running.absorb_read(&quote("one")));
         assert!(verb.absorb_trade(&[PLACE.to_owned()]));
@@ -352,20 +404,29 @@ mod tests {
         assert!(matches!(again.pin("PlaceOrder"), Pin::Holds(_)));
         again.absorb_trade(&[PLACE.replace("\"d\"", "\"e\"")]);
         assert_eq!(again.pin("PlaceOrder"), Pin::Changed);
-        assert!(again.tools(&[]).contains("\"description\":\"d\""), "the client is given the pinned text");
+        assert!(
+            again.tools(&[]).contains("\"description\":\"d\""),
+            "the client is given the pinned text"
+        );
     }
 
     #[test]
     fn what_another_process_lists_and_pins_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
-        let (ours, theirs) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
+        let (ours, theirs) = (
+            Lists::load(&paths, "https://example.test/mcp"),
+            Lists::load(&paths, "https://example.test/mcp"),
+        );
         assert!(!ours.sync());
         theirs.absorb_trade(&[PLACE.to_owned()]);
         theirs.pin_new().unwrap();
         assert!(ours.sync() && !ours.sync());
         assert!(matches!(ours.pin("PlaceOrder"), Pin::Holds(_)));
-        assert!(ours.absorb_read(&[r#"{"name":"GetQuote","inputSchema":{}}"#.to_owned()]), "and the other half of the file stays");
+        assert!(
+            ours.absorb_read(&[r#"{"name":"GetQuote","inputSchema":{}}"#.to_owned()]),
+            "and the other half of the file stays"
+        );
         let again = Lists::load(&paths, "https://example.test/mcp");
         assert!(again.has_trade() && !again.is_empty());
     }

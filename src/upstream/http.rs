@@ -43,7 +43,11 @@ pub fn client(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
         .connect_timeout(CONNECT)
         .pool_idle_timeout(KEEP)
         .tcp_nodelay(true);
-    let builder = if endpoint.is_loopback() { builder.no_proxy() } else { builder };
+    let builder = if endpoint.is_loopback() {
+        builder.no_proxy()
+    } else {
+        builder
+    };
     builder.build().map_err(|error| failed(&error))
 }
 

@@ -16,10 +16,10 @@ mod read_session;
 mod tls;
 mod trade_lane;
 
+pub use answer::{Answer, one_line};
 pub use budget::{Budget, Use};
 pub use failure::Failure;
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
-pub use answer::{Answer, one_line};
 pub use read_lane::{ReadLane, SideEvent, Word};
 pub use read_session::Hello;
 pub use trade_lane::{NotSent, Sent, TradeLane};

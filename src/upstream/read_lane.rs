@@ -115,7 +115,8 @@ impl ReadLane {
                 // One new session for each request, and no more: the service may mean something else by its refusal.
                 Err(Failure::SessionLost) if tries == 1 => tracing::info!("a session was lost"),
                 Err(Failure::RateLimited(wait) | Failure::Throttled(wait))
-                    if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
+                    if tries == 1 && wait.unwrap_or(1) <= PATIENCE =>
+                {
                     tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 }
                 outcome => return outcome,
@@ -238,11 +239,7 @@ impl ReadLane {
     ) -> Result<Response, Failure> {
         // The service counts every HTTP request, the lifecycle included.
         self.0.budget.turn(purpose).await;
-        let headers = http::headers(
-            bearer,
-            session.and_then(|s| s.id()),
-            session.map(|s| s.version()),
-        );
+        let headers = http::headers(bearer, session.and_then(InUse::id), session.map(InUse::version));
         let post = self.0.http.post(self.0.endpoint.url());
         head(post.headers(headers).body(text)).await
     }
