@@ -306,7 +306,9 @@ impl TradeLane {
         }
         let mut opened = self.handshake(bearer).await;
         for _ in 0..RATE_TRIES {
-            let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else { break };
+            let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else {
+                break;
+            };
             tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1).min(RATE_PATIENCE))).await;
             opened = self.handshake(bearer).await;
         }
@@ -317,8 +319,14 @@ impl TradeLane {
 
     /// One handshake. It may be made again and again: no call is in it.
     async fn handshake(&self, bearer: &Bearer) -> Result<Session, Failure> {
-        let Hello { version, capabilities, client_info } = Hello::default();
-        let params = format!(r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#);
+        let Hello {
+            version,
+            capabilities,
+            client_info,
+        } = Hello::default();
+        let params = format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#
+        );
         let (id, text) = self.compose("initialize", &params);
         let opened = tokio::time::timeout(http::HEAD, async {
             self.budget.turn(Use::Own).await;
@@ -327,7 +335,11 @@ impl TradeLane {
             let result = self.whole(response, &id, false).await?;
             let version = http::text_member(&result, "protocolVersion")
                 .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))?;
-            let session = Session { id: session_id, version, bearer: bearer.clone() };
+            let session = Session {
+                id: session_id,
+                version,
+                bearer: bearer.clone(),
+            };
             let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
             self.budget.turn(Use::Own).await;
             let ready = self.post(ready, bearer, Some(&session)).await?;
@@ -337,7 +349,9 @@ impl TradeLane {
                 status => Err(Failure::Status(status)),
             }
         });
-        opened.await.map_err(|_| Failure::Broken("no answer in time".to_owned()))?
+        opened
+            .await
+            .map_err(|_| Failure::Broken("no answer in time".to_owned()))?
     }
 }
 
