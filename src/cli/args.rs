@@ -64,6 +64,11 @@ pub(crate) enum Verb {
         /// The ticket, such as 7QK4
         ticket: String,
     },
+    /// Say that you have looked at an order whose outcome was unknown; without a ticket, list those
+    Acknowledge {
+        /// The ticket, such as 7QK4
+        ticket: Option<String>,
+    },
     /// Stop all AI trading on this computer at once
     Halt,
     /// Allow AI trading again

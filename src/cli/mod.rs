@@ -4,6 +4,7 @@
 //! May call: every room.
 
 mod account;
+mod acknowledge;
 mod args;
 mod checks;
 mod journal;
@@ -134,6 +135,7 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Pending => waiting::pending(&context),
         Verb::Watch => waiting::watch(&context).await,
         Verb::Deny { ticket } => waiting::deny(&context, &ticket).await,
+        Verb::Acknowledge { ticket } => acknowledge::acknowledge(&context, ticket.as_deref()),
         Verb::Halt => switch::halt(&context),
         Verb::Resume => switch::resume(&context).await,
         Verb::Journal(what) => journal::journal(&context, &what),

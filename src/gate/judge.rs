@@ -369,7 +369,7 @@ fn unknown_outcome(
     (unresolved && situation.unacknowledged && effect.opening && reach.live).then(|| {
         refused(
             "unknown_outcome",
-            "an earlier order there has an unknown outcome; the person must look at it and acknowledge it first",
+            "an earlier order there has an unknown outcome; the person must look at it first and then run `countersign acknowledge`",
             "state: an unknown outcome waits for the person",
         )
     })

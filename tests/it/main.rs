@@ -2,6 +2,7 @@
 
 mod approve;
 mod clients;
+mod house;
 mod secrets;
 mod signin;
 mod support;

@@ -73,6 +73,13 @@ impl Home {
         command
     }
 
+    /// Another program (a terminal) in the environment of this installation.
+    pub(crate) fn shell(&self, program: &str) -> std::process::Command {
+        let mut command = std::process::Command::new(program);
+        command.env_clear().envs(self.env.iter().map(|(k, v)| (k, v))).env("COUNTERSIGN_HOME", &self.folder);
+        command
+    }
+
     /// Runs a verb to its end: exit code, stdout, stderr.
     pub(crate) async fn run(&self, words: &[&str]) -> (i32, String, String) {
         self.run_with(words, "").await

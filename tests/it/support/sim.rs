@@ -69,6 +69,12 @@ impl Sim {
         self.get("calls").await.as_array().expect("an array").clone()
     }
 
+    /// Ends it: nobody listens at its address any more.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// A client that follows redirects, for consent pages.
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http

@@ -1,0 +1,392 @@
+//! What was approved arrives exactly once, and never twice.
+
+use super::*;
+
+/// Counts what became of one approved order: told so to the client, executed so, sent so often.
+async fn approve_with(desk: &Desk, fault: Value) -> (Client, Value) {
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    if !fault.is_null() {
+        desk.sim.post("fault", &fault).await;
+    }
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    (client, result)
+}
+
+#[tokio::test]
+async fn approved() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.desktop.screenshot("trade-approve");
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    desk.screen.until("Sent and accepted").await;
+    client.close().await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+    let lanes = desk.sim.calls().await;
+    let order = lanes.iter().find(|call| call["tool"] == "PlaceOrder").expect("the order");
+    assert!(order["client_name"].as_str().expect("a name").contains("trade"), "{order}");
+    for call in lanes.iter().filter(|call| call["grant"] == "mcp:trade" && call["tool"].is_string()) {
+        assert!(call["tool"] == "PlaceOrder" || call["tool"] == "ListAccounts", "{call}");
+    }
+}
+
+/// Faults after which nobody knows: the order ran, and the answer is lost. It is looked for, and found.
+async fn unknown_and_found(fault: Value) {
+    let desk = Desk::new().await;
+    let (mut client, result) = approve_with(&desk, fault).await;
+    assert_eq!(status(&result), "unknown", "{}", text(&result));
+    assert!(text(&result).starts_with("OUTCOME UNKNOWN"), "{}", text(&result));
+    assert!(text(&result).contains("Do NOT send it again"), "{}", text(&result));
+    desk.screen.until("OUTCOME UNKNOWN").await;
+    let looked = desk.journaled("looked").await;
+    assert!(looked["found"].as_str().expect("a finding").starts_with("FOUND"), "{looked}");
+    desk.screen.until("Looked for").await;
+    let again = client.call("countersign_await_approval", &json!({ "ticket": ticket(&result) })).await;
+    assert!(text(&again).contains("FOUND"), "{}", text(&again));
+    client.close().await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "unknown", "looked"]).await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+}
+
+fn order_fault(kind: &str, more: &Value) -> Value {
+    let mut fault = json!({ "kind": kind, "tool": "PlaceOrder", "scope": "mcp:trade" });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        fault[key] = value.clone();
+    }
+    fault
+}
+
+#[tokio::test]
+async fn the_connection_is_cut_after_the_request() {
+    unknown_and_found(order_fault("cut_after", &json!({}))).await;
+}
+
+#[tokio::test]
+async fn a_408_after_execution() {
+    unknown_and_found(order_fault("408_after", &json!({}))).await;
+}
+
+#[tokio::test]
+async fn a_500_after_execution() {
+    unknown_and_found(order_fault("500", &json!({ "execute": true }))).await;
+}
+
+#[tokio::test]
+async fn half_an_answer() {
+    unknown_and_found(order_fault("half_json", &json!({ "execute": true }))).await;
+}
+
+#[tokio::test]
+async fn an_answer_to_another_request() {
+    unknown_and_found(order_fault("wrong_id", &json!({}))).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_in_the_middle() {
+    unknown_and_found(order_fault("sse_cut_midevent", &json!({}))).await;
+}
+
+#[tokio::test]
+async fn two_answers_on_one_stream() {
+    let desk = Desk::new().await;
+    let (_client, result) = approve_with(&desk, order_fault("duplicate_answer", &json!({}))).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let desk = Desk::new().await;
+    let elsewhere = Sim::start(&[]);
+    let (_client, result) = approve_with(&desk, order_fault("redirect", &json!({ "location": elsewhere.url }))).await;
+    assert_ne!(status(&result), "accepted", "{}", text(&result));
+    assert_eq!(desk.sim.executed().await, [""; 0]);
+    assert_eq!(elsewhere.executed().await, [""; 0]);
+    assert_eq!(elsewhere.calls().await.len(), 0, "no token goes to another address");
+}
+
+/// The connection is cut before the service took the request: whether it did cannot be known from here.
+#[tokio::test]
+async fn the_connection_is_cut_before() {
+    let desk = Desk::new().await;
+    let (client, result) = approve_with(&desk, order_fault("cut_before", &json!({}))).await;
+    assert_eq!(status(&result), "unknown", "{}", text(&result));
+    client.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1, "in doubt nothing is sent again");
+    desk.check(&[], &["held", "approved", "unknown", "looked"]).await;
+}
+
+/// The token is refused: proof that nothing ran. It is renewed, judged again, and sent once more.
+#[tokio::test]
+async fn a_401_in_between() {
+    let desk = Desk::new().await;
+    let (_client, result) = approve_with(&desk, order_fault("401_once", &json!({}))).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    assert_eq!(desk.sent("PlaceOrder").await, 2);
+    desk.check(&["PlaceOrder"], &["held", "approved", "not_run", "approved", "accepted"]).await;
+}
+
+/// Twice refused is refused.
+#[tokio::test]
+async fn a_401_that_stays() {
+    let desk = Desk::new().await;
+    let (_client, result) = approve_with(&desk, order_fault("401_once", &json!({ "times": 0 }))).await;
+    assert_eq!(status(&result), "voided", "{}", text(&result));
+    assert!(desk.sent("PlaceOrder").await <= 2);
+    assert_eq!(desk.sim.executed().await, [""; 0]);
+    desk.screen.until("NOT SENT").await;
+}
+
+#[tokio::test]
+async fn the_session_is_lost_in_between() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.sim.fault("session_lost", "").await;
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    desk.check(&["PlaceOrder"], &["held", "approved", "not_run", "approved", "accepted"]).await;
+}
+
+/// The documented answer of the rate limiter proves that nothing ran; the person is asked again.
+#[tokio::test]
+async fn the_rate_limit_at_sending() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.sim.post("fault", &order_fault("429", &json!({}))).await;
+    desk.desktop.click(Button::Middle);
+    desk.journaled("not_run").await;
+    assert_eq!(desk.sim.executed().await, [""; 0]);
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    desk.check(&["PlaceOrder"], &["held", "approved", "not_run", "approved", "accepted"]).await;
+}
+
+/// The service is gone at the moment of sending: no byte left, nothing is sent.
+#[tokio::test]
+async fn nobody_listens_at_sending() {
+    let mut desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    let reads = desk.sim.calls().await.len();
+    // Right after a look at the account, so that the approval is judged on facts that are there.
+    until("a look at the account", async || (desk.sim.calls().await.len() >= reads + 3).then_some(())).await;
+    desk.sim.stop();
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "voided", "{}", text(&result));
+    assert!(text(&result).starts_with("NOT SENT"), "{}", text(&result));
+    desk.screen.until("NOT SENT").await;
+    assert!(!desk.home.journal().iter().any(|entry| entry["kind"] == "accepted" || entry["kind"] == "unknown"));
+}
+
+#[tokio::test]
+async fn a_double_click() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.desktop.click(Button::Middle);
+    desk.desktop.run("xdotool", "xdotool", &["click", "--repeat", "4", "--delay", "30", "1"]);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    client.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+#[tokio::test]
+async fn a_second_process_started_in_between() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    desk.sim.post("fault", &order_fault("stall", &json!({ "seconds": 4, "when": "after" }))).await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    let mut second = desk.client().await;
+    desk.desktop.click(Button::Middle);
+    until("the order on its way", async || (desk.sent("PlaceOrder").await == 1).then_some(())).await;
+    let third = desk.client().await;
+    let waiting = second.call("PlaceOrder", &buy()).await;
+    assert_eq!(status(&waiting), "already_waiting", "{}", text(&waiting));
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    second.close().await;
+    third.close().await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+#[tokio::test]
+async fn the_same_call_while_one_is_open() {
+    let desk = Desk::new().await;
+    let (mut one, mut two) = (desk.client().await, desk.client().await);
+    let id = desk.hold(&mut one, "PlaceOrder", &buy()).await;
+    for client in [&mut one, &mut two] {
+        let twin = client.call("PlaceOrder", &buy()).await;
+        assert_eq!(status(&twin), "already_waiting", "{twin}");
+        assert!(text(&twin).contains("this call placed nothing"), "{}", text(&twin));
+    }
+    desk.desktop.click(Button::Middle);
+    assert_eq!(status(&one.result(id).await), "accepted");
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+#[tokio::test]
+async fn the_same_call_many_times_at_once() {
+    let desk = Desk::new().await;
+    let (mut one, mut two) = (desk.client().await, desk.client().await);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push((1, one.send_call("PlaceOrder", &buy()).await));
+        ids.push((2, two.send_call("PlaceOrder", &buy()).await));
+    }
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    let mut told = Vec::new();
+    for (client, id) in ids {
+        let result = if client == 1 { one.result(id).await } else { two.result(id).await };
+        told.push(status(&result).to_owned());
+    }
+    assert_eq!(told.iter().filter(|status| *status == "accepted").count(), 1, "{told:?}");
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+/// The client went away before it could read the outcome: the same call again gets that outcome, and places nothing.
+#[tokio::test]
+async fn the_same_call_after_an_unread_outcome() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    desk.sim.post("fault", &order_fault("stall", &json!({ "seconds": 1.5, "when": "after" }))).await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.desktop.click(Button::Middle);
+    until("the order on its way", async || (desk.sent("PlaceOrder").await == 1).then_some(())).await;
+    client.line(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }).to_string()).await;
+    desk.journaled("accepted").await;
+    let again = client.call("PlaceOrder", &buy()).await;
+    assert_eq!(again["structuredContent"]["repeated"], true, "{again}");
+    assert!(text(&again).starts_with("This call placed nothing"), "{}", text(&again));
+    let mut next = desk.client().await;
+    desk.hold(&mut next, "PlaceOrder", &buy()).await;
+    desk.desktop.click(Button::Left);
+    desk.journaled("denied").await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted", "held", "denied"]).await;
+}
+
+/// The client closes its end while the order is on its way: the answer is awaited and written down.
+#[tokio::test]
+async fn the_client_leaves_while_it_is_sent() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    desk.sim.post("fault", &order_fault("stall", &json!({ "seconds": 3, "when": "after" }))).await;
+    desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.desktop.click(Button::Middle);
+    until("the order on its way", async || (desk.sent("PlaceOrder").await == 1).then_some(())).await;
+    client.close().await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+#[tokio::test]
+async fn killed_while_it_is_sent() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    desk.sim.post("fault", &order_fault("stall", &json!({ "seconds": 30, "when": "after" }))).await;
+    desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.desktop.click(Button::Middle);
+    until("the execution", async || (desk.sim.executed().await.len() == 1).then_some(())).await;
+    client.kill().await;
+    let mut second = desk.client().await;
+    desk.journaled("unknown").await;
+    desk.screen.until("OUTCOME UNKNOWN").await;
+    let looked = desk.journaled("looked").await;
+    assert!(looked["found"].as_str().expect("a finding").contains("may be this one"), "{looked}");
+    let id = looked["ticket"].as_str().expect("a ticket").to_owned();
+    let told = second.call("countersign_await_approval", &json!({ "ticket": id })).await;
+    assert_eq!(status(&told), "unknown", "{}", text(&told));
+    second.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    desk.check(&["PlaceOrder"], &["held", "approved", "unknown", "looked"]).await;
+}
+
+/// The same person approves on the notification and in a terminal, both at once.
+#[tokio::test]
+async fn approved_on_the_desktop_and_in_a_terminal_at_once() {
+    let desk = Desk::new().await;
+    let terminal = Terminal::watch(&desk.home, &desk.sim);
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    terminal.until("Type approve");
+    terminal.put("approve");
+    std::thread::scope(|scope| {
+        scope.spawn(|| terminal.enter());
+        scope.spawn(|| desk.desktop.click(Button::Middle));
+    });
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    client.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+/// No desktop, but a terminal with `countersign watch`: the call waits for it, and the order goes from there.
+#[tokio::test]
+async fn approved_in_a_terminal_alone() {
+    let desk = Desk::on(Desktop::without_notifications(), &[]).await;
+    let terminal = Terminal::watch(&desk.home, &desk.sim);
+    terminal.until("Watching");
+    let mut client = desk.client().await;
+    let id = client.send_call("PlaceOrder", &buy()).await;
+    terminal.until("Type approve");
+    terminal.put("approve");
+    terminal.enter();
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    let denied = client.send_call("PlaceOrder", &bid(5000.0)).await;
+    terminal.until_count("Type approve", 2);
+    terminal.put("deny");
+    terminal.enter();
+    assert_eq!(status(&client.result(denied).await), "denied");
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted", "held", "denied"]).await;
+}
+
+/// Leaving the terminal leaves the call where it is.
+#[tokio::test]
+async fn a_terminal_that_is_left_decides_nothing() {
+    let desk = Desk::new().await;
+    let terminal = Terminal::watch(&desk.home, &desk.sim);
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    terminal.until("Type approve");
+    terminal.leave();
+    desk.desktop.settle();
+    desk.desktop.click(Button::Middle);
+    assert_eq!(status(&client.result(id).await), "accepted");
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+/// Several calls wait at once: each is decided for itself, and an open ticket does not stand in its own way.
+#[tokio::test]
+async fn three_wait_and_each_is_approved() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let mut ids = Vec::new();
+    for price in [5000.0, 5001.0, 5002.0] {
+        ids.push(client.send_call("PlaceOrder", &bid(price)).await);
+    }
+    until("three tickets", async || (desk.tickets().len() == 3).then_some(())).await;
+    let fourth = client.call("PlaceOrder", &bid(5003.0)).await;
+    assert_eq!(fourth["structuredContent"]["code"], "too_many_open", "{fourth}");
+    for n in 1..=3 {
+        desk.card().await;
+        desk.desktop.click(Button::Middle);
+        until("an execution", async || (desk.sim.executed().await.len() == n).then_some(())).await;
+    }
+    for id in ids {
+        assert_eq!(status(&client.result(id).await), "accepted");
+    }
+    assert_eq!(desk.sim.executed().await, ["PlaceOrder"; 3]);
+}
