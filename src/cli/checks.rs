@@ -6,7 +6,7 @@ use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::system::{FileLock, clock, file};
-use crate::upstream::ReadLane;
+use crate::upstream::{Failure, ReadLane};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -157,6 +157,7 @@ async fn service(context: &Context) -> Check {
     let took = clock::mono_ms().saturating_sub(began);
     let seen = match asked {
         Ok(Ok(_)) => Seen::Good(format!("the service and NinjaTrader answered in {took} ms")),
+        Ok(Err(Failure::Token(TokenError::NotSignedIn | TokenError::Withdrawn(_)))) => Seen::Note("not asked: nobody is signed in".to_owned()),
         Ok(Err(failure)) => Seen::Bad(failure.to_string(), "check the network, the sign-in, and that NinjaTrader runs with the CrossTrade add-on"),
         Err(_) => Seen::Bad("no answer within 15 s".to_owned(), "check the network and NinjaTrader"),
     };

@@ -49,10 +49,32 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
             Exit::Fine
         }
         Err(error) => {
-            context.out.error(&format!("{id}: {error}"), "`countersign pending` lists what waits");
+            let why = match tickets.load(&id) {
+                Ok(Some(ticket)) if ticket.state.is_final() => format!("{} has ended already: {}", ticket.id, ending(&ticket)),
+                Ok(Some(ticket)) if ticket.state == State::Sending => format!("{} was approved and is on its way: it can no longer be denied. Check orders in NinjaTrader", ticket.id),
+                Ok(None) => format!("there is no ticket {}", out::safe(&id)),
+                Ok(Some(_)) | Err(_) => format!("{}: {error}", out::safe(&id)),
+            };
+            context.out.error(&why, "`countersign pending` lists what waits");
             Exit::Failure
         }
     }
+}
+
+/// How a ticket ended, in words.
+fn ending(ticket: &Ticket) -> String {
+    let word = match ticket.state {
+        State::Accepted => "sent, and accepted by the service",
+        State::Rejected if ticket.sent_wall.is_some() => "sent, and REJECTED by the service",
+        State::Unknown => "sent, outcome UNKNOWN; check orders and positions in NinjaTrader",
+        State::Denied => "denied, nothing was sent",
+        State::Expired => "not decided in time, nothing was sent",
+        State::Withdrawn => "taken back, nothing was sent",
+        State::Voided | State::Tampered | State::Rejected => "void, nothing was sent",
+        State::Held => "still waiting",
+        State::Sending => "on its way",
+    };
+    ticket.reason.as_deref().map_or_else(|| word.to_owned(), |why| format!("{word} ({})", out::safe(why)))
 }
 
 pub(super) async fn watch(context: &Context) -> Exit {
@@ -87,7 +109,7 @@ pub(super) async fn watch(context: &Context) -> Exit {
                         context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
                     }
                     if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {
-                        context.out.say(&format!("{} {}{}", after.id, after.state.word(), after.reason.map(|why| format!(": {}", out::safe(&why))).unwrap_or_default()));
+                        context.out.say(&format!("{}: {}", after.id, ending(&after)));
                     }
                 }
                 None => tokio::time::sleep(LOOK).await,

@@ -11,11 +11,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// The largest list that is kept.
 const MAX_FILE: u64 = 32 * 1024 * 1024;
+/// How long a turn at the cache file is waited for.
+const TURN: Duration = Duration::from_millis(200);
 
 /// What is known of a tool's definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,25 +35,57 @@ pub enum Pin {
 /// The lists of one endpoint.
 #[derive(Debug)]
 pub struct Lists {
+    endpoint: String,
     cache: PathBuf,
     pins: PathBuf,
     lock: PathBuf,
     data: Mutex<Data>,
-    /// The two files as they were when they were last read or written here.
-    seen: Mutex<[Stamp; 2]>,
 }
 
-/// What tells one state of a file from another without reading it; `None` where there is no file.
-type Stamp = Option<(SystemTime, u64)>;
+#[derive(Debug, Default)]
+struct Data {
+    kept: Kept,
+    pinned: BTreeMap<String, Pinned>,
+    /// The files as they were when they were read or written last: cache and pins.
+    seen: [Option<Stamp>; 2],
+}
+
+/// When a file was written, and its length.
+type Stamp = (SystemTime, u64);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Data {
+struct Kept {
     /// The endpoint's URL, for the person who looks into the file.
     endpoint: String,
-    read: Option<Vec<Box<RawValue>>>,
-    trade: Option<Vec<Box<RawValue>>>,
-    #[serde(skip)]
-    pinned: BTreeMap<String, Pinned>,
+    read: Option<Vec<Listed>>,
+    trade: Option<Vec<Listed>>,
+}
+
+/// One definition as upstream wrote it. Its name is read once, its digest where it is first needed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Box<RawValue>", into = "Box<RawValue>")]
+struct Listed {
+    name: String,
+    text: Box<RawValue>,
+    digest: OnceLock<String>,
+}
+
+impl From<Box<RawValue>> for Listed {
+    fn from(text: Box<RawValue>) -> Self {
+        Self { name: name_of(text.get()).unwrap_or_default(), text, digest: OnceLock::new() }
+    }
+}
+
+impl From<Listed> for Box<RawValue> {
+    fn from(listed: Listed) -> Self {
+        listed.text
+    }
+}
+
+impl Listed {
+    fn digest(&self) -> &str {
+        self.digest.get_or_init(|| digest(self.text.get()))
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,47 +99,43 @@ impl Lists {
     pub fn load(paths: &Paths, endpoint: &str) -> Self {
         let key: String = crate::journal::hash(endpoint).chars().take(16).collect();
         let (cache, pins) = (paths.cache().join(format!("{key}.json")), paths.state().join(format!("pins-{key}.json")));
-        let lists = Self { cache, pins, lock: paths.lock("lists.lock"), data: Mutex::default(), seen: Mutex::default() };
-        lists.read(&mut lists.data());
-        endpoint.clone_into(&mut lists.data().endpoint);
+        let endpoint = endpoint.to_owned();
+        let lists = Self { endpoint, cache, pins, lock: paths.lock("lists.lock"), data: Mutex::default() };
+        lists.read_files(&mut lists.data());
         lists
     }
 
-    /// Takes over what another process has written; true where the client's list may have changed by it.
-    pub fn reload(&self) -> bool {
-        if *self.seen() == self.stamps() {
-            return false;
+    /// Takes over what other processes have listed and pinned since the last look; true where something changed.
+    /// Costs two looks at the file system where nothing did.
+    pub fn sync(&self) -> bool {
+        self.sync_into(&mut self.data())
+    }
+
+    fn sync_into(&self, data: &mut Data) -> bool {
+        let changed = data.seen != self.stamps();
+        if changed {
+            self.read_files(data);
         }
-        let mut data = self.data();
-        let before = listing(&data);
-        self.read(&mut data);
-        listing(&data) != before
+        changed
     }
 
-    fn read(&self, data: &mut Data) {
-        // Stamps first: what is written between them and the reading is read once more, not missed.
-        *self.seen() = self.stamps();
-        let parse = |path: &PathBuf| file::read_text(path, MAX_FILE).ok().flatten();
-        let kept: Data = parse(&self.cache).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        let pinned = parse(&self.pins).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        *data = Data { endpoint: std::mem::take(&mut data.endpoint), pinned, ..kept };
-    }
-
-    fn stamps(&self) -> [Stamp; 2] {
+    fn stamps(&self) -> [Option<Stamp>; 2] {
         [&self.cache, &self.pins].map(|path| {
             let meta = std::fs::metadata(path).ok()?;
             Some((meta.modified().ok()?, meta.len()))
         })
     }
 
-    fn seen(&self) -> MutexGuard<'_, [Stamp; 2]> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The turn to change the files, over all processes. Where it does not come the change is made all the same: a
-    /// list that is too old is noticed and read anew.
-    fn turn(&self) -> Option<FileLock> {
-        FileLock::take_blocking(&self.lock, Duration::from_secs(2)).ok()
+    fn read_files(&self, data: &mut Data) {
+        // Looked at before reading: what is written in between is read again at the next look.
+        data.seen = self.stamps();
+        let text = |path: &PathBuf| file::read_text(path, MAX_FILE).ok().flatten();
+        // A cache that was cleared meanwhile takes nothing from us: the last good list stands.
+        if let Some(kept) = text(&self.cache).and_then(|text| serde_json::from_str(&text).ok()) {
+            data.kept = kept;
+        }
+        self.endpoint.clone_into(&mut data.kept.endpoint);
+        data.pinned = text(&self.pins).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {
@@ -114,24 +144,20 @@ impl Lists {
 
     /// Whether anything was ever listed.
     pub fn is_empty(&self) -> bool {
-        self.data().read.is_none()
+        self.data().kept.read.is_none()
     }
 
     /// Whether a trade grant's list was ever seen.
     pub fn has_trade(&self) -> bool {
-        self.data().trade.is_some()
+        self.data().kept.trade.is_some()
     }
 
     /// The result of `tools/list` for the client: read tools as listed, all others as pinned, then our own.
     pub fn tools(&self, ours: &[String]) -> String {
         let data = self.data();
         let mut texts: Vec<&str> = Vec::new();
-        for raw in data.read.iter().flatten() {
-            let name = name_of(raw.get()).unwrap_or_default();
-            if catalogue::is_known_read_tool(&name) {
-                texts.push(raw.get());
-            }
-        }
+        let reads = data.kept.read.iter().flatten().filter(|listed| catalogue::is_known_read_tool(&listed.name));
+        texts.extend(reads.map(|listed| listed.text.get()));
         texts.extend(data.pinned.values().map(|pinned| pinned.definition.get()));
         texts.extend(ours.iter().map(String::as_str));
         format!(r#"{{"tools":[{}]}}"#, texts.join(","))
@@ -140,9 +166,9 @@ impl Lists {
     /// What is known of a tool.
     pub fn pin(&self, tool: &str) -> Pin {
         let data = self.data();
-        let listed = data.trade.iter().flatten().chain(data.read.iter().flatten()).find(|raw| name_of(raw.get()).as_deref() == Some(tool));
+        let listed = data.kept.all().find(|listed| listed.name == tool);
         match (data.pinned.get(tool), listed) {
-            (Some(pinned), Some(raw)) if digest(raw.get()) == pinned.digest => Pin::Holds(schema_of(pinned.definition.get())),
+            (Some(pinned), Some(listed)) if listed.digest() == pinned.digest => Pin::Holds(schema_of(pinned.definition.get())),
             (Some(_), Some(_)) => Pin::Changed,
             (None, Some(_)) => Pin::New,
             (_, None) => Pin::Unlisted,
@@ -160,27 +186,26 @@ impl Lists {
     }
 
     fn absorb(&self, tools: &[String], trade: bool) -> bool {
-        let raws: Vec<Box<RawValue>> = tools.iter().filter_map(|text| RawValue::from_string(text.clone()).ok()).collect();
-        let _turn = self.turn();
-        // Another process may have written the other grant's list meanwhile: it must not be lost.
-        self.reload();
+        let texts: Vec<Box<RawValue>> = tools.iter().filter_map(|text| RawValue::from_string(text.clone()).ok()).collect();
+        // Another process may be writing the other half of the file; without its turn this one waits no longer.
+        let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
-        let slot = if trade { &mut data.trade } else { &mut data.read };
-        let same = slot.as_ref().is_some_and(|old| old.iter().map(|r| r.get()).eq(raws.iter().map(|r| r.get())));
-        if same {
-            return false;
+        let synced = self.sync_into(&mut data);
+        let slot = if trade { &mut data.kept.trade } else { &mut data.kept.read };
+        let same = slot.as_ref().is_some_and(|old| old.iter().map(|listed| listed.text.get()).eq(texts.iter().map(|text| text.get())));
+        if !same {
+            *slot = Some(texts.into_iter().map(Listed::from).collect());
+            self.keep(&mut data);
         }
-        *slot = Some(raws);
-        self.write(&data);
-        true
+        synced || !same
     }
 
-    fn write(&self, data: &Data) {
-        let written = serde_json::to_vec(data).map_err(std::io::Error::other);
-        if let Err(error) = written.and_then(|text| file::write_atomic(&self.cache, &text)) {
-            tracing::warn!(%error, "the tool list could not be kept");
+    fn keep(&self, data: &mut Data) {
+        let written = serde_json::to_vec(&data.kept).map_err(std::io::Error::other);
+        match written.and_then(|text| file::write_atomic(&self.cache, &text)) {
+            Ok(()) => data.seen = self.stamps(),
+            Err(error) => tracing::warn!(%error, "the tool list could not be kept"),
         }
-        *self.seen() = self.stamps();
     }
 
     /// Pins every definition that is not known to be read-only and is not pinned yet: done at sign-in, when the
@@ -190,27 +215,26 @@ impl Lists {
     /// As the file system says.
     pub fn pin_new(&self) -> std::io::Result<usize> {
         let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
-        self.reload();
         let mut data = self.data();
-        let listed: Vec<Box<RawValue>> = data.trade.iter().flatten().chain(data.read.iter().flatten()).cloned().collect();
+        self.sync_into(&mut data);
         let before = data.pinned.len();
-        for raw in listed {
-            let Some(name) = name_of(raw.get()).filter(|name| !catalogue::is_known_read_tool(name)) else { continue };
-            data.pinned.entry(name).or_insert_with(|| Pinned { digest: digest(raw.get()), definition: raw });
+        let Data { kept, pinned, .. } = &mut *data;
+        for listed in kept.all().filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name)) {
+            let new = || Pinned { digest: listed.digest().to_owned(), definition: listed.text.clone() };
+            pinned.entry(listed.name.clone()).or_insert_with(new);
         }
         file::write_atomic(&self.pins, &serde_json::to_vec(&data.pinned)?)?;
-        *self.seen() = self.stamps();
+        data.seen = self.stamps();
         Ok(data.pinned.len() - before)
     }
 
     /// Forgets the trade grant's list (after `logout --trade`); pins stay.
     pub fn forget_trade(&self) {
-        let _turn = self.turn();
-        self.reload();
+        let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
-        if data.trade.take().is_some() {
-            self.write(&data);
-        }
+        self.sync_into(&mut data);
+        data.kept.trade = None;
+        self.keep(&mut data);
     }
 
     /// How many definitions are pinned.
@@ -226,10 +250,11 @@ impl Lists {
     }
 }
 
-/// All that the client's list is made from.
-fn listing(data: &Data) -> Vec<String> {
-    let texts = data.read.iter().chain(&data.trade).flatten().map(|raw| raw.get().to_owned());
-    texts.chain(data.pinned.values().map(|pinned| pinned.definition.get().to_owned())).collect()
+impl Kept {
+    /// All that is listed, as the trade grant sees it first.
+    fn all(&self) -> impl Iterator<Item = &Listed> {
+        self.trade.iter().flatten().chain(self.read.iter().flatten())
+    }
 }
 
 fn name_of(definition: &str) -> Option<String> {
@@ -297,11 +322,11 @@ mod tests {
         assert!(verb.absorb_trade(&[PLACE.to_owned()]));
         verb.pin_new().unwrap();
         assert!(running.absorb_read(&quote("two")), "the read list changed");
-        assert!(!running.reload(), "and all is taken over");
+        assert!(!running.sync(), "and all is taken over");
         assert!(matches!(running.pin("PlaceOrder"), Pin::Holds(_)));
         let third = Lists::load(&paths, "https://example.test/mcp");
         assert!(third.has_trade() && third.tools(&[]).contains("two"));
-        assert!(verb.reload() && verb.tools(&[]).contains("two"));
+        assert!(verb.sync() && verb.tools(&[]).contains("two"));
     }
 
     #[test]
@@ -320,5 +345,20 @@ mod tests {
         again.absorb_trade(&[PLACE.replace("\"d\"", "\"e\"")]);
         assert_eq!(again.pin("PlaceOrder"), Pin::Changed);
         assert!(again.tools(&[]).contains("\"description\":\"d\""), "the client is given the pinned text");
+    }
+
+    #[test]
+    fn what_another_process_lists_and_pins_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let (ours, theirs) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
+        assert!(!ours.sync());
+        theirs.absorb_trade(&[PLACE.to_owned()]);
+        theirs.pin_new().unwrap();
+        assert!(ours.sync() && !ours.sync());
+        assert!(matches!(ours.pin("PlaceOrder"), Pin::Holds(_)));
+        assert!(ours.absorb_read(&[r#"{"name":"GetQuote","inputSchema":{}}"#.to_owned()]), "and the other half of the file stays");
+        let again = Lists::load(&paths, "https://example.test/mcp");
+        assert!(again.has_trade() && !again.is_empty());
     }
 }

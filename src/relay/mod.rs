@@ -25,8 +25,8 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common};
-use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message};
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common, one_line};
+use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message, Recovered};
 use crate::wire::frame::Frame;
 use crate::wire::json;
 use lists::Lists;
@@ -43,6 +43,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long the end may take without, and with, a sent call whose answer is still awaited.
 const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from_secs(10));
+/// Notifications and answers of the client that may be on their way upstream at once, and their bytes.
+const MAX_FORWARDING: (usize, usize) = (1024, 96 * 1024 * 1024);
 /// How often dead owners' tickets are looked for, and the parent's life.
 const TICK: Duration = Duration::from_secs(2);
 
@@ -69,6 +71,8 @@ pub struct Relay {
     pub(crate) unsealed: hold::Armed,
     in_flight: Mutex<InFlight>,
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
+    /// Notifications and answers of the client that are on their way upstream: how many, how many bytes.
+    forwarding: Mutex<(usize, usize)>,
     client: Mutex<Client>,
     demoted: Mutex<HashSet<String>>,
     signing_in: tokio::sync::Mutex<signin::Background>,
@@ -90,11 +94,25 @@ struct Client {
     name: String,
     version: String,
     ready: bool,
+    /// The list changed before the client was ready to be told.
+    missed_change: bool,
 }
 
 /// A batch of 2025-03-26: answered as one array when its last request is.
 #[derive(Debug)]
 struct Batch(Mutex<(usize, Vec<String>)>);
+
+impl Batch {
+    /// Adds the answer of one member, or that there will be none; writes the array after the last.
+    fn add(&self, out: &Output, line: Option<String>) {
+        let mut state = lock(&self.0);
+        state.0 = state.0.saturating_sub(1);
+        state.1.extend(line);
+        if state.0 == 0 && !state.1.is_empty() {
+            out.line(format!("[{}]", state.1.join(",")));
+        }
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -172,6 +190,7 @@ impl Relay {
                 unsealed: hold::Armed::default(),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),
+                forwarding: Mutex::default(),
                 client: Mutex::default(),
                 demoted: Mutex::default(),
                 signing_in: tokio::sync::Mutex::default(),
@@ -202,7 +221,7 @@ impl Relay {
 
     /// Notices what verbs have done in this installation: a sign-in, a sign-out, a halt, a request to arm.
     fn follow_other_processes(self: &Arc<Self>) {
-        if self.lists.reload() {
+        if self.lists.sync() {
             self.list_changed();
         }
         arming::look(self);
@@ -229,8 +248,8 @@ impl Relay {
     }
 
     fn too_long(&self, head: &[u8]) {
-        let id = envelope::recover_id(head);
-        self.malformed(&Malformed { code: words::invalid_request(), reason: "the message is longer than 64 MiB".to_owned(), id, response: false });
+        let Recovered { id, response } = envelope::recover(head);
+        self.malformed(&Malformed { code: words::invalid_request(), reason: "the message is longer than 64 MiB".to_owned(), id, response });
     }
 
     /// Takes one line of the client. Never waits: work goes into tasks.
@@ -259,21 +278,36 @@ impl Relay {
     /// A batch: each member goes its own way, through the same gate (2025-03-26, base protocol, batching).
     fn batch(self: &Arc<Self>, messages: Vec<Result<Message<'_>, Malformed>>) {
         let allowed = lock(&self.client).version == "2025-03-26";
-        let ids: Vec<Id> = messages.iter().flatten().filter_map(request_id).cloned().collect();
-        let distinct = ids.iter().collect::<HashSet<_>>().len() == ids.len();
-        if !allowed || !distinct {
+        let ids: Vec<Id> = messages.iter().filter_map(answered_under).cloned().collect();
+        let distinct: HashSet<&Id> = ids.iter().collect();
+        if !allowed || distinct.len() != ids.len() {
             let reason = if allowed { "one id stands twice in the batch" } else { "batches exist in protocol 2025-03-26 only" };
-            for id in ids.iter().collect::<HashSet<_>>() {
-                self.malformed(&Malformed { code: words::invalid_request(), reason: reason.to_owned(), id: Some(id.clone()), response: false });
+            let refuse = |id: Option<Id>| self.malformed(&Malformed { code: words::invalid_request(), reason: reason.to_owned(), id, response: false });
+            if ids.is_empty() {
+                refuse(None);
             }
+            distinct.into_iter().for_each(|id| refuse(Some(id.clone())));
             return;
         }
         let batch = Arc::new(Batch(Mutex::new((ids.len(), Vec::new()))));
-        lock(&self.batches).extend(ids.iter().map(|id| (id.clone(), Arc::clone(&batch))));
+        let join = |id: &Id| lock(&self.batches).insert(id.clone(), Arc::clone(&batch));
         for message in messages {
             match message {
-                Ok(message) => self.message(&message, true),
-                Err(malformed) => self.malformed(&malformed),
+                Ok(message) => {
+                    // An id that is still open outside this batch keeps its own way; this member is refused.
+                    let outer = request_id(&message).filter(|id| lock(&self.in_flight).is_open(id)).cloned();
+                    match outer {
+                        Some(id) => batch.add(&self.out, Some(Self::refusal(&id, Refused::DuplicateId))),
+                        None => {
+                            request_id(&message).map(join);
+                            self.message(&message, true);
+                        }
+                    }
+                }
+                Err(malformed) => match malformed.id.as_ref().filter(|_| !malformed.response) {
+                    Some(id) => batch.add(&self.out, Some(broken(id, &malformed))),
+                    None => self.malformed(&malformed),
+                },
             }
         }
     }
@@ -293,12 +327,7 @@ impl Relay {
             }
             return;
         };
-        let mut state = lock(&batch.0);
-        state.0 = state.0.saturating_sub(1);
-        state.1.extend(line);
-        if state.0 == 0 && !state.1.is_empty() {
-            self.out.line(format!("[{}]", state.1.join(",")));
-        }
+        batch.add(&self.out, line);
     }
 
     fn message(self: &Arc<Self>, message: &Message<'_>, in_batch: bool) {
@@ -310,21 +339,12 @@ impl Relay {
     }
 
     fn request(self: &Arc<Self>, id: &Id, message: &Message<'_>, in_batch: bool) {
-        let local = matches!(&*message.method, "initialize" | "ping" | "server/discover" | "tools/list" | "tools/call");
         let meta = message.params.and_then(|params| json::member(params, "_meta").ok().flatten());
         let progress = meta.and_then(envelope::progress_token);
-        let begun = lock(&self.in_flight).begin(id, progress.clone(), !local, &self.ending);
+        let begun = lock(&self.in_flight).begin(id, progress.clone(), message.text.len(), &self.ending);
         let cancel = match begun {
             Ok(cancel) => cancel,
-            Err(refused) => {
-                let reason = match refused {
-                    Refused::DuplicateId => "a request of this id is still open",
-                    Refused::TooMany => "too many requests are open",
-                };
-                let data = words::data(words::WasSent::No, None);
-                self.put(id, Some(envelope::error(Some(id), words::invalid_request(), reason, Some(&data))));
-                return;
-            }
+            Err(refused) => return self.put(id, Some(Self::refusal(id, refused))),
         };
         match &*message.method {
             "initialize" if in_batch => self.fail(id, words::invalid_request(), "initialize may not stand in a batch"),
@@ -332,21 +352,26 @@ impl Relay {
             "ping" => self.answer(id, envelope::response(id, "{}")),
             // Answered at once, whatever the network does: clients that probe wait for at most a second or so.
             "server/discover" => self.fail(id, words::method_not_found(), "this server speaks the revisions up to 2025-11-25"),
+            _ if self.out.is_full() => {
+                self.fail(id, words::OUR_ERROR, "NOT SENT. Too much is waiting for this client to read; read first, then ask again");
+            }
             "tools/list" => {
                 let result = self.lists.tools(&local::definitions(!self.lists.is_empty()));
                 self.answer(id, envelope::response(id, &result));
             }
-            _ if self.out.is_full() => {
-                self.fail(id, words::OUR_ERROR, "NOT SENT. Too much is waiting for this client to read; read first, then ask again");
-            }
             "tools/call" => self.tools_call(id, message, progress, cancel),
-            method => {
-                if method == "logging/setLevel" {
-                    self.read.log_level(message.params.unwrap_or("{}"));
-                }
-                self.relay_request(id, message, None, cancel);
-            }
+            _ => self.relay_request(id, message, None, cancel),
         }
+    }
+
+    /// The answer to a request that is not taken in.
+    fn refusal(id: &Id, refused: Refused) -> String {
+        let reason = match refused {
+            Refused::DuplicateId => "a request of this id is still open",
+            Refused::TooMany => "too many requests are open",
+        };
+        let data = words::data(words::WasSent::No, None);
+        envelope::error(Some(id), words::invalid_request(), reason, Some(&data))
     }
 
     /// Answers with an error of our own; nothing was sent.
@@ -364,7 +389,7 @@ impl Relay {
         let asked = find("protocolVersion").and_then(|raw| json::string(raw).ok()).unwrap_or_default();
         let version = newest_common(&asked);
         let info = find("clientInfo").unwrap_or(r#"{"name":"unknown","version":"0"}"#);
-        *lock(&self.client) = Client { name: plain_name(info), version: version.to_owned(), ready: false };
+        *lock(&self.client) = Client { name: plain_name(info), version: version.to_owned(), ..Client::default() };
         self.read.greet(Hello {
             version: version.to_owned(),
             capabilities: json::minify(find("capabilities").unwrap_or("{}")).into_owned(),
@@ -376,7 +401,13 @@ impl Relay {
     fn notification(self: &Arc<Self>, message: &Message<'_>) {
         match &*message.method {
             "notifications/initialized" => {
-                lock(&self.client).ready = true;
+                let mut client = lock(&self.client);
+                client.ready = true;
+                let missed = std::mem::take(&mut client.missed_change);
+                drop(client);
+                if missed {
+                    self.list_changed();
+                }
                 let relay = Arc::clone(self);
                 self.tasks.spawn(async move { relay.arrive().await });
             }
@@ -397,9 +428,20 @@ impl Relay {
 
     /// Sends a notification or response of the client upstream, in the background.
     fn forward(self: &Arc<Self>, text: &str) {
-        let (relay, text) = (Arc::clone(self), text.to_owned());
+        {
+            let mut forwarding = lock(&self.forwarding);
+            if forwarding.0 >= MAX_FORWARDING.0 || forwarding.1 + text.len() > MAX_FORWARDING.1 {
+                tracing::warn!("a notification was dropped: too many are on their way");
+                return;
+            }
+            *forwarding = (forwarding.0 + 1, forwarding.1 + text.len());
+        }
+        let (relay, text, length) = (Arc::clone(self), text.to_owned(), text.len());
         self.tasks.spawn(async move {
-            if let Err(failure) = relay.read.tell(&text).await {
+            let told = relay.ending.run_until_cancelled(relay.read.tell(text)).await;
+            let mut forwarding = lock(&relay.forwarding);
+            *forwarding = (forwarding.0 - 1, forwarding.1 - length);
+            if let Some(Err(failure)) = told {
                 tracing::info!(%failure, "a notification could not be passed on");
             }
         });
@@ -432,7 +474,7 @@ impl Relay {
         if self.out.is_full() {
             tracing::warn!("a notification was dropped: the client does not read");
         } else {
-            self.out.line(json::minify(text).into_owned());
+            self.out.line(one_line(text).into_owned());
         }
     }
 
@@ -445,19 +487,31 @@ impl Relay {
     /// Lists upstream's tools anew and tells the client where they changed.
     pub(crate) async fn refresh(self: &Arc<Self>) {
         let _one = self.refreshing.lock().await;
-        match self.read.list("tools/list", "tools").await {
-            Ok(tools) => {
-                let first = self.lists.is_empty();
-                if self.lists.absorb_read(&tools) || first {
+        match self.ending.run_until_cancelled(self.read.list("tools/list", "tools")).await {
+            Some(Ok(tools)) => {
+                if self.lists.absorb_read(&tools) {
                     self.list_changed();
                 }
             }
-            Err(failure) => tracing::info!(%failure, "the tool list could not be refreshed; the last good one stands"),
+            Some(Err(failure)) => tracing::info!(%failure, "the tool list could not be refreshed; the last good one stands"),
+            None => {}
+        }
+    }
+
+    /// Takes over what other processes listed and pinned, and tells the client where that changes its list.
+    fn sync_lists(&self) {
+        if self.lists.sync() {
+            self.list_changed();
         }
     }
 
     pub(crate) fn list_changed(&self) {
-        if lock(&self.client).ready {
+        let ready = {
+            let mut client = lock(&self.client);
+            client.missed_change = !client.ready;
+            client.ready
+        };
+        if ready {
             self.say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
         }
     }
@@ -485,6 +539,20 @@ fn request_id<'a>(message: &'a Message<'_>) -> Option<&'a Id> {
         Kind::Request(id) => Some(id),
         Kind::Notification | Kind::Response(_) => None,
     }
+}
+
+/// The id under which a member of a batch is answered, if it is.
+fn answered_under<'a>(member: &'a Result<Message<'_>, Malformed>) -> Option<&'a Id> {
+    match member {
+        Ok(message) => request_id(message),
+        Err(malformed) => malformed.id.as_ref().filter(|_| !malformed.response),
+    }
+}
+
+/// The answer to a member of a batch that is no message.
+fn broken(id: &Id, what: &Malformed) -> String {
+    let data = words::data(words::WasSent::No, None);
+    envelope::error(Some(id), what.code, &what.reason, Some(&data))
 }
 
 /// The client's name from its `clientInfo`, plain ASCII: it stands on cards.

@@ -9,6 +9,11 @@ use tokio::sync::Notify;
 /// Bytes that may wait for a client that does not read. Above it new requests are refused and results wait upstream;
 /// 64 MiB holds a burst of large results and is still a size that a desktop can spare.
 pub(crate) const BOUND: usize = 64 * 1024 * 1024;
+/// Room above [`BOUND`] for small answers of our own: refusals, pings. A client that lets even these pile up gets no
+/// more of them.
+const OWN: usize = 16 * 1024 * 1024;
+/// What a waiting line costs beside its bytes.
+const PER_LINE: usize = 64;
 
 /// The writer's end that the relay holds. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -48,13 +53,18 @@ impl Output {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues one line. Small answers of our own go through whatever is waiting.
+    /// Queues one line. Small answers of our own go through whatever is waiting, up to a second bound.
     pub(crate) fn line(&self, line: String) {
         let mut queue = self.queue();
         if queue.broken || queue.closed {
             return;
         }
-        queue.bytes += line.len();
+        // A large result has waited for its turn below the first bound, so it is never what is dropped here.
+        if queue.bytes >= BOUND + OWN {
+            tracing::warn!("a line was dropped: the client does not read");
+            return;
+        }
+        queue.bytes += line.len() + PER_LINE;
         queue.lines.push_back(line);
         self.0.filled.notify_one();
     }
@@ -119,7 +129,7 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
                 queue = shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let bytes = line.len();
+        let bytes = line.len() + PER_LINE;
         line.push('\n');
         let written = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
         let mut queue = lock();

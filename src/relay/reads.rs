@@ -1,10 +1,10 @@
 //! Calls that are not held: reads and unknown methods on the read lane, and our own tools.
 
 use super::{Relay, hold, local, lock, signin, words};
-use crate::gate::{self, call::Route};
+use crate::gate::{self, call::Route, catalogue};
 use crate::oauth::TokenError;
 use crate::relay::lists::Pin;
-use crate::upstream::Failure;
+use crate::upstream::{Answer, Failure};
 use crate::wire::envelope::{self, Id, Message};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -19,9 +19,15 @@ impl Relay {
         if local::is_ours(&call.name) {
             return self.own_tool(id, &call.name, call.arguments.unwrap_or("{}"), cancel);
         }
-        let schema = match self.lists.pin(&call.name) {
-            Pin::Holds(schema) => Some(schema),
-            Pin::Changed | Pin::New | Pin::Unlisted => None,
+        let schema = if catalogue::is_known_read_tool(&call.name) {
+            None
+        } else {
+            // What another process signed in for since the last look counts for this call.
+            self.sync_lists();
+            match self.lists.pin(&call.name) {
+                Pin::Holds(schema) => Some(schema),
+                Pin::Changed | Pin::New | Pin::Unlisted => None,
+            }
         };
         let demoted = |tool: &str| lock(&self.demoted).contains(tool);
         match gate::call::route(call.name_raw, call.arguments, schema.as_deref(), &demoted) {
@@ -44,21 +50,33 @@ impl Relay {
 
     /// Relays a request on the read lane and writes its answer.
     pub(super) fn relay_request(self: &Arc<Self>, id: &Id, message: &Message<'_>, tool: Option<String>, cancel: CancellationToken) {
+        lock(&self.in_flight).relayed(id);
         let (relay, id, text, method) = (Arc::clone(self), id.clone(), message.text.to_owned(), message.method.clone().into_owned());
+        let set = message.params.filter(|_| sets_session(&method)).map(str::to_owned);
         self.tasks.spawn(async move {
-            let answer = tokio::select! {
-                () = cancel.cancelled() => return,
-                answer = relay.read.request(&text, &id) => answer,
-            };
-            let line = match answer {
-                Ok(line) => without(&id, &method, line),
-                Err(failure) => relay.read_failure(&id, &method, tool.as_deref(), failure).await,
-            };
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = relay.out.room() => relay.answer(&id, line),
+            let work = relay.answer_of(&id, text, &method, tool.as_deref());
+            let Some(answer) = cancel.run_until_cancelled(work).await else { return };
+            if let Some(params) = set {
+                relay.read.remember(&method, &params);
+            }
+            if cancel.run_until_cancelled(relay.out.room()).await.is_some() {
+                relay.answer(&id, answer.text);
             }
         });
+    }
+
+    async fn answer_of(self: &Arc<Self>, id: &Id, text: String, method: &str, tool: Option<&str>) -> Answer {
+        match self.read.request(text, id).await {
+            Ok(answer) => {
+                // Signed in by another process, and nothing listed yet: now it can be.
+                if tool.is_some() && self.lists.is_empty() {
+                    let relay = Arc::clone(self);
+                    self.tasks.spawn(async move { relay.refresh().await });
+                }
+                without(id, method, answer)
+            }
+            Err(failure) => Answer::small(self.read_failure(id, method, tool, failure).await),
+        }
     }
 
     /// The answer to a read that got none: a tool result that a model can act on, an error for other methods.
@@ -116,11 +134,16 @@ fn nothing_of(method: &str) -> Option<&'static str> {
 
 /// Our handshake is answered before upstream's is known, so it offers more than upstream may have: a method that
 /// upstream does not know is answered with nothing instead of an error.
-fn without(id: &Id, method: &str, line: String) -> String {
-    let Some(nothing) = nothing_of(method) else { return line };
-    let Ok(envelope::Line::One(message)) = envelope::read(line.as_bytes()) else { return line };
+fn without(id: &Id, method: &str, answer: Answer) -> Answer {
+    let Some(nothing) = nothing_of(method) else { return answer };
+    let Ok(envelope::Line::One(message)) = envelope::read(answer.text.as_bytes()) else { return answer };
     let unknown = message.error.is_some_and(|error| crate::wire::json::member(error, "code").is_ok_and(|code| code == Some("-32601")));
-    if unknown { envelope::response(id, nothing) } else { line }
+    if unknown { Answer::small(envelope::response(id, nothing)) } else { answer }
+}
+
+/// Whether a method sets something in the session that the next one must be told again.
+fn sets_session(method: &str) -> bool {
+    matches!(method, "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe")
 }
 
 /// A failure as a word for programs.

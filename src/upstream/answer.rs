@@ -5,20 +5,64 @@ use super::http::challenge;
 use crate::wire::envelope::{self, Id, Kind, Line, Message};
 use crate::wire::{headers, json, sse};
 use reqwest::{Response, StatusCode};
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The largest JSON body that is kept: 256 MiB. Results of 100 MB are legal; a body without end is not.
-const MAX_BODY: usize = 256 * 1024 * 1024;
+/// The largest JSON body that is kept: 128 MiB. Results of 100 MB are legal; a body without end is not.
+const MAX_BODY: usize = 128 * 1024 * 1024;
+/// From here on an answer is a large one.
+const LARGE: usize = 1024 * 1024;
+/// Large answers that may be in memory at once; with [`MAX_BODY`] this bounds what a server can make us hold. The
+/// others wait in the network.
+const LARGE_AT_ONCE: usize = 4;
 /// The largest error body that is looked at.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// A stream on which not even a keep-alive came for this long is taken for dead; servers send one every 15 to 30 s.
 const IDLE: Duration = Duration::from_secs(300);
 
+/// An answer, on one line.
+#[derive(Debug)]
+pub struct Answer {
+    /// The whole message.
+    pub text: String,
+    /// Held by a large one until it is on its way to the client.
+    _large: Option<OwnedSemaphorePermit>,
+}
+
+impl Answer {
+    /// One that takes no place of a large one.
+    pub fn small(text: String) -> Self {
+        Self { text, _large: None }
+    }
+}
+
+/// The places for large answers.
+#[derive(Debug, Clone)]
+pub(super) struct Large(Arc<Semaphore>);
+
+impl Default for Large {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_AT_ONCE)))
+    }
+}
+
+impl Large {
+    /// Waits for a place once `size` bytes are too many to go without.
+    async fn place(&self, size: usize, held: &mut Option<OwnedSemaphorePermit>) {
+        if size > LARGE && held.is_none() {
+            // Never closed, so there is always a permit in the end.
+            *held = Arc::clone(&self.0).acquire_owned().await.ok();
+        }
+    }
+}
+
 /// What came of reading a stream.
 #[derive(Debug)]
 pub(super) enum Read {
-    /// The answer's text on one line.
-    Answer(String),
+    /// The answer.
+    Answer(Answer),
     /// The stream ended first; it may be resumed after this event (legacy eras).
     Ended {
         last_event: Option<String>,
@@ -31,6 +75,7 @@ pub(super) enum Read {
 pub(super) async fn read(
     response: Response,
     id: &Id,
+    large: &Large,
     side: &(dyn Fn(&Message<'_>) + Send + Sync),
 ) -> Result<Read, Failure> {
     let kind = response
@@ -39,8 +84,8 @@ pub(super) async fn read(
         .and_then(|v| v.to_str().ok())
         .map(headers::media_type);
     match kind.as_deref() {
-        Some("text/event-stream") => stream(response, Some(id), None, side).await,
-        Some("application/json") => json_body(response, id, side).await,
+        Some("text/event-stream") => stream(response, Some(id), None, large, side).await,
+        Some("application/json") => json_body(response, id, large, side).await,
         other => {
             let status = response.status();
             Err(Failure::BadAnswer(match (status, other) {
@@ -63,9 +108,11 @@ pub(super) async fn read(
 async fn json_body(
     response: Response,
     id: &Id,
+    large: &Large,
     side: &(dyn Fn(&Message<'_>) + Send + Sync),
 ) -> Result<Read, Failure> {
-    let body = match body(response, MAX_BODY).await? {
+    let mut place = None;
+    let body = match body(response, MAX_BODY, large, &mut place).await? {
         Ok(body) => body,
         Err(why) => {
             return Ok(Read::Ended {
@@ -76,7 +123,7 @@ async fn json_body(
         }
     };
     match pick(&body, id, side) {
-        Some(answer) => Ok(Read::Answer(answer)),
+        Some(text) => Ok(Read::Answer(Answer { text, _large: place })),
         None if std::str::from_utf8(&body).is_ok_and(|text| json::members(text).is_ok()) => {
             Err(Failure::BadAnswer("it answers another request".to_owned()))
         }
@@ -85,13 +132,19 @@ async fn json_body(
 }
 
 /// Reads a body up to a bound. The inner error is a body that was cut.
-async fn body(mut response: Response, bound: usize) -> Result<Result<Vec<u8>, String>, Failure> {
+async fn body(
+    mut response: Response,
+    bound: usize,
+    large: &Large,
+    place: &mut Option<OwnedSemaphorePermit>,
+) -> Result<Result<Vec<u8>, String>, Failure> {
     let mut body = Vec::with_capacity(
         usize::try_from(response.content_length().unwrap_or(0))
             .unwrap_or(0)
             .min(1024 * 1024),
     );
     loop {
+        large.place(body.len(), place).await;
         match tokio::time::timeout(IDLE, response.chunk()).await {
             Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= bound => body.extend_from_slice(&chunk),
             Ok(Ok(Some(_))) => return Err(Failure::BadAnswer(format!("it is longer than {bound} bytes"))),
@@ -108,7 +161,7 @@ fn pick(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Op
     let mut take = |message: &Message<'_>| match &message.kind {
         Kind::Response(of) if of == id => {
             // The first answer counts: a server that answers twice is not believed the second time.
-            answer.get_or_insert_with(|| json::minify(message.text).into_owned());
+            answer.get_or_insert_with(|| one_line(message.text).into_owned());
         }
         Kind::Response(_) => tracing::warn!("an answer to no request of ours was dropped"),
         Kind::Request(_) | Kind::Notification => side(message),
@@ -120,6 +173,15 @@ fn pick(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Op
         Err(_) => answer = error_member(text).map(|error| envelope_error(id, &error)),
     }
     answer
+}
+
+/// A message as it may stand on a line: untouched, unless it goes over several lines.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if text.contains(['\n', '\r']) {
+        json::minify(text)
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn envelope_error(id: &Id, error: &str) -> String {
@@ -150,18 +212,25 @@ pub(super) async fn stream(
     mut response: Response,
     id: Option<&Id>,
     resumed_after: Option<String>,
+    large: &Large,
     side: &(dyn Fn(&Message<'_>) + Send + Sync),
 ) -> Result<Read, Failure> {
     let mut parser = sse::Parser::new();
     let (mut last_event, mut retry, mut answer) = (resumed_after, None, None);
+    // What came since the last whole event, and the place that it takes when that is much.
+    let (mut pending, mut place) = (0, None);
     let why = loop {
+        large.place(pending, &mut place).await;
         let chunk = match tokio::time::timeout(IDLE, response.chunk()).await {
             Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => break "the stream ended without the answer".to_owned(),
             Ok(Err(error)) => break Failure::of(&error).to_string(),
             Err(_) => break "the stream went silent".to_owned(),
         };
+        pending += chunk.len();
+        let mut whole = false;
         let mut take = |event: sse::Event| {
+            whole = true;
             if let Some(of) = event.id.filter(|of| !of.is_empty()) {
                 last_event = Some(of);
             }
@@ -176,8 +245,11 @@ pub(super) async fn stream(
         parser
             .push(&chunk, &mut take)
             .map_err(|error| Failure::BadAnswer(error.to_string()))?;
-        if let Some(answer) = answer {
-            return Ok(Read::Answer(answer));
+        if let Some(text) = answer {
+            return Ok(Read::Answer(Answer { text, _large: place }));
+        }
+        if whole {
+            (pending, place) = (0, None);
         }
     };
     Ok(Read::Ended {
@@ -214,7 +286,7 @@ pub(super) async fn refusal(
         .get(reqwest::header::RETRY_AFTER)
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.trim().parse().ok());
-    let body = body(response, MAX_ERROR_BODY)
+    let body = body(response, MAX_ERROR_BODY, &Large::default(), &mut None)
         .await
         .ok()
         .and_then(Result::ok)

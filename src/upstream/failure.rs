@@ -3,7 +3,7 @@
 use crate::oauth::TokenError;
 
 /// One variant for each thing that a caller does differently.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
     /// There is no usable token.
     #[error("{0}")]

@@ -12,10 +12,13 @@ mod budget;
 mod failure;
 mod http;
 mod read_lane;
+mod read_session;
 mod trade_lane;
 
 pub use budget::{Budget, Use};
 pub use failure::Failure;
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
-pub use read_lane::{Hello, ReadLane, SideEvent};
+pub use answer::{Answer, one_line};
+pub use read_lane::{ReadLane, SideEvent};
+pub use read_session::Hello;
 pub use trade_lane::{NotSent, Sent, TradeLane};

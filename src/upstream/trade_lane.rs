@@ -4,10 +4,11 @@
 //! cannot prove to have failed before running is reported as unknown.
 
 use super::Failure;
-use super::answer::{self, Read};
+use super::answer::{self, Large, Read};
 use super::budget::{Budget, Use};
 use super::http::{self, SESSION};
-use super::read_lane::{Hello, result_of};
+use super::read_lane::result_of;
+use super::read_session::Hello;
 use crate::gate::{Cleared, NotRun};
 use crate::oauth::{Bearer, Endpoint};
 use crate::wire::envelope::{self, Id, Line};
@@ -89,6 +90,7 @@ pub struct TradeLane {
     http: reqwest::Client,
     endpoint: Endpoint,
     budget: Budget,
+    large: Large,
     session: Mutex<Option<Session>>,
     opening: tokio::sync::Mutex<()>,
     count: AtomicU64,
@@ -101,6 +103,7 @@ impl TradeLane {
             http,
             endpoint,
             budget,
+            large: Large::default(),
             session: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             count: AtomicU64::new(1),
@@ -139,8 +142,8 @@ impl TradeLane {
         };
         if response.status().is_success() {
             return Ok(
-                match tokio::time::timeout(OUTCOME, answer::read(response, &id, &|_| {})).await {
-                    Ok(Ok(Read::Answer(text))) => told(&text),
+                match tokio::time::timeout(OUTCOME, answer::read(response, &id, &self.large, &|_| {})).await {
+                    Ok(Ok(Read::Answer(answer))) => told(&answer.text),
                     Ok(Ok(Read::Ended { why, .. })) => Sent::Unknown(why),
                     Ok(Err(failure)) => Sent::Unknown(failure.to_string()),
                     Err(_) => Sent::Unknown("no answer within 60 s".to_owned()),
@@ -260,8 +263,8 @@ impl TradeLane {
         if !response.status().is_success() {
             return result_of(&answer::refusal(response, Some(id), had_session).await?);
         }
-        match answer::read(response, id, &|_| {}).await? {
-            Read::Answer(text) => result_of(&text),
+        match answer::read(response, id, &self.large, &|_| {}).await? {
+            Read::Answer(answer) => result_of(&answer.text),
             Read::Ended { why, .. } => Err(Failure::Broken(why)),
         }
     }

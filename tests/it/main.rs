@@ -3,6 +3,10 @@
 mod approve;
 mod clients;
 mod house;
+<<<<<<< HEAD
+=======
+mod relay;
+>>>>>>> main
 mod secrets;
 mod signin;
 mod support;

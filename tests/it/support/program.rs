@@ -139,7 +139,7 @@ impl Home {
         let mut command = self.command(&["serve", "--url", url]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
         Client { stdin: child.stdin.take(), lines, child, next: 0, aside: Vec::new() }
     }
 
@@ -154,7 +154,7 @@ impl Home {
 pub(crate) struct Client {
     child: Child,
     stdin: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
     next: u64,
     /// What came while something else was waited for.
     aside: Vec<String>,
@@ -237,7 +237,7 @@ impl Client {
         }
         let until = tokio::time::Instant::now() + limit;
         loop {
-            let line = tokio::time::timeout_at(until, self.lines.next_line()).await.ok()?.expect("stdout")?;
+            let line = tokio::time::timeout_at(until, self.reader().next_line()).await.ok()?.expect("stdout")?;
             match fits(&line) {
                 Some(found) => return Some(found),
                 None => self.aside.push(line),
@@ -250,7 +250,22 @@ impl Client {
         if !self.aside.is_empty() {
             return Some(self.aside.remove(0));
         }
-        tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time").expect("stdout")
+        tokio::time::timeout(PATIENCE, self.reader().next_line()).await.expect("a line in time").expect("stdout")
+    }
+
+    /// The line that answers a request, as it was written; `id` is the id's text.
+    pub(crate) async fn raw_answer(&mut self, id: &str) -> String {
+        let starts = ["result", "error"].map(|word| format!(r#"{{"jsonrpc":"2.0","id":{id},"{word}":"#));
+        let fits = |line: &String| starts.iter().any(|start| line.starts_with(start)).then(|| line.clone());
+        let found = self.find(fits, PATIENCE).await;
+        found.unwrap_or_else(|| panic!("no answer to {id}"))
+    }
+
+    /// Everything that is written until the answer to a `ping` that is sent now, without that answer.
+    pub(crate) async fn until_now(&mut self) -> Vec<String> {
+        let id = self.send("ping", &json!({})).await;
+        self.answer(id).await;
+        std::mem::take(&mut self.aside)
     }
 
     /// Everything that came and was not asked for so far.
@@ -267,12 +282,27 @@ impl Client {
     pub(crate) async fn close(mut self) -> Vec<String> {
         drop(self.stdin.take());
         let mut rest = std::mem::take(&mut self.aside);
-        while let Ok(Ok(Some(line))) = tokio::time::timeout(PATIENCE, self.lines.next_line()).await {
+        while let Ok(Ok(Some(line))) = tokio::time::timeout(PATIENCE, self.reader().next_line()).await {
             rest.push(line);
         }
         let ended = tokio::time::timeout(Duration::from_secs(12), self.child.wait()).await;
         assert!(ended.is_ok(), "it does not end");
         rest
+    }
+
+    /// Waits for its end, which something else than the end of stdin brings.
+    pub(crate) async fn ended(mut self) {
+        let ended = tokio::time::timeout(Duration::from_secs(12), self.child.wait()).await;
+        assert!(ended.is_ok(), "it does not end");
+    }
+
+    /// Closes our end of its stdout, as a client does that dies in parts.
+    pub(crate) fn stop_reading(&mut self) {
+        self.lines = None;
+    }
+
+    fn reader(&mut self) -> &mut Lines<BufReader<ChildStdout>> {
+        self.lines.as_mut().expect("still reading")
     }
 
     /// Kills it (SIGKILL).

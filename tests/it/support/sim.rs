@@ -44,8 +44,13 @@ impl Sim {
 
     /// `POST` on the control interface.
     pub(crate) async fn post(&self, what: &str, body: &Value) -> Value {
+        self.post_text(what, &body.to_string()).await
+    }
+
+    /// `POST` of a text that no JSON value could hold as it is.
+    pub(crate) async fn post_text(&self, what: &str, body: &str) -> Value {
         let request = self.http.post(format!("{}/{what}", self.control)).header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await.expect("the control interface");
+        let answer = request.body(body.to_owned()).send().await.expect("the control interface");
         let status = answer.status();
         let text = answer.text().await.expect("an answer");
         assert!(status.is_success(), "{what} {body}: {status} {text}");

@@ -70,7 +70,7 @@ async fn an_order_that_nobody_decides_on_expires_with_6() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_outcome_ends_with_9() {
     let place = Place::with_desktop().await;
-    place.sim.fault("timeout_after", "PlaceOrder").await;
+    place.sim.fault("cut_after", "PlaceOrder").await;
     let order = buy(1);
     let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async { place.click(Button::Middle) });
     assert!(ended.0 == 9 && ended.1.starts_with("OUTCOME UNKNOWN"), "{ended:?}");

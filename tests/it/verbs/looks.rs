@@ -80,7 +80,7 @@ async fn doctor_finds_each_fault() {
     let prompt = check(&place, "prompt").await;
     assert!(prompt.0 == "fail" && prompt.2.contains("countersign watch"), "{prompt:?}");
 
-    place.home.file("config/policy.toml", "[accounts]\nSim101 = 3\n");
+    place.home.file("config/policy.toml", "[account.\"Sim101\"]\nclas = 3\n");
     let policy = check(&place, "policy").await;
     assert!(policy.0 == "fail" && policy.1.contains("line 2") && policy.2.contains("every trade call is refused"), "{policy:?}");
     std::fs::remove_file(place.home.folder().join("config/policy.toml")).unwrap();

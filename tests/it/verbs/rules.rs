@@ -8,8 +8,8 @@ async fn a_wrong_policy_is_told_with_line_and_column() {
     let (code, out, _) = place.run(&["policy", "check"]).await;
     assert_eq!(code, 0, "{out}");
     for (text, parts) in [
-        ("[accounts.Sim101]\nclass = \"play\"\n", &["policy.toml", "line 2", "column 9", "play"][..]),
-        ("[accounts.Sim101\n", &["line 1"]),
+        ("[account.\"Sim101\"]\nclass = \"play\"\n", &["policy.toml", "line 2", "column 9", "play"][..]),
+        ("[account.Sim101\n", &["line 1"]),
         ("unheard_of = 1\n", &["line 1", "unheard_of"]),
     ] {
         place.home.file("config/policy.toml", text);
@@ -29,7 +29,7 @@ async fn a_wrong_policy_is_told_with_line_and_column() {
 #[tokio::test]
 async fn a_policy_is_shown_and_a_foreign_one_refused() {
     let place = Place::bare();
-    place.home.file("config/policy.toml", "[accounts.Sim101]\nclass = \"sim\"\n");
+    place.home.file("config/policy.toml", "[account.\"Sim101\"]\nclass = \"sim\"\n");
     let (code, out, err) = place.run(&["policy", "show"]).await;
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("Sim101") && out.contains("sim"), "{out}");

@@ -1,6 +1,7 @@
 //! `pending`, `deny`, `halt` and `resume` while a card is on the screen.
 
 use super::*;
+use crate::support::verb::Opened;
 
 async fn held(place: &Place) -> String {
     until("a waiting ticket", async || {
@@ -29,10 +30,10 @@ async fn a_waiting_call_is_listed_and_denied_by_its_id() {
     tokio::task::block_in_place(|| place.desktop().no_popup());
     let (code, _, err) = place.run(&["deny", &ticket]).await;
     assert_eq!(code, 1);
-    assert!(err.contains("denied already"), "{err}");
+    assert!(err.contains("has ended already: denied, nothing was sent"), "{err}");
     let (code, _, err) = place.run(&["deny", "ZZZZ"]).await;
     assert_eq!(code, 1);
-    assert!(err.contains("no such ticket"), "{err}");
+    assert!(err.contains("there is no ticket ZZZZ"), "{err}");
     assert_eq!(place.run(&["pending"]).await.1.trim(), "Nothing is waiting.");
     assert_eq!(place.sim.executed().await, [""; 0]);
 }
@@ -67,14 +68,21 @@ async fn halt_voids_and_resume_needs_a_click() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pin_set_while_a_client_runs_holds_at_once() {
-    let place = Place::with_desktop().await;
+    let mut place = Place::with_desktop().await;
+    let opened = Opened::in_folder(&place.desktop().folder().join("person"));
+    place.home = place.home.with("BROWSER", &opened.script.display().to_string());
     let mut client = place.client().await;
     client.call("ListAccounts", &json!({})).await;
     place.seal().await;
     let id = client.send_call("PlaceOrder", &buy(1)).await;
-    let refused = client.result(id).await;
-    // No browser is on this desktop, so that nobody can be asked for the PIN; a click must not do instead.
-    assert_eq!(status(&refused), "voided", "{refused}");
-    assert!(text(&refused).contains("nobody was asked"), "{refused}");
+    let page = opened.nth(0).await;
+    assert!(page.starts_with("http://localhost:"), "the PIN is asked for on the page: {page}");
+    // The notification beside the page can deny and show the page again; it cannot approve.
+    place.click(Button::Middle);
+    opened.nth(1).await;
+    let ticket = held(&place).await;
+    assert_eq!(place.run(&["deny", &ticket]).await.0, 0);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "denied", "{result}");
     assert_eq!(place.sim.executed().await, [""; 0]);
 }

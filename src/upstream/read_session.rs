@@ -1,0 +1,362 @@
+//! The sessions of the read lane (legacy eras): opened once whoever needs one, taken over by a new one when the
+//! service forgets it or the client says hello anew, told again what the old one knew, and deleted at the end.
+//!
+//! Also the standing stream of a session, on which the service speaks unasked.
+
+use super::Failure;
+use super::answer::{self, Read};
+use super::budget::Use;
+use super::http::{self, SESSION, newest_common};
+use super::read_lane::{ReadLane, result_of};
+use crate::oauth::Bearer;
+use crate::wire::json;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, join_all};
+use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// Pauses between attempts to open the standing stream, doubled up to the second.
+const STREAM_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long a session that was replaced is kept for the requests that still run in it.
+const RETIRED: Duration = Duration::from_secs(120);
+/// Resource subscriptions that are remembered for the next session.
+const MAX_SUBSCRIPTIONS: usize = 256;
+
+/// What the client said of itself, for our own handshake upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The revision to offer.
+    pub version: String,
+    /// The client's capabilities, as JSON text.
+    pub capabilities: String,
+    /// The client's name and version, as JSON text.
+    pub client_info: String,
+}
+
+impl Default for Hello {
+    fn default() -> Self {
+        let client_info = format!(
+            r#"{{"name":"countersign","version":"{}"}}"#,
+            env!("CARGO_PKG_VERSION")
+        );
+        Self {
+            version: "2025-11-25".into(),
+            capabilities: "{}".into(),
+            client_info,
+        }
+    }
+}
+
+/// One session. All clones are the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Session(Arc<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    id: Option<HeaderValue>,
+    version: String,
+    /// Requests that run in it.
+    uses: TaskTracker,
+    /// Fires when another session takes its place: its standing stream ends.
+    over: CancellationToken,
+}
+
+impl Session {
+    fn in_use(self) -> InUse {
+        InUse {
+            _held: self.0.uses.token(),
+            session: self,
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A session while something runs in it: it is not deleted before this is dropped.
+#[derive(Debug)]
+pub(super) struct InUse {
+    session: Session,
+    _held: TaskTrackerToken,
+}
+
+impl InUse {
+    /// The service's id of it; none where the service gave none.
+    pub(super) fn id(&self) -> Option<&HeaderValue> {
+        self.session.0.id.as_ref()
+    }
+
+    /// The negotiated revision.
+    pub(super) fn version(&self) -> &str {
+        &self.session.0.version
+    }
+}
+
+type Opening = Shared<BoxFuture<'static, Result<Session, Failure>>>;
+
+/// The lane's sessions.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    state: Mutex<State>,
+    closed: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    hello: Hello,
+    current: Option<Session>,
+    /// The handshake under way: everybody who needs a session shares its outcome, also a failed one.
+    opening: Option<Opening>,
+    retired: Vec<Session>,
+    told: Told,
+}
+
+/// What a session was told and the next one must be told again.
+#[derive(Debug, Default, Clone)]
+struct Told {
+    /// The `params` of `logging/setLevel`.
+    level: Option<String>,
+    /// The `params` of `resources/subscribe` by resource.
+    subscriptions: BTreeMap<String, String>,
+}
+
+impl ReadLane {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A poisoned lock only means that another task panicked between two assignments; the value is still whole.
+        self.0.sessions.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what the client said of itself. A session that was opened with other capabilities is left to the
+    /// requests that run in it: the next request opens one that fits.
+    pub fn greet(&self, hello: Hello) {
+        let mut state = self.state();
+        if state.hello == hello {
+            return;
+        }
+        state.hello = hello;
+        state.opening = None;
+        if let Some(old) = state.current.take() {
+            drop(state);
+            self.retire(old);
+        }
+    }
+
+    /// Notes what a request of the client set in the session, for the sessions that follow.
+    pub fn remember(&self, method: &str, params: &str) {
+        let uri = || json::member(params, "uri").ok().flatten().unwrap_or_default().to_owned();
+        let mut state = self.state();
+        match method {
+            "logging/setLevel" => state.told.level = Some(params.to_owned()),
+            "resources/subscribe" if state.told.subscriptions.len() < MAX_SUBSCRIPTIONS => {
+                state.told.subscriptions.insert(uri(), params.to_owned());
+            }
+            "resources/unsubscribe" => drop(state.told.subscriptions.remove(&uri())),
+            _ => {}
+        }
+    }
+
+    /// Opens the session if there is none, so that the first request finds it open.
+    ///
+    /// # Errors
+    /// As a request.
+    pub async fn open(&self) -> Result<(), Failure> {
+        self.session().await.map(drop)
+    }
+
+    /// Ends all sessions (DELETE, at most a second) and closes the streams.
+    pub async fn close(&self) {
+        self.0.sessions.closed.cancel();
+        let sessions: Vec<Session> = {
+            let mut state = self.state();
+            let current = state.current.take();
+            std::mem::take(&mut state.retired).into_iter().chain(current).collect()
+        };
+        join_all(sessions.iter().map(|session| self.end(session))).await;
+    }
+
+    async fn end(&self, session: &Session) {
+        session.0.over.cancel();
+        if let Some(id) = &session.0.id {
+            self.delete(id, &session.0.version).await;
+        }
+    }
+
+    /// Deletes a session that was replaced, once nothing runs in it any more.
+    fn retire(&self, session: Session) {
+        session.0.over.cancel();
+        session.0.uses.close();
+        self.state().retired.push(session.clone());
+        let lane = self.clone();
+        crate::system::spawn(async move {
+            tokio::select! {
+                () = lane.0.sessions.closed.cancelled() => return,
+                _ = tokio::time::timeout(RETIRED, session.0.uses.wait()) => {}
+            }
+            lane.state().retired.retain(|other| !other.is(&session));
+            lane.end(&session).await;
+        });
+    }
+
+    /// The service has forgotten this session; the next request opens another.
+    pub(super) fn session_is_lost(&self, lost: &InUse) {
+        lost.session.0.over.cancel();
+        let mut state = self.state();
+        if state.current.as_ref().is_some_and(|current| current.is(&lost.session)) {
+            state.current = None;
+        }
+    }
+
+    /// The open session, or a new one. One handshake at a time, whoever needs it; it goes on when its first caller
+    /// is cancelled.
+    pub(super) async fn session(&self) -> Result<InUse, Failure> {
+        let opening = {
+            let mut state = self.state();
+            if let Some(session) = &state.current {
+                return Ok(session.clone().in_use());
+            }
+            let under_way = state.opening.clone();
+            under_way.unwrap_or_else(|| {
+                let opening = self.start_opening(state.hello.clone());
+                state.opening.insert(opening).clone()
+            })
+        };
+        opening.await.map(Session::in_use)
+    }
+
+    fn start_opening(&self, hello: Hello) -> Opening {
+        let (send, receive) = oneshot::channel();
+        let lane = self.clone();
+        crate::system::spawn(async move {
+            let opened = match tokio::time::timeout(http::HEAD, lane.handshake(&hello)).await {
+                Ok(opened) => opened,
+                Err(_) => Err(Failure::Broken("no answer in time".to_owned())),
+            };
+            lane.opened(&hello, opened.as_ref().ok());
+            let _ = send.send(opened);
+        });
+        let lost = |_| Err(Failure::Broken("the handshake was cut off".to_owned()));
+        receive.map(move |got| got.unwrap_or_else(lost)).boxed().shared()
+    }
+
+    /// Takes over the outcome of a handshake.
+    fn opened(&self, hello: &Hello, session: Option<&Session>) {
+        let mut state = self.state();
+        let fits = state.hello == *hello;
+        if fits {
+            state.opening = None;
+            state.current = session.cloned();
+        }
+        drop(state);
+        match session {
+            Some(session) if fits => self.keep_stream(session.clone()),
+            // The client has said another hello meanwhile.
+            Some(session) => self.retire(session.clone()),
+            None => {}
+        }
+    }
+
+    async fn handshake(&self, hello: &Hello) -> Result<Session, Failure> {
+        let params = format!(
+            r#"{{"protocolVersion":"{}","capabilities":{},"clientInfo":{}}}"#,
+            newest_common(&hello.version),
+            hello.capabilities,
+            hello.client_info
+        );
+        let (id, text) = self.compose("initialize", &params);
+        let text = Bytes::from(text);
+        let mut bearer = self.bearer().await?;
+        self.0.budget.turn(Use::Own).await;
+        let mut response = self.send(text.clone(), &bearer, None).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            bearer = self.renewed(&bearer).await?;
+            self.0.budget.turn(Use::Own).await;
+            response = self.send(text, &bearer, None).await?;
+        }
+        let session_id = response.headers().get(SESSION).cloned();
+        let result = if response.status().is_success() {
+            match answer::read(response, &id, &self.0.large, &*self.0.side).await? {
+                Read::Answer(answer) => result_of(&answer.text)?,
+                Read::Ended { why, .. } => return Err(Failure::Broken(why)),
+            }
+        } else {
+            result_of(&answer::refusal(response, Some(&id), false).await?)?
+        };
+        let version = http::text_member(&result, "protocolVersion")
+            .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))?;
+        let session = Session(Arc::new(Opened {
+            id: session_id,
+            version,
+            uses: TaskTracker::new(),
+            over: CancellationToken::new(),
+        }));
+        let in_use = session.clone().in_use();
+        // The service must have this before anything else arrives (2025-11-25, lifecycle).
+        let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        self.0.budget.turn(Use::Own).await;
+        let ready = self.send(ready, &bearer, Some(&in_use)).await?;
+        if !ready.status().is_success() {
+            return Err(Failure::Status(ready.status().as_u16()));
+        }
+        self.tell_again(&bearer, &in_use).await;
+        Ok(session)
+    }
+
+    /// Tells a new session what the ones before it had been told.
+    async fn tell_again(&self, bearer: &Bearer, session: &InUse) {
+        let told = self.state().told.clone();
+        let level = told.level.into_iter().map(|params| ("logging/setLevel", params));
+        let subscriptions = told.subscriptions.into_values();
+        for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
+            let (_, text) = self.compose(method, &params);
+            self.0.budget.turn(Use::Own).await;
+            if let Err(failure) = self.send(Bytes::from(text), bearer, Some(session)).await {
+                tracing::info!(%failure, method, "the new session could not be told again");
+            }
+        }
+    }
+
+    /// Keeps the standing stream of this session open for what the service says unasked.
+    fn keep_stream(&self, session: Session) {
+        let lane = self.clone();
+        crate::system::spawn(async move {
+            let over = session.0.over.clone();
+            tokio::select! {
+                () = lane.0.sessions.closed.cancelled() => {}
+                () = over.cancelled() => {}
+                () = lane.follow_stream(session) => {}
+            }
+        });
+    }
+
+    async fn follow_stream(&self, session: Session) {
+        let (mut pause, mut last) = (STREAM_PAUSE.0, None::<String>);
+        loop {
+            let opened = self.get_stream(&session.clone().in_use(), last.as_deref()).await;
+            match opened {
+                Ok(response) if response.status().is_success() => {
+                    pause = STREAM_PAUSE.0;
+                    let read = answer::stream(response, None, last.clone(), &self.0.large, &*self.0.side).await;
+                    if let Ok(Read::Ended { last_event, retry, .. }) = read {
+                        last = last_event;
+                        pause = retry.map_or(pause, Duration::from_millis).min(STREAM_PAUSE.1);
+                    }
+                }
+                // What came after an event that is no longer known is lost; what comes now need not be.
+                Ok(response) if response.status() == StatusCode::BAD_REQUEST && last.is_some() => last = None,
+                // 405: not offered. Other refusals would be the same again; a lost session is found by a request.
+                Ok(response) if response.status().is_client_error() => return,
+                Ok(_) | Err(_) => pause = (pause * 2).min(STREAM_PAUSE.1),
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
