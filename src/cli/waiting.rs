@@ -50,7 +50,7 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
         }
         Err(error) => {
             let why = match tickets.load(&id) {
-                Ok(Some(ticket)) if ticket.state.is_final() => format!("{} has ended already: {}", ticket.id, ending(&ticket)),
+                Ok(Some(ticket)) if ticket.state.is_final() => format!("{} has ended already: {}", ticket.id, how_it_ended(&ticket)),
                 Ok(Some(ticket)) if ticket.state == State::Sending => format!("{} was approved and is on its way: it can no longer be denied. Check orders in NinjaTrader", ticket.id),
                 Ok(None) => format!("there is no ticket {}", out::safe(&id)),
                 Ok(Some(_)) | Err(_) => format!("{}: {error}", out::safe(&id)),
@@ -62,7 +62,7 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
 }
 
 /// How a ticket ended, in words.
-fn ending(ticket: &Ticket) -> String {
+fn how_it_ended(ticket: &Ticket) -> String {
     let word = match ticket.state {
         State::Accepted => "sent, and accepted by the service",
         State::Rejected if ticket.sent_wall.is_some() => "sent, and REJECTED by the service",
@@ -109,7 +109,7 @@ pub(super) async fn watch(context: &Context) -> Exit {
                         context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
                     }
                     if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {
-                        context.out.say(&format!("{}: {}", after.id, ending(&after)));
+                        context.out.say(&format!("{}: {}", after.id, how_it_ended(&after)));
                     }
                 }
                 None => tokio::time::sleep(LOOK).await,

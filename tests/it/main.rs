@@ -3,10 +3,7 @@
 mod approve;
 mod clients;
 mod house;
-<<<<<<< HEAD
-=======
 mod relay;
->>>>>>> main
 mod secrets;
 mod signin;
 mod support;
