@@ -98,6 +98,8 @@ async fn a_whole_life_leaves_no_secret_anywhere() {
     let id = client.send_call("PlaceOrder", &order(2)).await;
     let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{result}");
+    let page = std::fs::read_to_string(person.join("page")).expect("what the browser saw");
+    assert!(page.contains(r#""event":"refused""#) && page.contains("wrong PIN"), "the wrong PIN was tried: {page}");
     let lines = client.close().await;
     outputs.0.push(("what the client got".to_owned(), lines.join("\n").into_bytes()));
     for words in [&["status"][..], &["status", "--json"], &["doctor", "--json"], &["journal", "export"], &["pending", "--json"], &["tools"]] {

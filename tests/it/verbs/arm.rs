@@ -29,8 +29,18 @@ async fn journaled(place: &Place, kind: &str) -> Value {
     until(kind, async || place.home.journal().into_iter().find(|entry| entry["kind"] == kind)).await
 }
 
-async fn settled(place: &Place) {
-    tokio::task::block_in_place(|| place.desktop().no_popup());
+/// Closes the notices that are still on the screen, so that a click meets the card.
+fn clear(place: &Place) {
+    let desktop = place.desktop();
+    tokio::task::block_in_place(|| {
+        desktop.until("an empty screen", || {
+            if desktop.popups().is_empty() {
+                return Some(());
+            }
+            desktop.click_text();
+            None
+        });
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,6 +55,7 @@ async fn one_pin_then_a_click_for_every_order_until_halt() {
     assert_eq!((&armed["minutes"], &armed["covers"]), (&json!(5), &json!("every order")), "{armed}");
     assert_eq!(pages(&log), 1);
     for quantity in [1, 2] {
+        clear(&place);
         let id = client.send_call("PlaceOrder", &buy(quantity)).await;
         card(&place).await;
         place.desktop().click(Button::Middle);
@@ -90,7 +101,7 @@ async fn by_default_only_exits_need_but_a_click() {
     let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{result}");
     assert_eq!(pages(&log), 2);
-    settled(&place).await;
+    clear(&place);
     // The exit is a click.
     let id = client.send_call("ClosePosition", &json!({ "account": "Sim101", "instrument": "MES 12-26" })).await;
     card(&place).await;

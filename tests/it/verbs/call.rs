@@ -26,7 +26,7 @@ async fn reads_and_decisions_end_with_their_codes() {
     place.home.file("config/policy.toml", "wrong");
     let broken = call(&place, "PlaceOrder", &buy(3)).await;
     assert!(broken.0 == 8 && broken.1.contains("NOT SENT"), "{broken:?}");
-    place.home.file("config/policy.toml", "");
+    place.home.file("config/policy.toml", "version = 1\n");
     let failed = call(&place, "GetAccount", &json!({ "account": "Nobody" })).await;
     assert_eq!(failed.0, 1, "{failed:?}");
     place.run(&["halt"]).await;

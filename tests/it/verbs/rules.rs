@@ -29,7 +29,7 @@ async fn a_wrong_policy_is_told_with_line_and_column() {
 #[tokio::test]
 async fn a_policy_is_shown_and_a_foreign_one_refused() {
     let place = Place::bare();
-    place.home.file("config/policy.toml", "[account.\"Sim101\"]\nclass = \"sim\"\n");
+    place.home.file("config/policy.toml", "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\n");
     let (code, out, err) = place.run(&["policy", "show"]).await;
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("Sim101") && out.contains("sim"), "{out}");
