@@ -105,7 +105,7 @@ pub(super) async fn watch(context: &Context) -> Exit {
             match held {
                 Some(ticket) => {
                     seen.insert(ticket.id.clone());
-                    if let Err(why) = decide_here(&relay, &ticket).await {
+                    if let Err(why) = Box::pin(decide_here(&relay, &ticket)).await {
                         context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
                     }
                     if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {

@@ -1,5 +1,10 @@
 //! No secret in any output: a whole life with the log at `trace`, and then a search for everything that was secret.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 use crate::support::desktop::{Button, Desktop};
 use crate::support::program::{Home, status, text};
 use crate::support::sim::Sim;

@@ -1,5 +1,13 @@
 //! What people type: what each verb prints, and how it ends.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use crate::support::desktop::{Button, Desktop};
 use crate::support::program::{Client, Home, status, text};
 use crate::support::sim::Sim;
@@ -11,6 +19,7 @@ mod call;
 mod journal;
 mod looks;
 mod rules;
+mod terminal;
 mod waiting;
 
 /// A strong PIN.

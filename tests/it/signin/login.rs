@@ -52,7 +52,7 @@ async fn of_two_logins_at_once_one_asks_the_person() {
     let (code, _, err) = home.run(&["login", "--url", &sim.url]).await;
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("another Countersign process is signing in"), "{err}");
-    assert_eq!(opened.all(), [url.clone()]);
+    assert_eq!(opened.all(), std::slice::from_ref(&url));
     sim.http().get(url).send().await.expect("the person's browser");
     assert_eq!(first.end().await.0, 0);
     assert_eq!(sim.get("tokens").await["code_exchanges"], 1);

@@ -9,8 +9,8 @@ async fn armed_place(settings: &str) -> (Place, PathBuf) {
     let mut place = Place::with_desktop().await;
     place.seal().await;
     let text = std::fs::read_to_string(place.home.folder().join("config/settings.toml")).unwrap();
-    let rest: String = text.lines().filter(|line| !line.starts_with("armed")).map(|line| format!("{line}\n")).collect();
-    place.home.settings(&format!("{settings}{rest}"));
+    let rest: Vec<&str> = text.lines().filter(|line| !line.starts_with("armed")).collect();
+    place.home.settings(&format!("{settings}{}\n", rest.join("\n")));
     let log = place.desktop().folder().join("pages");
     place.home = place
         .home

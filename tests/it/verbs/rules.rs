@@ -32,7 +32,7 @@ async fn a_policy_is_shown_and_a_foreign_one_refused() {
     place.home.file("config/policy.toml", "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\n");
     let (code, out, err) = place.run(&["policy", "show"]).await;
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("Sim101") && out.contains("sim"), "{out}");
+    assert!(out.contains("account sim101: sim"), "{out}");
     assert_eq!(place.json(&["policy", "check"]).await["exists"], true);
     #[cfg(unix)]
     {
@@ -54,7 +54,7 @@ async fn a_policy_is_shown_and_a_foreign_one_refused() {
 async fn the_pin_is_set_changed_and_taken_off() {
     let place = Place::bare();
     let set = ["presence", "set", "pin", "--pin-stdin"];
-    let pins = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let pins = |lines: &[&str]| format!("{}\n", lines.join("\n"));
     let (code, _, err) = place.run_with(&set, &pins(&[PIN])).await;
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("countersign login --trade"), "{err}");
