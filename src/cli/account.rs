@@ -84,6 +84,11 @@ fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
     } else {
         "Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()
     };
+    let changed = Lists::load(&context.world.paths, context.endpoint.url()).changed();
+    if trade && !changed.is_empty() {
+        let names: Vec<String> = changed.iter().map(|name| out::safe(name)).collect();
+        text.push_str(&format!("\nCrossTrade describes these differently from before, so they stay off: {}", names.join(", ")));
+    }
     if what.single_grant {
         text.push_str("\nOne sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.");
     }

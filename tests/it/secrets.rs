@@ -62,7 +62,7 @@ async fn secrets_of(sim: &Sim) -> Vec<(String, String)> {
 /// A login on which the test plays the browser, so that nothing but the program handles the code.
 async fn login(home: &Home, sim: &Sim, outputs: &mut Outputs, more: &[&str]) {
     let words = [&["login", "--no-browser", "--url", &sim.url], more].concat();
-    let mut verb = Verb::start(home, &words);
+    let verb = Verb::start(home, &words);
     let url = verb.address().await;
     sim.http().get(url).send().await.expect("the person's browser");
     let (code, out, err) = verb.end().await;

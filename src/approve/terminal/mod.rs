@@ -307,7 +307,7 @@ impl Talk {
             return Ok(true);
         };
         loop {
-            self.paper.put("PIN (not shown; none goes back): ");
+            self.paper.put("PIN (not shown): ");
             let pin = self.typed(false).await?;
             if pin.trim().is_empty() {
                 return Ok(false);
@@ -322,6 +322,7 @@ impl Talk {
                 Err(wrong) => {
                     self.paper.line(&text::ascii(&wrong.message));
                     tokio::time::sleep(Duration::from_millis(wrong.wait_ms)).await;
+                    self.paper.line("Type it again, or just Enter to go back.");
                 }
             }
         }

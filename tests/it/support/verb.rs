@@ -79,6 +79,11 @@ impl Verb {
         line.trim().to_owned()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Types a line.
     pub(crate) async fn type_line(&mut self, line: &str) {
         self.stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it reads");

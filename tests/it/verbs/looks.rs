@@ -65,7 +65,9 @@ async fn status_and_doctor_of_a_whole_installation() {
     assert_eq!(code, 0, "{out}");
     assert!(out.contains("Everything is in order."), "{out}");
     assert!(check(&place, "prompt").await.1.contains("Xfce Notify Daemon"), "{out}");
-    place.home.with("COUNTERSIGN_STORE", "keychain").run(&["halt"]).await;
+    // Stopping needs neither a keychain nor the service.
+    let (code, _, err) = place.home.with("COUNTERSIGN_STORE", "keychain").run(&["halt", "--url", "http://127.0.0.1:9/mcp"]).await;
+    assert_eq!(code, 0, "{err}");
 }
 
 #[tokio::test]
@@ -102,6 +104,21 @@ async fn doctor_finds_each_fault() {
     place.run(&["call", "ListAccounts"]).await;
     let ended = check(&place, "reading").await;
     assert!(ended.0 == "fail" && ended.1.contains("CrossTrade has ended it"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_changed_description_is_named_at_the_next_sign_in_and_by_doctor() {
+    let place = Place::bare();
+    place.sign_in().await;
+    assert_eq!(check(&place, "tools").await.0, "ok");
+    place.sim.post("fault", &json!({ "kind": "schema_change" })).await;
+    let (code, _, err) = place.home.try_login(&place.sim, &["--trade"]).await;
+    assert_eq!(code, 0, "{err}");
+    let changed = check(&place, "tools").await;
+    assert!(changed.0 == "fail" && changed.1.contains("PlaceOrder"), "{changed:?}");
+    let refused = place.run(&["call", "PlaceOrder", &buy(1).to_string()]).await;
+    assert!(refused.0 == 7 && refused.1.contains("describes PlaceOrder differently"), "{refused:?}");
+    assert_eq!(place.sim.executed().await, [""; 0]);
 }
 
 #[tokio::test]
