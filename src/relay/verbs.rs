@@ -4,7 +4,7 @@ use super::output::Output;
 use super::{Relay, hold, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
-use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
+use crate::oauth::{Endpoint, UnsealError, Unsealed};
 use crate::system::World;
 use crate::wire::envelope::{self, Id, Line};
 use secrecy::SecretString;
@@ -32,18 +32,25 @@ pub(crate) enum NotResumed {
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
 
-/// The PIN check: unsealing is the check. What it yields goes into the slot of the caller.
-pub(super) fn verify_into(grants: &Grants, slot: &Slot) -> Verify {
-    let (grants, slot) = (grants.clone(), Arc::clone(slot));
+/// The PIN check: unsealing is the check. What it yields goes into the slot of the caller; a wrong try into the journal.
+pub(super) fn verify_into(relay: &Relay, slot: &Slot) -> Verify {
+    let (grants, journal, slot) = (relay.grants.clone(), relay.journal.clone(), Arc::clone(slot));
     Arc::new(move |pin: SecretString| {
-        let (grants, slot) = (grants.clone(), Arc::clone(&slot));
+        let (grants, journal, slot) = (grants.clone(), journal.clone(), Arc::clone(&slot));
         Box::pin(async move {
             match grants.unseal(&pin).await {
                 Ok(unsealed) => {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(unsealed));
                     Ok(())
                 }
-                Err(error) => Err(WrongPin { message: error.to_string(), wait_ms: wait_of(&error) }),
+                Err(error) => {
+                    if matches!(error, UnsealError::WrongPin { .. })
+                        && let Err(error) = journal.append("wrong_pin", serde_json::Map::new())
+                    {
+                        tracing::error!(%error, "the journal cannot be written");
+                    }
+                    Err(WrongPin { message: error.to_string(), wait_ms: wait_of(&error) })
+                }
             }
         })
     })
@@ -74,7 +81,7 @@ impl Relay {
         let sealed = self.grants.is_sealed().await.map_err(|error| NotResumed::CannotAsk(error.to_string()))?;
         let tier = if sealed { settings.tier.max(Tier::Pin) } else { settings.tier };
         let slot = Slot::default();
-        let verify = sealed.then(|| verify_into(&self.grants, &slot));
+        let verify = sealed.then(|| verify_into(self, &slot));
         let card = resume_card(settings.phrase.clone());
         let (_keep, updates) = watch::channel(card.clone());
         let ask = Ask { card, tier, open_for: QUESTION, verify };
