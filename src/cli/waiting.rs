@@ -50,10 +50,32 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
             Exit::Fine
         }
         Err(error) => {
-            context.out.error(&format!("{id}: {error}"), "`countersign pending` lists what waits");
+            let why = match tickets.load(&id) {
+                Ok(Some(ticket)) if ticket.state.is_final() => format!("{} has ended already: {}", ticket.id, how_it_ended(&ticket)),
+                Ok(Some(ticket)) if ticket.state == State::Sending => format!("{} was approved and is on its way: it can no longer be denied. Check orders in NinjaTrader", ticket.id),
+                Ok(None) => format!("there is no ticket {}", out::safe(&id)),
+                Ok(Some(_)) | Err(_) => format!("{}: {error}", out::safe(&id)),
+            };
+            context.out.error(&why, "`countersign pending` lists what waits");
             Exit::Failure
         }
     }
+}
+
+/// How a ticket ended, in words.
+fn how_it_ended(ticket: &Ticket) -> String {
+    let word = match ticket.state {
+        State::Accepted => "sent, and accepted by the service",
+        State::Rejected if ticket.sent_wall.is_some() => "sent, and REJECTED by the service",
+        State::Unknown => "sent, outcome UNKNOWN; check orders and positions in NinjaTrader",
+        State::Denied => "denied, nothing was sent",
+        State::Expired => "not decided in time, nothing was sent",
+        State::Withdrawn => "taken back, nothing was sent",
+        State::Voided | State::Tampered | State::Rejected => "void, nothing was sent",
+        State::Held => "still waiting",
+        State::Sending => "on its way",
+    };
+    ticket.reason.as_deref().map_or_else(|| word.to_owned(), |why| format!("{word} ({})", out::safe(why)))
 }
 
 pub(super) async fn watch(context: &Context) -> Exit {
@@ -87,12 +109,12 @@ pub(super) async fn watch(context: &Context) -> Exit {
                     seen.insert(id.clone());
                     // A task of the relay's own: Ctrl-C ends the question, never the wait for an order that is on its way.
                     let deciding = Arc::clone(&relay);
-                    let decided = relay.spawn(async move { decide_here(&deciding, &ticket).await }).await;
+                    let decided = relay.spawn(async move { Box::pin(decide_here(&deciding, &ticket)).await }).await;
                     if let Ok(Err(why)) = decided {
                         context.out.say(&format!("{id}: {}", out::safe(&why)));
                     }
                     if let Ok(Some(after)) = relay.tickets().load(&id) {
-                        context.out.say(&format!("{} {}{}", after.id, after.state.word(), after.reason.map(|why| format!(": {}", out::safe(&why))).unwrap_or_default()));
+                        context.out.say(&format!("{}: {}", after.id, how_it_ended(&after)));
                     }
                 }
                 None => tokio::time::sleep(LOOK).await,

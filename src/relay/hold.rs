@@ -246,8 +246,8 @@ fn pinned(relay: &Relay, call: &Call) -> Result<(), (&'static str, String)> {
     let tool = call.tool();
     match relay.lists.pin(tool) {
         lists::Pin::Holds(_) => Ok(()),
-        lists::Pin::Changed => Err(("definition_changed", format!("The service now describes {tool} differently from when the person signed in. Trading with it stays off until they have looked: `countersign login --trade`."))),
-        lists::Pin::New => Err(("definition_new", format!("{tool} was not there when the person signed in. It stays off until they have looked: `countersign login --trade`."))),
+        lists::Pin::Changed => Err(("definition_changed", format!("The service now describes {tool} differently from when the person first signed in for trading. What it does may have changed too, so it stays off; the other tools work. `countersign doctor` names what has changed."))),
+        lists::Pin::New => Err(("definition_new", format!("{tool} was not there when the person signed in for trading. It stays off until they sign in for trading again: `countersign login --trade`."))),
         lists::Pin::Unlisted if relay.lists.has_trade() => Err(("unknown_tool", format!("The service does not list a tool named {tool}."))),
         lists::Pin::Unlisted => Err(("sign_in", String::new())),
     }

@@ -207,6 +207,13 @@ impl Lists {
         }
     }
 
+    /// The pinned tools that upstream now describes differently.
+    pub fn changed(&self) -> Vec<String> {
+        let data = self.data();
+        let differs = |name: &String, pinned: &Pinned| data.kept.all().any(|listed| listed.name == *name && listed.digest() != pinned.digest);
+        data.pinned.iter().filter(|(name, pinned)| differs(name, pinned)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Takes over what the read grant lists now; true where the client's list changes by it.
     pub fn absorb_read(&self, tools: &[String]) -> bool {
         self.absorb(tools, false)

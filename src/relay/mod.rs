@@ -53,7 +53,7 @@ const TICK: Duration = Duration::from_secs(2);
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
 pub(crate) use local::is_ours;
-pub(crate) use verbs::one_call;
+pub(crate) use verbs::{NotResumed, one_call};
 
 /// One running relay.
 #[derive(Debug)]

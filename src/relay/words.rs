@@ -100,7 +100,7 @@ pub fn already_waiting(ticket: &str, what: &str) -> String {
 pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
     let next = match state {
         "denied" => "Do not ask again unless the person tells you to.",
-        "expired" => "Nobody decided in time. Ask the person whether they still want it before you call again.",
+        "expired" => "Ask the person whether they still want it before you call again.",
         "withdrawn" => "It was taken back before a decision.",
         _ => "Tell the person; call again only if they want it.",
     };
