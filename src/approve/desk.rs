@@ -90,10 +90,8 @@ impl Desk {
         screen: &Arc<Screen>,
         place: &Place,
     ) -> Answer {
-        if ask.tier == Tier::Passkey {
-            return Answer::Nobody(
-                "passkeys are not built yet; use `countersign presence set pin`".to_owned(),
-            );
+        if let Some(why) = ask.unaskable() {
+            return Answer::Nobody(why.to_owned());
         }
         loop {
             match turn::take(&self.0.world.paths, ask.is_urgent()).await {

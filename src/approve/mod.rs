@@ -62,7 +62,19 @@ impl Ask {
 
     /// Whether the notification's own button may approve: no PIN to type, no text that must be shown whole.
     fn by_click(&self) -> bool {
-        self.tier != Tier::Passkey && self.verify.is_none() && self.card.free_text.is_none()
+        self.tier == Tier::Click && self.verify.is_none() && self.card.free_text.is_none()
+    }
+
+    /// Why nobody can be asked this, wherever it would be shown: the tier wants a factor that nothing here could check.
+    fn unaskable(&self) -> Option<&'static str> {
+        match (self.tier, &self.verify) {
+            (Tier::Passkey, _) => Some("passkeys are not built yet; use `countersign presence set pin`"),
+            (Tier::Pin, None) => Some(
+                "this needs your PIN, and there is nothing here to check one against; `countersign login --trade` \
+                 sets one up",
+            ),
+            (Tier::Pin, Some(_)) | (Tier::Click, _) => None,
+        }
     }
 }
 

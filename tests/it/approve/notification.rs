@@ -221,6 +221,18 @@ async fn where_nobody_may_watch_forged_clicks_still_do_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pin_that_nothing_checks_asks_nobody() {
+    let desktop = Desktop::start();
+    let unchecked = Ask {
+        tier: Tier::Pin,
+        ..ask(card(), 20)
+    };
+    let answer = Asking::start(&desktop.world(), unchecked).answer().await;
+    is_nobody(&answer, "needs your PIN");
+    assert!(desktop.popups().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_server_nobody_is_asked_and_that_is_said_at_once() {
     let desktop = Desktop::without_notifications();
     let world = desktop.world_with(&[("DISPLAY", "")]);
