@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// How long the question of `resume` and of the PIN page stays open.
 const QUESTION: Duration = Duration::from_secs(120);
 
+/// The tier wants a PIN, and there is none: signed out, or sealing went wrong.
+const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies under one here: `countersign login --trade` (or, where you are signed in, `countersign presence set pin`) sets one; then run `countersign resume` again";
+
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
 
@@ -59,11 +62,8 @@ impl Relay {
     /// Why it may not.
     pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), String> {
         let settings = self.settings()?;
-        // Not to know is not "a click will do".
-        let sealed = self.grants.is_sealed().await.map_err(|error| error.to_string())?;
-        let tier = if sealed { settings.tier.max(Tier::Pin) } else { settings.tier };
-        let slot = Slot::default();
-        let verify = sealed.then(|| verify_into(&self.grants, &slot));
+        let verify = self.resume_check(settings.tier).await?;
+        let tier = if verify.is_some() { settings.tier.max(Tier::Pin) } else { settings.tier };
         let card = resume_card(settings.phrase.clone());
         let (_keep, updates) = watch::channel(card.clone());
         let ask = Ask { card, tier, open_for: QUESTION, verify };
@@ -80,6 +80,21 @@ impl Relay {
             Answer::Expired | Answer::Stopped => Err("nobody answered".to_owned()),
             Answer::Tampered(what) => Err(format!("somebody interfered with the question: {what}")),
             Answer::Nobody(why) => Err(format!("the question could not be shown: {why}")),
+        }
+    }
+
+    /// The PIN check of `resume`: wherever any trade grant of this installation lies under the PIN, also at another
+    /// address than the one that this call names. What it unseals is dropped at once.
+    async fn resume_check(&self, tier: Tier) -> Result<Option<Verify>, String> {
+        // Not to know is not "a click will do".
+        match self.grants.sealed_at().await.map_err(|error| error.to_string())? {
+            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(&self.grants, &Slot::default()))),
+            Some(url) => {
+                let other = Grants::open(&self.world, Endpoint::parse(&url)?, self.http.clone());
+                Ok(Some(verify_into(&other, &Slot::default())))
+            }
+            None if tier == Tier::Click => Ok(None),
+            None => Err(NOTHING_SEALED.to_owned()),
         }
     }
 }
