@@ -148,7 +148,7 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     };
     let slot = Slot::default();
     let title = format!("Your PIN, once: then a click approves {covers} of {} for {minutes} min", relay.client_name());
-    let answer = relay.desk.ask_pin(&title, verify_into(&relay.grants, &slot), relay.ending.child_token()).await;
+    let answer = relay.desk.ask_pin(&title, verify_into(relay, &slot), relay.ending.child_token()).await;
     let unsealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Answer::Approved { .. }, Some(unsealed)) = (&answer, unsealed) else {
         tracing::info!(?answer, "not armed");

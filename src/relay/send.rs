@@ -5,10 +5,10 @@ use super::{Relay, lock, lookup};
 use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
 use crate::gate::{Card, Class, Cleared, Counters, Facts, Judgement, NotRun, Tier, Verdict, limits, outcome, ticket};
-use crate::oauth::{Bearer, GrantKind};
+use crate::oauth::{Bearer, GrantKind, SealedExtras};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, file};
-use crate::upstream::{NotSent, Sent};
+use crate::upstream::{Failure, NotSent, Sent};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -48,6 +48,10 @@ struct Live {
     latest: Mutex<Latest>,
     /// What the card was judged to be: an approval counts for nothing worse.
     basis: Mutex<Basis>,
+    /// The first card with facts: what differs from it is marked as changed.
+    first: Mutex<Card>,
+    /// Why it is asked again; it stays on the card.
+    again: Option<String>,
     unsealed: super::verbs::Slot,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
     _alive: Arc<()>,
@@ -106,8 +110,10 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let basis = Basis { judgement: held.judgement.clone(), proved: held.facts.is_some() };
     let unsealed = Arc::new(Mutex::new(relay.unsealed.grant()));
     let alive = Arc::clone(&relay.asking);
+    let first = Mutex::new(held.card.clone());
     let (latest, basis) = (Mutex::new(latest), Mutex::new(basis));
-    let mut live = Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, unsealed, _alive: alive };
+    let mut live =
+        Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, first, again: None, unsealed, _alive: alive };
     live.run().await;
     // The relay's own and this one.
     if Arc::strong_count(&relay.asking) <= 2 {
@@ -242,7 +248,7 @@ impl Live {
         if self.held.tier < Tier::Pin {
             return None;
         }
-        Some(super::verbs::verify_into(&self.relay.grants, &self.unsealed))
+        Some(super::verbs::verify_into(&self.relay, &self.unsealed))
     }
 
     /// Reads the facts again and again, and shows what they change on the card. An exit's first facts come while its
@@ -261,17 +267,26 @@ impl Live {
             let facts = self.read_facts().await;
             let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok()) else { continue };
             let judgement = hold::judge_again(&self.relay, self.id(), &self.held.call, &facts, &policy, &settings, &counters(&self.relay));
-            if !self.settle(&judgement, side) {
+            let card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
+            if !self.settle(&judgement, &card, side) {
                 return std::future::pending().await;
             }
-            let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
-            card.mark_changes(&self.held.card);
+            let card = self.marked(card);
             side.updates.send_if_modified(|old| {
                 let differs = *old != card;
                 *old = card;
                 differs
             });
         }
+    }
+
+    /// With what changed since the first card, and why it is asked again.
+    fn marked(&self, mut card: Card) -> Card {
+        card.mark_changes(&lock(&self.first));
+        if let Some(again) = &self.again {
+            card.warnings.insert(0, again.clone());
+        }
+        card
     }
 
     async fn read_facts(&self) -> Facts {
@@ -282,7 +297,7 @@ impl Live {
     }
 
     /// Takes the first judgement with facts for an exit that was shown without; false where it ends the ticket.
-    fn settle(&self, judgement: &Judgement, side: &Side) -> bool {
+    fn settle(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
         let mut basis = lock(&self.basis);
         if basis.proved {
             return true;
@@ -292,6 +307,7 @@ impl Live {
             return false;
         }
         *basis = Basis { judgement: judgement.clone(), proved: true };
+        lock(&self.first).clone_from(card);
         hold::count_ask(&self.relay, judgement);
         true
     }
@@ -435,6 +451,11 @@ impl Live {
             if !self.give_back(not_run, &why, attempt).await {
                 return Decided::Done;
             }
+            if matches!(why, NotSent::RateLimited(_)) {
+                self.again = Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
+                let card = lock(&self.first).clone();
+                return Decided::Again(self.marked(card));
+            }
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
                     Ok(renewed) => bearer = renewed,
@@ -448,12 +469,43 @@ impl Live {
         Decided::Done
     }
 
+    /// The trade token. What was sealed with it must be what holds now: somebody may have changed policy or definitions
+    /// while it lay there, and nobody can change what the PIN protects.
     async fn bearer(&self) -> Result<Bearer, String> {
-        let unsealed = self.unsealed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let unsealed = lock(&self.unsealed).clone();
         match unsealed {
-            Some(unsealed) => Ok(unsealed.bearer()),
+            Some(unsealed) => {
+                self.as_sealed(&unsealed.extras())?;
+                self.look_at_definitions(unsealed.bearer()).await
+            }
             None => self.relay.grants.bearer(GrantKind::Trade).await.map_err(|error| error.to_string()),
         }
+    }
+
+    fn as_sealed(&self, extras: &SealedExtras) -> Result<(), String> {
+        let policy = load_policy(&self.relay)?;
+        let now = [("policy", policy.digest().to_owned()), ("pins", self.relay.lists.pins_digest())];
+        let changed = now.iter().find(|(key, digest)| extras.get(*key).is_some_and(|sealed| sealed != digest));
+        let Some((what, _)) = changed else { return Ok(()) };
+        let what = if *what == "policy" { "policy" } else { "tool definitions" };
+        Err(format!("the {what} changed since the PIN was set: if that was you, run `countersign presence set pin` once more"))
+    }
+
+    /// A sealed lane cannot be warmed: its list of tools is looked at now, before anything is sent.
+    async fn look_at_definitions(&self, mut bearer: Bearer) -> Result<Bearer, String> {
+        if self.held.tier < Tier::Pin {
+            return Ok(bearer);
+        }
+        let mut tools = self.relay.trade.list_tools(&bearer).await;
+        if matches!(tools, Err(Failure::Unauthorized)) {
+            bearer = self.renewed(&bearer).await?;
+            tools = self.relay.trade.list_tools(&bearer).await;
+        }
+        let tools = tools.map_err(|failure| format!("the service's tools could not be listed: {failure}"))?;
+        if self.relay.lists.absorb_trade(&tools) {
+            self.relay.list_changed();
+        }
+        Ok(bearer)
     }
 
     async fn renewed(&self, refused: &Bearer) -> Result<Bearer, String> {
@@ -497,8 +549,8 @@ impl Live {
             return Err(Decided::Done);
         }
         let cleared = ticket.approve(approval, wall_ms()).map_err(|illegal| {
-            tracing::warn!(%illegal, "an approval came too late");
-            self.end_in_turn(&mut ticket, State::Expired, "the approval came too late");
+            tracing::warn!(%illegal, "an approval that does not count");
+            self.end_in_turn(&mut ticket, State::Voided, &format!("the approval does not count: {}", illegal.what));
             Decided::Done
         })?;
         let written = journal(&relay, "approved", &ticket, &[("via", via.into()), ("tier", format!("{:?}", self.held.tier).to_lowercase().into())])
@@ -564,9 +616,9 @@ impl Live {
         let tier = hold::effective_tier(&relay, settings, &judgement);
         if let Some(worse) = worse(&basis, &judgement, tier > self.held.tier) {
             tracing::info!(ticket = self.id(), worse, "asked again");
-            let mut card = make_card(&relay, self.id(), &self.held.call, facts, &judgement, &policy, settings);
-            card.mark_changes(&self.held.card);
-            card.warnings.insert(0, format!("CHANGED SINCE YOU APPROVED: {worse}"));
+            let card = make_card(&relay, self.id(), &self.held.call, facts, &judgement, &policy, settings);
+            self.again = Some(format!("CHANGED SINCE YOU APPROVED: {worse}"));
+            let card = self.marked(card);
             self.held.tier = tier.max(self.held.tier);
             *lock(&self.basis) = Basis { judgement, proved: true };
             return Ok(Some(card));
@@ -576,7 +628,7 @@ impl Live {
         Ok(None)
     }
 
-    /// The call provably did not run. Returns whether it may be tried once more.
+    /// The call provably did not run. Returns whether it may be tried once more: by itself, or after another approval.
     async fn give_back(&self, not_run: NotRun, why: &NotSent, attempt: u32) -> bool {
         let relay = &self.relay;
         let Ok(_turn) = relay.tickets.turn(self.id()).await else { return false };
@@ -585,7 +637,11 @@ impl Live {
             return false;
         }
         let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]);
-        let again = attempt == 0 && matches!(why, NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_));
+        let again = match why {
+            NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_) => attempt == 0,
+            NotSent::RateLimited(_) => ticket.not_run <= 1,
+            NotSent::Scope(_) | NotSent::Plan | NotSent::Handshake(_) => false,
+        };
         if again {
             let _ = relay.tickets.save(&ticket);
         } else {

@@ -4,7 +4,7 @@ use super::output::Output;
 use super::{Relay, hold, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
-use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
+use crate::oauth::{Endpoint, UnsealError, Unsealed};
 use crate::system::World;
 use crate::wire::envelope::{self, Id, Line};
 use secrecy::SecretString;
@@ -24,18 +24,30 @@ const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies und
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
 
-/// The PIN check: unsealing is the check. What it yields goes into the slot of the caller.
-pub(super) fn verify_into(grants: &Grants, slot: &Slot) -> Verify {
-    let (grants, slot) = (grants.clone(), Arc::clone(slot));
+/// The PIN check: unsealing is the check. What it yields goes into the slot of the caller; a wrong try into the journal.
+pub(super) fn verify_into(relay: &Relay, slot: &Slot) -> Verify {
+    verify_with(&relay.grants, relay, slot)
+}
+
+/// The same with the grants of another address.
+fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
+    let (grants, journal, slot) = (grants.clone(), relay.journal.clone(), Arc::clone(slot));
     Arc::new(move |pin: SecretString| {
-        let (grants, slot) = (grants.clone(), Arc::clone(&slot));
+        let (grants, journal, slot) = (grants.clone(), journal.clone(), Arc::clone(&slot));
         Box::pin(async move {
             match grants.unseal(&pin).await {
                 Ok(unsealed) => {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(unsealed));
                     Ok(())
                 }
-                Err(error) => Err(WrongPin { message: error.to_string(), wait_ms: wait_of(&error) }),
+                Err(error) => {
+                    if matches!(error, UnsealError::WrongPin { .. })
+                        && let Err(error) = journal.append("wrong_pin", serde_json::Map::new())
+                    {
+                        tracing::error!(%error, "the journal cannot be written");
+                    }
+                    Err(WrongPin { message: error.to_string(), wait_ms: wait_of(&error) })
+                }
             }
         })
     })
@@ -84,14 +96,14 @@ impl Relay {
     }
 
     /// The PIN check of `resume`: wherever any trade grant of this installation lies under the PIN, also at another
-    /// address than the one that this call names. What it unseals is dropped at once.
+    /// address than the one that this call names. What it unseals is dropped with the question.
     async fn resume_check(&self, tier: Tier) -> Result<Option<Verify>, String> {
         // Not to know is not "a click will do".
         match self.grants.sealed_at().await.map_err(|error| error.to_string())? {
-            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(&self.grants, &Slot::default()))),
+            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(self, &Slot::default()))),
             Some(url) => {
                 let other = Grants::open(&self.world, Endpoint::parse(&url)?, self.http.clone());
-                Ok(Some(verify_into(&other, &Slot::default())))
+                Ok(Some(verify_with(&other, self, &Slot::default())))
             }
             None if tier == Tier::Click => Ok(None),
             None => Err(NOTHING_SEALED.to_owned()),

@@ -1,7 +1,6 @@
 //! The local page, filled in by a real browser; and everybody else who might come to that address.
 
 use super::*;
-use crate::support::browser::Browser;
 use countersign::approve::{Verify, WrongPin, page};
 use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
@@ -50,7 +49,7 @@ impl Machine {
     }
 }
 
-async fn next_link(file: &Path) -> String {
+pub(super) async fn next_link(file: &Path) -> String {
     for _ in 0..400 {
         if let Ok(link) = std::fs::read_to_string(file) {
             std::fs::remove_file(file).expect("taken");

@@ -335,7 +335,8 @@ async fn approved_on_the_desktop_and_in_a_terminal_at_once() {
 /// No desktop, but a terminal with `countersign watch`: the call waits for it, and the order goes from there.
 #[tokio::test]
 async fn approved_in_a_terminal_alone() {
-    let desk = Desk::on(Desktop::without_notifications(), &[]).await;
+    let mut desk = Desk::on(Desktop::without_notifications(), &[]).await;
+    desk.home = desk.home.with("BROWSER", "lynx");
     let terminal = Terminal::watch(&desk.home, &desk.sim);
     terminal.until("Watching");
     let mut client = desk.client().await;
