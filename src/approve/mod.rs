@@ -136,8 +136,6 @@ pub enum Channel {
     Notification {
         /// Name and version, as the server tells them.
         server: String,
-        /// Whether the bus lets us watch for other programs touching the popup.
-        guarded: bool,
     },
     /// The local page decides.
     Page {
@@ -145,33 +143,37 @@ pub enum Channel {
         browser: String,
         /// The server of the notification beside it, which can deny.
         notification: Option<String>,
+        /// Why a notification does not decide, where it would otherwise.
+        why: Option<String>,
     },
+}
+
+/// A system prompt that could be shown now.
+struct Ready {
+    /// Name and version, as the server tells them.
+    server: String,
+    /// Why it would carry no Approve.
+    only_denies: Option<&'static str>,
 }
 
 impl std::fmt::Display for Channel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Notification {
-                server,
-                guarded: true,
-            } => write!(f, "desktop notification by {server}"),
-            Self::Notification {
-                server,
-                guarded: false,
-            } => write!(
-                f,
-                "desktop notification by {server} (this session bus does not let us watch for other programs rewriting it)"
-            ),
+            Self::Notification { server } => write!(f, "desktop notification by {server}"),
             Self::Page {
                 browser,
-                notification: Some(server),
+                notification,
+                why,
             } => {
-                write!(f, "local page through {browser}, with a notification by {server}")
+                write!(f, "local page through {browser}")?;
+                if let Some(server) = notification {
+                    write!(f, ", with a notification by {server} that can deny")?;
+                }
+                match why {
+                    Some(why) => write!(f, " (no approval on a notification: {why})"),
+                    None => Ok(()),
+                }
             }
-            Self::Page {
-                browser,
-                notification: None,
-            } => write!(f, "local page through {browser}"),
         }
     }
 }

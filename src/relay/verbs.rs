@@ -4,7 +4,7 @@ use super::output::Output;
 use super::{Relay, hold, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
-use crate::oauth::{Endpoint, UnsealError, Unsealed};
+use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
 use crate::system::World;
 use crate::wire::envelope::{self, Id, Line};
 use secrecy::SecretString;

@@ -14,13 +14,13 @@ const APPROVED: Answer = Answer::Approved { via: "page" };
 const PIN: &str = "correct horse battery staple";
 
 /// A machine without a desktop, whose `$BROWSER` writes down the address that it is given.
-struct Machine {
+pub(super) struct Machine {
     folder: tempfile::TempDir,
-    world: World,
+    pub(super) world: World,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let script = folder.path().join("browser.sh");
         let link = folder.path().join("link");
@@ -44,7 +44,7 @@ impl Machine {
     }
 
     /// The address that the browser was given; each is given out once.
-    async fn link(&self) -> String {
+    pub(super) async fn link(&self) -> String {
         next_link(&self.link_file()).await
     }
 }
