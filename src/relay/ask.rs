@@ -70,8 +70,10 @@ pub(super) struct Basis {
 
 /// What a decision came to.
 pub(super) enum Decided {
-    /// The ticket has ended, one way or the other.
+    /// The ticket has ended, one way or the other, and whoever ended it has told.
     Done,
+    /// It was approved and not sent: the person must hear of it, for they believe that it was.
+    NotSent(String),
     /// Something got worse: the person is asked again with this card.
     Again(Box<Card>),
 }
@@ -105,7 +107,9 @@ impl Side {
 pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let latest = Latest { facts: held.facts.clone().unwrap_or_default(), mono: held.facts.is_some().then(mono_ms) };
     let basis = Basis { judgement: held.judgement.clone(), proved: held.facts.is_some() };
-    let unsealed = Arc::new(Mutex::new(relay.unsealed.grant()));
+    // The armed grant serves only what the armed time covers; the tier was lowered for it and for nothing else.
+    let armed = held.tier < held.judgement.tier;
+    let unsealed = Arc::new(Mutex::new(relay.unsealed.grant().filter(|_| armed)));
     let alive = Arc::clone(&relay.asking);
     let first = Mutex::new(held.card.clone());
     let (latest, basis) = (Mutex::new(latest), Mutex::new(basis));
@@ -128,6 +132,7 @@ impl Live {
         if self.held.judgement.verdict == Verdict::Allow {
             match self.decide("policy").await {
                 Decided::Done => return,
+                Decided::NotSent(why) => return self.tell_not_sent(&why).await,
                 Decided::Again(card) => self.ask_with(*card).await,
             }
         }
@@ -167,6 +172,7 @@ impl Live {
         match answer {
             Answer::Approved { via } => match self.decide(via).await {
                 Decided::Again(card) => return Some(*card),
+                Decided::NotSent(why) => self.tell_not_sent(&why).await,
                 Decided::Done => {}
             },
             Answer::Denied { via } => {
@@ -175,7 +181,11 @@ impl Live {
                 }
             }
             Answer::Halted { via } => {
-                self.relay.halt(via);
+                if let Err(why) = self.relay.halt(via) {
+                    let lines = vec![why, "Close the other AI clients, and check the disk.".to_owned()];
+                    let title = "AI trading is stopped in THIS client only".to_owned();
+                    self.relay.desk.notice(Notice { title, lines, lasting: true }).await;
+                }
                 self.end(State::Denied, "the person stopped AI trading").await;
             }
             Answer::Expired => {
@@ -333,7 +343,7 @@ impl Live {
         loop {
             tokio::time::sleep(WATCH).await;
             let drift = (wall_ms().saturating_sub(wall)).abs_diff(mono_ms().saturating_sub(mono));
-            let ended = if self.relay.world.paths.halt().exists() {
+            let ended = if self.relay.is_halted() {
                 Some((State::Voided, "AI trading was stopped".to_owned()))
             } else if drift > JUMP_MS {
                 Some((State::Voided, "the computer slept or its clock was set".to_owned()))
@@ -368,7 +378,12 @@ impl Live {
             let _turn = self.relay.tickets.turn(self.id()).await.map_err(|error| error.to_string())?;
             match self.relay.tickets.load(self.id()) {
                 Ok(Some(mut ticket)) if ticket.state == State::Held => {
-                    ticket.show(wall_ms()).map_err(|illegal| illegal.to_string())?;
+                    if self.again.is_some() {
+                        // Asked again: its time starts anew, when it is seen anew.
+                        ticket.shown_wall = Some(wall_ms());
+                    } else {
+                        ticket.show(wall_ms()).map_err(|illegal| illegal.to_string())?;
+                    }
                     self.relay.tickets.save(&ticket).map_err(|error| error.to_string())
                 }
                 _ => Ok(()),
@@ -409,16 +424,16 @@ impl Live {
     }
 
     /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
-    async fn unprotected(&self) {
-        if self.unsent().is_some() && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
+    pub(super) async fn unprotected(&self) {
+        if self.is_unsent() && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
             lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
         }
     }
 
-    /// The ticket, if it has ended without being sent.
-    pub(super) fn unsent(&self) -> Option<Ticket> {
-        let ticket = self.relay.tickets.load(self.id()).ok().flatten()?;
-        (ticket.sent_wall.is_none() && ticket.state.is_final()).then_some(ticket)
+    /// Whether the ticket has ended without being sent.
+    fn is_unsent(&self) -> bool {
+        let ticket = self.relay.tickets.load(self.id()).ok().flatten();
+        ticket.is_some_and(|ticket| ticket.sent_wall.is_none() && ticket.state.is_final())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gate::policy::{Do, Policy};
 use crate::gate::ticket::{self, Origin, State, Ticket};
 use crate::gate::{Call, Card, Class, Facts, Judgement, Tier, Verdict};
 use crate::oauth::Unsealed;
-use crate::relay::settings::Settings;
+use crate::relay::settings::{Armed as ArmedFor, Settings};
 use crate::system::FileLock;
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::wire::envelope::Id;
@@ -32,13 +32,21 @@ pub(crate) struct Armed(Mutex<Option<ArmedTime>>);
 struct ArmedTime {
     unsealed: Arc<Unsealed>,
     until_mono: u64,
+    /// What the PIN was given for; what the settings say later changes nothing.
+    covers: ArmedFor,
 }
 
 impl Armed {
-    /// Keeps an unsealed grant for this long.
-    pub(super) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration) {
+    /// Keeps an unsealed grant for this long, for what the person was told that the PIN covers.
+    pub(super) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration, covers: ArmedFor) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
-        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono });
+        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono, covers });
+    }
+
+    /// Whether the armed time lasts and covers a call of this class.
+    pub(super) fn covers(&self, class: Class) -> bool {
+        let covers = self.grant().and_then(|_| lock(&self.0).as_ref().map(|armed| armed.covers));
+        covers == Some(ArmedFor::All) || (covers == Some(ArmedFor::Exits) && matches!(class, Class::Exit | Class::Protect))
     }
 
     /// Ends the armed time; the grant is wiped.
@@ -64,6 +72,8 @@ pub(super) struct Held {
     #[expect(dead_code, reason = "held for its lock")]
     pub(super) owned: Option<Owned>,
     pub(super) call: Call,
+    /// The policy that it was judged by.
+    pub(super) policy_digest: String,
     /// `None` for an exit whose card goes up before its facts are read.
     pub(super) facts: Option<Facts>,
     pub(super) judgement: Judgement,
@@ -101,7 +111,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         words::refused(code, reason)
     };
     let settings = &relay.settings().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
-    if paths.halt().exists() {
+    if relay.is_halted() {
         return Err(refuse("halted", "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`."));
     }
     let policy = load_policy(relay).map_err(|why| {
@@ -124,7 +134,11 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
     }
-    let tier = effective_tier(relay, settings, &judgement);
+    let tier = effective_tier(relay, &judgement);
+    // A policy may ask for the PIN where none is set: then nothing could ever be approved, and it is better said now.
+    if tier > Tier::Click && !relay.grants.is_sealed().await.unwrap_or(true) {
+        return Err(refuse("no_pin", "The policy wants your PIN for this account, and no PIN is set: run `countersign presence set pin`."));
+    }
     let owned = relay.tickets.claim_new(ticket::ticket_id).map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
     let card = make_card(relay, &owned.id, &call, facts.as_ref().unwrap_or(&Facts::default()), &judgement, &policy, settings);
     let origin = Origin {
@@ -144,7 +158,8 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         count_ask(relay, &judgement);
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
-    let held = Held { id: id.clone(), owned: Some(owned), call, facts, judgement, card, tier };
+    let policy_digest = policy.digest().to_owned();
+    let held = Held { id: id.clone(), owned: Some(owned), call, policy_digest, facts, judgement, card, tier };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move { Box::pin(ask::live(&relay, held, ask::Prompt::Desk)).await });
     Ok((id, what))
@@ -181,7 +196,7 @@ pub(super) fn is_watched(relay: &Relay) -> bool {
 /// # Errors
 /// Why it cannot be decided on here.
 pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(), String> {
-    let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).map_err(|refusal| refusal.reason)?;
+    let call = ticket.call().map_err(|refusal| refusal.reason)?;
     let settings = &relay.settings()?;
     let policy = load_policy(relay)?;
     let facts = relay.facts.gather(&relay.read, &call, true).await;
@@ -193,7 +208,8 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     card.client.clone_from(&ticket.client);
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
-    let held = Held { id: ticket.id.clone(), owned: None, call, facts: Some(facts), judgement, card, tier };
+    let policy_digest = policy.digest().to_owned();
+    let held = Held { id: ticket.id.clone(), owned: None, call, policy_digest, facts: Some(facts), judgement, card, tier };
     Box::pin(ask::live(relay, held, ask::Prompt::Terminal)).await;
     Ok(())
 }
@@ -219,8 +235,8 @@ fn pinned(relay: &Relay, call: &Call) -> Result<(), (&'static str, String)> {
     let tool = call.tool();
     match relay.lists.pin(tool) {
         lists::Pin::Holds(_) => Ok(()),
-        lists::Pin::Changed => Err(("definition_changed", format!("The service now describes {tool} differently from when the person signed in. Trading with it stays off until they have looked: `countersign login --trade`."))),
-        lists::Pin::New => Err(("definition_new", format!("{tool} was not there when the person signed in. It stays off until they have looked: `countersign login --trade`."))),
+        lists::Pin::Changed => Err(("definition_changed", format!("The service now describes {tool} differently from when the person first signed in for trading. What it does may have changed too, so it stays off; the other tools work. `countersign doctor` names what has changed."))),
+        lists::Pin::New => Err(("definition_new", format!("{tool} was not there when the person signed in for trading. It stays off until they sign in for trading again: `countersign login --trade`."))),
         lists::Pin::Unlisted if relay.lists.has_trade() => Err(("unknown_tool", format!("The service does not list a tool named {tool}."))),
         lists::Pin::Unlisted => Err(("sign_in", String::new())),
     }
@@ -240,6 +256,9 @@ impl Relay {
     pub(super) fn recover(self: &Arc<Self>) {
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
+            if !relay.swept.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                relay.tickets.sweep(wall_ms());
+            }
             for ticket in relay.tickets.all().into_iter().filter(|ticket| ticket.state.is_open()) {
                 if let Err(error) = relay.recover_one(&ticket.id).await {
                     tracing::warn!(%error, ticket = %ticket.id, "a ticket could not be recovered");
@@ -249,8 +268,13 @@ impl Relay {
     }
 
     async fn recover_one(self: &Arc<Self>, id: &str) -> std::io::Result<()> {
-        let Some(owned) = self.tickets.adopt(id)? else { return Ok(()) };
+        // Most owners live: that is seen without taking anybody's turn.
+        if self.tickets.is_owned(id)? {
+            return Ok(());
+        }
+        // The turn first: between looking for a sender and taking over, nobody may become one.
         let _turn = self.tickets.turn(id).await?;
+        let Some(owned) = self.tickets.adopt(id)? else { return Ok(()) };
         let Some(mut ticket) = self.tickets.load(id)? else { return Ok(()) };
         let Some(state) = ticket.recover(wall_ms()) else { return Ok(()) };
         journal(self, state.word(), &ticket, &[("reason", ticket.reason.clone().unwrap_or_default().into())])?;

@@ -1,7 +1,7 @@
 //! Judging a call with what all processes of this installation know: policy, counters, tickets, settings.
 
 use super::Relay;
-use super::settings::{Armed as ArmedFor, Settings};
+use super::settings::Settings;
 use crate::gate::policy::Policy;
 use crate::gate::ticket::State;
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
@@ -93,9 +93,8 @@ impl Around {
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
-pub(super) fn effective_tier(relay: &Relay, settings: &Settings, judgement: &Judgement) -> Tier {
-    let covered = settings.armed == ArmedFor::All || matches!(judgement.class, Class::Exit | Class::Protect);
-    if judgement.tier == Tier::Pin && covered && relay.unsealed.grant().is_some() { Tier::Click } else { judgement.tier }
+pub(super) fn effective_tier(relay: &Relay, judgement: &Judgement) -> Tier {
+    if judgement.tier == Tier::Pin && relay.unsealed.covers(judgement.class) { Tier::Click } else { judgement.tier }
 }
 
 pub(super) fn make_card(relay: &Relay, ticket: &str, call: &Call, facts: &Facts, judgement: &Judgement, policy: &Policy, settings: &Settings) -> Card {

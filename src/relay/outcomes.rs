@@ -36,7 +36,7 @@ pub(super) async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &st
             }
             Ok(Some(_)) => {}
             Ok(None) => return words::no_ticket(ticket),
-            Err(error) => return words::refused("ticket", &format!("The ticket cannot be read: {error}.")),
+            Err(error) => return words::unreadable(ticket, &error.to_string()),
         }
         // None after a cancel: some clients close the pipe on a token that they no longer know.
         if let Some(token) = progress
@@ -64,7 +64,11 @@ pub(super) async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &st
 
 /// `countersign_await_approval`.
 pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, progress: Option<Id>, cancel: &CancellationToken) -> String {
-    let Ok(Some(found)) = relay.tickets.load(ticket) else { return words::no_ticket(ticket) };
+    let found = match relay.tickets.load(ticket) {
+        Ok(Some(found)) => found,
+        Ok(None) => return words::no_ticket(ticket),
+        Err(error) => return words::unreadable(ticket, &error.to_string()),
+    };
     let patience = relay.hold_seconds();
     let what = headline(&found);
     let until = mono_ms() + patience * 1000;
@@ -77,13 +81,15 @@ pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, progress: Opt
 
 /// `countersign_withdraw`.
 pub(super) async fn withdraw(relay: &Arc<Relay>, ticket: &str) -> String {
-    match end_held(relay, ticket, State::Withdrawn, "the AI client took it back").await {
-        Ok(()) | Err(_) => match relay.tickets.load(ticket) {
-            Ok(Some(ticket)) => {
-                outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::sending(&ticket.id, &headline(&ticket)))
-            }
-            _ => words::no_ticket(ticket),
+    let ended = end_held(relay, ticket, State::Withdrawn, "the AI client took it back").await;
+    match relay.tickets.load(ticket) {
+        Ok(Some(ticket)) => match ticket.state {
+            State::Held => words::not_withdrawn(&ticket.id, &headline(&ticket), &ended.map_or_else(|error| error.to_string(), |()| String::new())),
+            State::Sending => words::sending(&ticket.id, &headline(&ticket)),
+            _ => outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::no_ticket(&ticket.id)),
         },
+        Ok(None) => words::no_ticket(ticket),
+        Err(error) => words::unreadable(ticket, &error.to_string()),
     }
 }
 
@@ -133,7 +139,7 @@ pub(super) fn mark_read(relay: &Relay, id: &str) {
 
 /// `countersign_status`.
 pub(super) async fn status(relay: &Arc<Relay>) -> String {
-    let halted = relay.world.paths.halt().exists();
+    let halted = relay.is_halted();
     let grants = relay.grants.overview().await.unwrap_or_default();
     let has = |kind: GrantKind| grants.iter().any(|grant| grant.kind == kind);
     let (read, trade) = (has(GrantKind::Read), has(GrantKind::Trade));
