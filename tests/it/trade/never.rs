@@ -390,8 +390,8 @@ async fn the_ticket_file_is_edited() {
     std::fs::write(&path, edited).expect("written");
     desk.desktop.click(Button::Middle);
     let told = client.result(id).await;
-    assert_eq!(status(&told), "voided", "{}", text(&told));
+    assert_eq!(status(&told), "tampered", "{}", text(&told));
     assert_eq!(desk.sent("PlaceOrder").await, 0);
     desk.screen.until("NOT SENT: BUY 1 MES").await;
-    desk.check(&[], &["held", "voided"]).await;
+    desk.check(&[], &["held", "tampered"]).await;
 }
