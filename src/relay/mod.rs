@@ -73,8 +73,7 @@ pub struct Relay {
     pub(crate) unsealed: hold::Armed,
     in_flight: Mutex<InFlight>,
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
-    /// Notifications and answers of the client that are on their way upstream: how many, how many bytes.
-    forwarding: Mutex<(usize, usize)>,
+    forwarding: Mutex<service::Forwarding>,
     client: Mutex<Client>,
     demoted: Mutex<HashSet<String>>,
     signing_in: tokio::sync::Mutex<signin::Background>,
@@ -303,7 +302,7 @@ impl Relay {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
-            Kind::Response(_) => self.forward(message.text, Word::Reply),
+            Kind::Response(id) => self.reply(id, message.text),
         }
     }
 
@@ -425,10 +424,11 @@ impl Relay {
                 }
                 // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
                 if cancelled == Some(true) {
-                    self.forward(message.text, Word::Reply);
+                    let session = self.read.session_of(&id);
+                    self.forward(message.text, Word::Reply, session);
                 }
             }
-            _ => self.forward(message.text, Word::Notice),
+            _ => self.forward(message.text, Word::Notice, None),
         }
     }
 
