@@ -19,6 +19,15 @@ const MAX_FILE: u64 = 32 * 1024 * 1024;
 /// How long a turn at the cache file is waited for.
 const TURN: Duration = Duration::from_millis(200);
 
+/// What pinning did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PinReport {
+    /// How many definitions were not pinned before.
+    pub new: usize,
+    /// The tools whose definitions are others than those pinned before.
+    pub changed: Vec<String>,
+}
+
 /// What is known of a tool's definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
@@ -198,6 +207,13 @@ impl Lists {
         }
     }
 
+    /// The pinned tools that upstream now describes differently.
+    pub fn changed(&self) -> Vec<String> {
+        let data = self.data();
+        let differs = |name: &String, pinned: &Pinned| data.kept.all().any(|listed| listed.name == *name && listed.digest() != pinned.digest);
+        data.pinned.iter().filter(|(name, pinned)| differs(name, pinned)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Takes over what the read grant lists now; true where the client's list changes by it.
     pub fn absorb_read(&self, tools: &[String]) -> bool {
         self.absorb(tools, false)
@@ -242,30 +258,28 @@ impl Lists {
         }
     }
 
-    /// Pins every definition that is not known to be read-only and is not pinned yet: done at sign-in, when the
-    /// person is at the desk. Definitions that are pinned already stay, changed or not.
+    /// Pins every listed definition that is not known to be read-only, in place of what was pinned: done at sign-in for
+    /// trading, when the person is at the desk and is told which changed.
     ///
     /// # Errors
     /// As the file system says.
-    pub fn pin_new(&self) -> std::io::Result<usize> {
+    pub fn pin_listed(&self) -> std::io::Result<PinReport> {
         let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
         let mut data = self.data();
         self.sync_into(&mut data);
-        let before = data.pinned.len();
+        let mut report = PinReport::default();
         let Data { kept, pinned, .. } = &mut *data;
-        for listed in kept
-            .all()
-            .filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name))
-        {
-            let new = || Pinned {
-                digest: listed.digest().to_owned(),
-                definition: listed.text.clone(),
-            };
-            pinned.entry(listed.name.clone()).or_insert_with(new);
+        for listed in kept.all().filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name)) {
+            let now = Pinned { digest: listed.digest().to_owned(), definition: listed.text.clone() };
+            match pinned.insert(listed.name.clone(), now) {
+                None => report.new += 1,
+                Some(old) if old.digest != listed.digest() && !report.changed.contains(&listed.name) => report.changed.push(listed.name.clone()),
+                Some(_) => {}
+            }
         }
         file::write_atomic(&self.pins, &serde_json::to_vec(&data.pinned)?)?;
         data.seen = self.stamps();
-        Ok(data.pinned.len() - before)
+        Ok(report)
     }
 
     /// Forgets the trade grant's list (after `logout --trade`); pins stay.
@@ -380,7 +394,7 @@ mod tests {
         let quote = |text: &str| vec![format!(r#"{{"name":"GetQuote","description":"{text}"}}"#)];
         assert!(running.absorb_read(&quote("one")));
         assert!(verb.absorb_trade(&[PLACE.to_owned()]));
-        verb.pin_new().unwrap();
+        verb.pin_listed().unwrap();
         assert!(running.absorb_read(&quote("two")), "the read list changed");
         assert!(!running.sync(), "and all is taken over");
         assert!(matches!(running.pin("PlaceOrder"), Pin::Holds(_)));
@@ -397,7 +411,7 @@ mod tests {
         assert_eq!(lists.pin("PlaceOrder"), Pin::Unlisted);
         assert!(lists.absorb_trade(&[PLACE.to_owned()]));
         assert_eq!(lists.pin("PlaceOrder"), Pin::New);
-        assert_eq!(lists.pin_new().unwrap(), 1);
+        assert_eq!(lists.pin_listed().unwrap().new, 1);
         assert!(matches!(lists.pin("PlaceOrder"), Pin::Holds(schema) if schema.contains("properties")));
         let again = Lists::load(&paths, "https://example.test/mcp");
         again.absorb_trade(&[r#"{"inputSchema":{"properties":{"a":{}},"type":"object"},"name":"PlaceOrder","description":"d"}"#.to_owned()]);
@@ -420,7 +434,7 @@ mod tests {
         );
         assert!(!ours.sync());
         theirs.absorb_trade(&[PLACE.to_owned()]);
-        theirs.pin_new().unwrap();
+        theirs.pin_listed().unwrap();
         assert!(ours.sync() && !ours.sync());
         assert!(matches!(ours.pin("PlaceOrder"), Pin::Holds(_)));
         assert!(

@@ -53,7 +53,7 @@ const TICK: Duration = Duration::from_secs(2);
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
 pub(crate) use local::is_ours;
-pub(crate) use verbs::one_call;
+pub(crate) use verbs::{NotResumed, one_call};
 
 /// One running relay.
 #[derive(Debug)]
@@ -71,6 +71,10 @@ pub struct Relay {
     pub(crate) journal: Journal,
     pub(crate) facts: facts::FactCache,
     pub(crate) unsealed: hold::Armed,
+    /// Whether old tickets were cleared away already.
+    pub(crate) swept: std::sync::atomic::AtomicBool,
+    /// A stop that could not be written for the other processes.
+    pub(crate) halted: std::sync::atomic::AtomicBool,
     in_flight: Mutex<InFlight>,
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
     forwarding: Mutex<service::Forwarding>,
@@ -180,6 +184,8 @@ impl Relay {
                 journal: Journal::of(&world.paths),
                 facts: facts::FactCache::default(),
                 unsealed: hold::Armed::default(),
+                swept: std::sync::atomic::AtomicBool::new(false),
+                halted: std::sync::atomic::AtomicBool::new(false),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),
                 forwarding: Mutex::default(),
@@ -235,6 +241,11 @@ impl Relay {
     pub(crate) fn detached(world: World, endpoint: Endpoint) -> Result<Arc<Self>, String> {
         let http = crate::upstream::client(&endpoint)?;
         Ok(Self::new(world, endpoint, http, Output::start(std::io::sink())))
+    }
+
+    /// Starts a task that [`Self::leave`] waits for.
+    pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn(task)
     }
 
     /// The tickets of this installation.

@@ -29,7 +29,7 @@ impl Relay {
             }
         };
         if local::is_ours(&call.name) {
-            return self.own_tool(id, &call.name, call.arguments.unwrap_or("{}"), cancel);
+            return self.own_tool(id, &call.name, call.arguments.unwrap_or("{}"), progress, cancel);
         }
         let schema = if catalogue::is_known_read_tool(&call.name) {
             None
@@ -59,7 +59,7 @@ impl Relay {
                 }
                 let (relay, id) = (Arc::clone(self), id.clone());
                 self.tasks.spawn(async move {
-                    let result = hold::trade_call(&relay, held, &id, progress, &cancel).await;
+                    let result = hold::trade_call(&relay, held, progress, &cancel).await;
                     relay.answer(&id, envelope::response(&id, &result));
                 });
             }
@@ -150,22 +150,12 @@ impl Relay {
     }
 
     /// One of our own tools.
-    fn own_tool(self: &Arc<Self>, id: &Id, name: &str, arguments: &str, cancel: CancellationToken) {
-        let (relay, id, name, arguments) = (
-            Arc::clone(self),
-            id.clone(),
-            name.to_owned(),
-            arguments.to_owned(),
-        );
+    fn own_tool(self: &Arc<Self>, id: &Id, name: &str, arguments: &str, progress: Option<Id>, cancel: CancellationToken) {
+        let (relay, id, name, arguments) = (Arc::clone(self), id.clone(), name.to_owned(), arguments.to_owned());
         self.tasks.spawn(async move {
             let result = match name.as_str() {
-                words::AWAIT => {
-                    hold::await_ticket(&relay, &local::ticket_of(&arguments).unwrap_or_default(), &cancel)
-                        .await
-                }
-                words::WITHDRAW => {
-                    hold::withdraw(&relay, &local::ticket_of(&arguments).unwrap_or_default()).await
-                }
+                words::AWAIT => hold::await_ticket(&relay, &local::ticket_of(&arguments).unwrap_or_default(), progress, &cancel).await,
+                words::WITHDRAW => hold::withdraw(&relay, &local::ticket_of(&arguments).unwrap_or_default()).await,
                 words::SIGN_IN => signin::in_background(&relay).await,
                 _ => hold::status(&relay).await,
             };

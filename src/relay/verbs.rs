@@ -18,6 +18,17 @@ use tokio_util::sync::CancellationToken;
 /// How long the question of `resume` and of the PIN page stays open.
 const QUESTION: Duration = Duration::from_secs(120);
 
+/// Why AI trading stays stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotResumed {
+    /// The person said no, or somebody interfered.
+    Denied(String),
+    /// Nobody answered in time.
+    Unanswered,
+    /// The question could not be put.
+    CannotAsk(String),
+}
+
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
 
@@ -64,10 +75,10 @@ impl Relay {
     ///
     /// # Errors
     /// Why it may not.
-    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), String> {
-        let settings = self.settings()?;
+    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), NotResumed> {
+        let settings = self.settings().map_err(NotResumed::CannotAsk)?;
         // Not to know is not "a click will do".
-        let sealed = self.grants.is_sealed().await.map_err(|error| error.to_string())?;
+        let sealed = self.grants.is_sealed().await.map_err(|error| NotResumed::CannotAsk(error.to_string()))?;
         let tier = if sealed { settings.tier.max(Tier::Pin) } else { settings.tier };
         let slot = Slot::default();
         let verify = sealed.then(|| verify_into(self, &slot));
@@ -83,10 +94,13 @@ impl Relay {
         };
         match answer {
             Answer::Approved { .. } => Ok(()),
-            Answer::Denied { .. } | Answer::Halted { .. } => Err("you said no".to_owned()),
-            Answer::Expired | Answer::Stopped => Err("nobody answered".to_owned()),
-            Answer::Tampered(what) => Err(format!("somebody interfered with the question: {what}")),
-            Answer::Nobody(why) => Err(format!("the question could not be shown: {why}")),
+            Answer::Denied { .. } | Answer::Halted { .. } => Err(NotResumed::Denied("you said no".to_owned())),
+            Answer::Tampered(what) => Err(NotResumed::Denied(format!("another program interfered with the question: {what}"))),
+            Answer::Expired | Answer::Stopped => Err(NotResumed::Unanswered),
+            Answer::Nobody(why) => {
+                let why = why.split(". Run `countersign watch`").next().unwrap_or_default().to_owned();
+                Err(NotResumed::CannotAsk(format!("you cannot be asked on this screen: {why}")))
+            }
         }
     }
 }

@@ -128,6 +128,10 @@ async fn refused_by_strict_reading() {
     client.line(&escaped).await;
     let answer = client.answer(2000).await;
     assert!(text(&answer["result"]).starts_with("NOT SENT"), "{answer}");
+    // As a task it would live on outside its ticket.
+    let task = json!({ "name": "PlaceOrder", "arguments": buy(), "task": { "ttl": 60000 } });
+    let answer = client.request("tools/call", &task).await;
+    assert!(text(&answer["result"]).starts_with("NOT SENT"), "{answer}");
     assert!(!desk.screen.asked(), "nobody is asked for what is refused");
     assert_eq!(desk.sim.executed().await, [""; 0]);
     assert_eq!(desk.sent("PlaceOrder").await, 0);

@@ -477,3 +477,79 @@ async fn an_unknown_outcome_on_a_live_account_must_be_acknowledged() {
     assert_eq!(status(&client.result(id).await), "denied");
     assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
 }
+
+/// The service takes longer than anybody waits: after a minute the outcome is unknown, and it is looked for. This test
+/// has the patience.
+#[tokio::test]
+async fn no_answer_within_a_minute() {
+    let desk = Desk::new().await;
+    desk.home.settings("requests_per_second = 0.0\nhold_seconds = 60\n");
+    let (mut client, sending) = approve_with(&desk, order_fault("stall", &json!({ "seconds": 90, "when": "after" }))).await;
+    assert_eq!(status(&sending), "sending", "{}", text(&sending));
+    assert_eq!(sending["structuredContent"]["sent"], "unknown");
+    let told = client.call("countersign_await_approval", &json!({ "ticket": ticket(&sending) })).await;
+    assert_eq!(status(&told), "unknown", "{}", text(&told));
+    let looked = desk.journaled("looked").await;
+    assert!(looked["found"].as_str().expect("a finding").starts_with("FOUND"), "{looked}");
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    desk.check(&["PlaceOrder"], &["held", "approved", "unknown", "looked"]).await;
+}
+
+/// What the service's own words mean: refusals are refusals, doubt is doubt.
+#[tokio::test]
+async fn what_the_service_says_is_told() {
+    let desk = Desk::new().await;
+    let text_result = |inner: Value, is_error: bool| json!({ "content": [{ "type": "text", "text": inner.to_string() }], "isError": is_error });
+    let cases = [
+        (text_result(json!({ "success": false, "error": "account_not_found" }), false), "rejected"),
+        (text_result(json!({ "success": false, "error": "addon_disconnected" }), true), "unknown"),
+        (json!({ "resultType": "task", "task": { "taskId": "t", "status": "working" } }), "unknown"),
+        (json!({ "content": [] }), "accepted"),
+    ];
+    let mut client = desk.client().await;
+    for (n, (result, expected)) in (0..).zip(&cases) {
+        desk.sim.post("answer", &json!({ "tool": "PlaceOrder", "result": result })).await;
+        let id = desk.hold(&mut client, "PlaceOrder", &bid(5000.0 + f64::from(n))).await;
+        desk.desktop.click(Button::Middle);
+        let told = client.result(id).await;
+        assert_eq!(status(&told), *expected, "{result}: {}", text(&told));
+        if *expected == "unknown" {
+            assert_eq!(desk.home.run(&["acknowledge", &ticket(&told)]).await.0, 0);
+        }
+    }
+    desk.screen.until("REJECTED by the service").await;
+    assert_eq!(desk.sent("PlaceOrder").await, cases.len());
+}
+
+/// The other documented spelling of the arguments, and answers as event streams.
+#[tokio::test]
+async fn the_other_vocabulary() {
+    let desk = Desk::with(&["--vocabulary", "camel", "--answers", "sse"]).await;
+    let mut client = desk.client().await;
+    let order = json!({
+        "account": "Sim101", "instrument": "MES 12-26", "action": "BUY", "orderType": "MARKET", "quantity": 1, "timeInForce": "DAY"
+    });
+    let id = desk.hold(&mut client, "PlaceOrder", &order).await;
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+/// The same order twice in one batch is one order.
+#[tokio::test]
+async fn twice_in_one_batch() {
+    let desk = Desk::new().await;
+    let mut client = desk.home.serve(&desk.sim).await;
+    client.hello_as("2025-03-26", &json!({})).await;
+    let call = |id: &str| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": "PlaceOrder", "arguments": buy() } });
+    client.line(&json!([call("a"), call("b")]).to_string()).await;
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    let batch = client.find(|line| line.starts_with('[').then(|| line.clone()), PATIENCE).await.expect("a batch");
+    let answers: Vec<Value> = serde_json::from_str(&batch).expect("JSON");
+    let mut told: Vec<&str> = answers.iter().map(|answer| status(&answer["result"])).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["accepted", "already_waiting"]);
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
