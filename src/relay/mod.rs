@@ -185,7 +185,7 @@ impl Relay {
                 facts: facts::FactCache::default(),
                 unsealed: hold::Armed::default(),
                 swept: std::sync::atomic::AtomicBool::new(false),
-                halted: std::sync::atomic::AtomicBool::new(false),
+                halted: AtomicBool::new(false),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),
                 forwarding: Mutex::default(),
