@@ -82,8 +82,7 @@ pub struct Relay {
     pub(crate) halted: std::sync::atomic::AtomicBool,
     in_flight: Mutex<InFlight>,
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
-    /// Notifications and answers of the client that are on their way upstream: how many, how many bytes.
-    forwarding: Mutex<(usize, usize)>,
+    forwarding: Mutex<service::Forwarding>,
     client: Mutex<Client>,
     demoted: Mutex<HashSet<String>>,
     signing_in: tokio::sync::Mutex<signin::Background>,
@@ -191,7 +190,7 @@ impl Relay {
                 facts: facts::FactCache::default(),
                 unsealed: hold::Armed::default(),
                 swept: std::sync::atomic::AtomicBool::new(false),
-                halted: std::sync::atomic::AtomicBool::new(false),
+                halted: AtomicBool::new(false),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),
                 forwarding: Mutex::default(),
@@ -319,7 +318,7 @@ impl Relay {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
-            Kind::Response(_) => self.forward(message.text, Word::Reply),
+            Kind::Response(id) => self.reply(id, message.text),
         }
     }
 
@@ -441,10 +440,11 @@ impl Relay {
                 }
                 // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
                 if cancelled == Some(true) {
-                    self.forward(message.text, Word::Reply);
+                    let session = self.read.session_of(&id);
+                    self.forward(message.text, Word::Reply, session);
                 }
             }
-            _ => self.forward(message.text, Word::Notice),
+            _ => self.forward(message.text, Word::Notice, None),
         }
     }
 
