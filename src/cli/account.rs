@@ -3,7 +3,7 @@
 use super::{Context, Exit, args, out};
 use crate::gate::Tier;
 use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, TokenError, TokenReport, UnsealError, Which};
-use crate::relay::lists::Lists;
+use crate::relay::lists::{Lists, PinReport};
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said};
 use crate::system::process;
@@ -74,7 +74,7 @@ async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::
     }
 }
 
-fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
+fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exit {
     let trade = what.trade || what.single_grant;
     let lists = Lists::load(&context.world.paths, context.endpoint.url());
     let mut lines = if trade {
@@ -85,15 +85,15 @@ fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
     } else {
         vec!["Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()]
     };
-    let changed = lists.changed();
+    let changed = pinned.as_ref().map(|report| report.changed.clone()).unwrap_or_default();
     if trade && !changed.is_empty() {
         let names: Vec<String> = changed.iter().map(|name| out::safe(name)).collect();
-        lines.push(format!("CrossTrade describes these differently from before, so they stay off: {}", names.join(", ")));
+        lines.push(format!("CHANGED since you last signed in for trading, and in force from now on: {}. Look at them with `countersign tools --json`.", names.join(", ")));
     }
     if what.single_grant {
         lines.push("One sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.".to_owned());
     }
-    let object = json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned, "changed": changed });
+    let object = json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned.map(|report| report.new), "changed": changed });
     context.out.data(&lines.join("\n"), &object);
     Exit::Fine
 }

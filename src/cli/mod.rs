@@ -117,13 +117,9 @@ pub fn main() -> ExitCode {
 async fn run(verb: Verb, context: Context) -> Exit {
     match verb {
         Verb::Serve => {
-            match crate::relay::serve(context.world, context.endpoint, std::io::stdin(), std::io::stdout()).await {
-                Ok(()) => Exit::Fine,
-                Err(why) => {
-                    context.out.error(&why, "check the certificates of this system");
-                    Exit::Failure
-                }
-            }
+            let Context { world, endpoint, http, .. } = context;
+            crate::relay::serve(world, endpoint, http, std::io::stdin(), std::io::stdout()).await;
+            Exit::Fine
         }
         Verb::Login(what) => account::login(&context, &what).await,
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,

@@ -13,9 +13,8 @@ pub(super) fn halt(context: &Context) -> Exit {
             return Exit::Failure;
         }
     };
-    relay.halt("countersign halt");
-    if !context.world.paths.halt().exists() {
-        context.out.error("the halt could not be written", "close the AI clients to be sure, and check the disk");
+    if let Err(why) = relay.halt("countersign halt") {
+        context.out.error(&why, "close the AI clients to be sure, and check the disk");
         return Exit::Failure;
     }
     context.out.data(

@@ -8,6 +8,7 @@ use crate::relay::{Relay, WATCHING, decide_here, end_held_in};
 use crate::system::{FileLock, clock};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often `watch` looks for new tickets.
@@ -104,11 +105,15 @@ pub(super) async fn watch(context: &Context) -> Exit {
             });
             match held {
                 Some(ticket) => {
-                    seen.insert(ticket.id.clone());
-                    if let Err(why) = Box::pin(decide_here(&relay, &ticket)).await {
-                        context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
+                    let id = ticket.id.clone();
+                    seen.insert(id.clone());
+                    // A task of the relay's own: Ctrl-C ends the question, never the wait for an order that is on its way.
+                    let deciding = Arc::clone(&relay);
+                    let decided = relay.spawn(async move { Box::pin(decide_here(&deciding, &ticket)).await }).await;
+                    if let Ok(Err(why)) = decided {
+                        context.out.say(&format!("{id}: {}", out::safe(&why)));
                     }
-                    if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {
+                    if let Ok(Some(after)) = relay.tickets().load(&id) {
                         context.out.say(&format!("{}: {}", after.id, how_it_ended(&after)));
                     }
                 }

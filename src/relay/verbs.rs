@@ -4,7 +4,7 @@ use super::output::Output;
 use super::{Relay, hold, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
-use crate::oauth::{Endpoint, UnsealError, Unsealed};
+use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
 use crate::system::World;
 use crate::wire::envelope::{self, Id, Line};
 use secrecy::SecretString;
@@ -29,12 +29,20 @@ pub(crate) enum NotResumed {
     CannotAsk(String),
 }
 
+/// The tier wants a PIN, and there is none: signed out, or sealing went wrong.
+const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies under one here: `countersign login --trade` (or, where you are signed in, `countersign presence set pin`) sets one; then run `countersign resume` again";
+
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
 
 /// The PIN check: unsealing is the check. What it yields goes into the slot of the caller; a wrong try into the journal.
 pub(super) fn verify_into(relay: &Relay, slot: &Slot) -> Verify {
-    let (grants, journal, slot) = (relay.grants.clone(), relay.journal.clone(), Arc::clone(slot));
+    verify_with(&relay.grants, relay, slot)
+}
+
+/// The same with the grants of another address.
+fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
+    let (grants, journal, slot) = (grants.clone(), relay.journal.clone(), Arc::clone(slot));
     Arc::new(move |pin: SecretString| {
         let (grants, journal, slot) = (grants.clone(), journal.clone(), Arc::clone(&slot));
         Box::pin(async move {
@@ -77,11 +85,8 @@ impl Relay {
     /// Why it may not.
     pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), NotResumed> {
         let settings = self.settings().map_err(NotResumed::CannotAsk)?;
-        // Not to know is not "a click will do".
-        let sealed = self.grants.is_sealed().await.map_err(|error| NotResumed::CannotAsk(error.to_string()))?;
-        let tier = if sealed { settings.tier.max(Tier::Pin) } else { settings.tier };
-        let slot = Slot::default();
-        let verify = sealed.then(|| verify_into(self, &slot));
+        let verify = self.resume_check(settings.tier).await.map_err(NotResumed::CannotAsk)?;
+        let tier = if verify.is_some() { settings.tier.max(Tier::Pin) } else { settings.tier };
         let card = resume_card(settings.phrase.clone());
         let (_keep, updates) = watch::channel(card.clone());
         let ask = Ask { card, tier, open_for: QUESTION, verify };
@@ -101,6 +106,21 @@ impl Relay {
                 let why = why.split(". Run `countersign watch`").next().unwrap_or_default().to_owned();
                 Err(NotResumed::CannotAsk(format!("you cannot be asked on this screen: {why}")))
             }
+        }
+    }
+
+    /// The PIN check of `resume`: wherever any trade grant of this installation lies under the PIN, also at another
+    /// address than the one that this call names. What it unseals is dropped with the question.
+    async fn resume_check(&self, tier: Tier) -> Result<Option<Verify>, String> {
+        // Not to know is not "a click will do".
+        match self.grants.sealed_at().await.map_err(|error| error.to_string())? {
+            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(self, &Slot::default()))),
+            Some(url) => {
+                let other = Grants::open(&self.world, Endpoint::parse(&url)?, self.http.clone());
+                Ok(Some(verify_with(&other, self, &Slot::default())))
+            }
+            None if tier == Tier::Click => Ok(None),
+            None => Err(NOTHING_SEALED.to_owned()),
         }
     }
 }

@@ -9,7 +9,6 @@ mod paper;
 
 use super::desk::Screen;
 use super::{Answer, Ask, DWELL_MS, Verify, text};
-use crate::gate::Tier;
 use crate::gate::card::Card;
 use crate::system::mono_ms;
 use keys::{Key, Keys};
@@ -40,8 +39,8 @@ pub async fn ask(
     stop: CancellationToken,
     shown: oneshot::Sender<()>,
 ) -> Answer {
-    if ask.tier == Tier::Passkey {
-        return Answer::Nobody("a passkey needs the page".to_owned());
+    if let Some(why) = ask.unaskable() {
+        return Answer::Nobody(why.to_owned());
     }
     let keys = match Keys::open() {
         Ok(keys) => keys,
