@@ -51,7 +51,7 @@ async fn of_two_logins_at_once_one_asks_the_person() {
     let url = first.address().await;
     let (code, _, err) = home.run(&["login", "--url", &sim.url]).await;
     assert_eq!(code, 1, "{err}");
-    assert!(err.contains("another Countersign process is signing in"), "{err}");
+    assert!(err.contains("a sign-in is under way already: finish it in the browser window that it opened"), "{err}");
     assert_eq!(opened.all(), std::slice::from_ref(&url));
     sim.http().get(url).send().await.expect("the person's browser");
     assert_eq!(first.end().await.0, 0);
