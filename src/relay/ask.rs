@@ -8,8 +8,8 @@ use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{self, State, Ticket};
 use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits};
 use crate::oauth::GrantKind;
-use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::FileLock;
+use crate::system::clock::{mono_ms, wall_ms};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -105,16 +105,32 @@ impl Side {
 
 /// Lives a ticket to its end.
 pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
-    let latest = Latest { facts: held.facts.clone().unwrap_or_default(), mono: held.facts.is_some().then(mono_ms) };
-    let basis = Basis { judgement: held.judgement.clone(), proved: held.facts.is_some() };
+    let latest = Latest {
+        facts: held.facts.clone().unwrap_or_default(),
+        mono: held.facts.is_some().then(mono_ms),
+    };
+    let basis = Basis {
+        judgement: held.judgement.clone(),
+        proved: held.facts.is_some(),
+    };
     // The armed grant serves only what the armed time covers; the tier was lowered for it and for nothing else.
     let armed = held.tier < held.judgement.tier;
     let unsealed = Arc::new(Mutex::new(relay.unsealed.grant().filter(|_| armed)));
     let alive = Arc::clone(&relay.asking);
     let first = Mutex::new(held.card.clone());
     let (latest, basis) = (Mutex::new(latest), Mutex::new(basis));
-    let mut live =
-        Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, first, again: None, unsealed, _alive: alive };
+    let mut live = Live {
+        relay: Arc::clone(relay),
+        held,
+        prompt,
+        sender: Mutex::new(None),
+        latest,
+        basis,
+        first,
+        again: None,
+        unsealed,
+        _alive: alive,
+    };
     Box::pin(live.run()).await;
     live.unprotected().await;
     // The relay's own and this one.
@@ -142,7 +158,11 @@ impl Live {
                 None => return,
             }
         }
-        self.end(State::Voided, "the market or the account kept changing while it was asked").await;
+        self.end(
+            State::Voided,
+            "the market or the account kept changing while it was asked",
+        )
+        .await;
     }
 
     /// Asks once. `Some` asks again with another card.
@@ -150,7 +170,12 @@ impl Live {
         let side = Side::new(&self.relay, self.held.card.clone());
         let seen = side.updates.subscribe();
         let (shown, was_shown) = oneshot::channel();
-        let ask = Ask { card: self.held.card.clone(), tier: self.held.tier, open_for: self.open_for(), verify: self.verify() };
+        let ask = Ask {
+            card: self.held.card.clone(),
+            tier: self.held.tier,
+            open_for: self.open_for(),
+            verify: self.verify(),
+        };
         let asking = async {
             match self.prompt {
                 Prompt::Desk => self.relay.desk.ask(ask, seen, side.stop.clone(), shown).await,
@@ -158,7 +183,12 @@ impl Live {
             }
         };
         let beside = async {
-            tokio::join!(self.follow_facts(&side), self.watch(&side), self.note_shown(&side, was_shown), self.warm(&side));
+            tokio::join!(
+                self.follow_facts(&side),
+                self.watch(&side),
+                self.note_shown(&side, was_shown),
+                self.warm(&side)
+            );
         };
         let answer = tokio::select! {
             answer = asking => answer,
@@ -176,7 +206,10 @@ impl Live {
                 Decided::Done => {}
             },
             Answer::Denied { via } => {
-                if self.end(State::Denied, &format!("the person denied it ({via})")).await {
+                if self
+                    .end(State::Denied, &format!("the person denied it ({via})"))
+                    .await
+                {
                     self.count(Counters::note_denied);
                 }
             }
@@ -184,7 +217,14 @@ impl Live {
                 if let Err(why) = self.relay.halt(via) {
                     let lines = vec![why, "Close the other AI clients, and check the disk.".to_owned()];
                     let title = "AI trading is stopped in THIS client only".to_owned();
-                    self.relay.desk.notice(Notice { title, lines, lasting: true }).await;
+                    self.relay
+                        .desk
+                        .notice(Notice {
+                            title,
+                            lines,
+                            lasting: true,
+                        })
+                        .await;
                 }
                 self.end(State::Denied, "the person stopped AI trading").await;
             }
@@ -196,12 +236,20 @@ impl Live {
             Answer::Tampered(what) => {
                 self.end(State::Tampered, &what).await;
                 let lines = vec![format!("Ticket {} was NOT sent.", self.id()), what];
-                self.relay.desk.notice(Notice { title: "Somebody interfered with an approval".to_owned(), lines, lasting: true }).await;
+                self.relay
+                    .desk
+                    .notice(Notice {
+                        title: "Somebody interfered with an approval".to_owned(),
+                        lines,
+                        lasting: true,
+                    })
+                    .await;
             }
             // In the terminal that only means that it was left: the call stays with its prompt on the desktop.
             Answer::Nobody(_) | Answer::Stopped if self.prompt == Prompt::Terminal && ended.is_none() => {}
             Answer::Nobody(what) if !hold::is_watched(&self.relay) => {
-                self.end(State::Voided, &format!("nobody was asked: {what}")).await;
+                self.end(State::Voided, &format!("nobody was asked: {what}"))
+                    .await;
             }
             Answer::Nobody(_) => {
                 let (state, reason) = self.leave_to_terminal().await;
@@ -219,7 +267,8 @@ impl Live {
     async fn leave_to_terminal(&self) -> (State, String) {
         let side = Side::new(&self.relay, self.held.card.clone());
         let overdue = async {
-            while !matches!(self.relay.tickets.load(self.id()), Ok(Some(ticket)) if ticket.is_overdue(wall_ms())) {
+            while !matches!(self.relay.tickets.load(self.id()), Ok(Some(ticket)) if ticket.is_overdue(wall_ms()))
+            {
                 tokio::time::sleep(WATCH).await;
             }
         };
@@ -243,7 +292,11 @@ impl Live {
     /// How long the question stays open once shown: by the ticket's own rule, and in a terminal no longer than the
     /// card on the desktop does.
     fn open_for(&self) -> Duration {
-        let whole = if self.held.call.is_market() { ticket::MARKET_DEADLINE } else { ticket::DEADLINE };
+        let whole = if self.held.call.is_market() {
+            ticket::MARKET_DEADLINE
+        } else {
+            ticket::DEADLINE
+        };
         let left = match (self.prompt, self.relay.tickets.load(self.id())) {
             (Prompt::Terminal, Ok(Some(ticket))) => ticket.deadline().map(|at| at.saturating_sub(wall_ms())),
             _ => None,
@@ -273,9 +326,28 @@ impl Live {
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
             let facts = self.read_facts().await;
-            let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok()) else { continue };
-            let judgement = judging::judge_again(&self.relay, self.id(), &self.held.call, &facts, &policy, &settings, &counters(&self.relay));
-            let card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
+            let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok())
+            else {
+                continue;
+            };
+            let judgement = judging::judge_again(
+                &self.relay,
+                self.id(),
+                &self.held.call,
+                &facts,
+                &policy,
+                &settings,
+                &counters(&self.relay),
+            );
+            let card = make_card(
+                &self.relay,
+                self.id(),
+                &self.held.call,
+                &facts,
+                &judgement,
+                &policy,
+                &settings,
+            );
             if !self.settle(&judgement, &card, side) {
                 return std::future::pending().await;
             }
@@ -299,8 +371,15 @@ impl Live {
 
     pub(super) async fn read_facts(&self) -> Facts {
         let mono = Some(mono_ms());
-        let facts = self.relay.facts.gather(&self.relay.read, &self.held.call, true).await;
-        *lock(&self.latest) = Latest { facts: facts.clone(), mono };
+        let facts = self
+            .relay
+            .facts
+            .gather(&self.relay.read, &self.held.call, true)
+            .await;
+        *lock(&self.latest) = Latest {
+            facts: facts.clone(),
+            mono,
+        };
         facts
     }
 
@@ -314,7 +393,10 @@ impl Live {
             side.end(State::Voided, judgement.reason.clone());
             return false;
         }
-        *basis = Basis { judgement: judgement.clone(), proved: true };
+        *basis = Basis {
+            judgement: judgement.clone(),
+            proved: true,
+        };
         lock(&self.first).clone_from(card);
         judging::count_ask(&self.relay, judgement);
         true
@@ -322,10 +404,13 @@ impl Live {
 
     /// Opens the trade connection while the person reads, and looks whether the definitions still are the pinned ones.
     async fn warm(&self, side: &Side) {
-        if self.held.tier != Tier::Click || side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err() {
+        if self.held.tier != Tier::Click || side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err()
+        {
             return;
         }
-        let Ok(bearer) = self.relay.grants.bearer(GrantKind::Trade).await else { return };
+        let Ok(bearer) = self.relay.grants.bearer(GrantKind::Trade).await else {
+            return;
+        };
         if let Err(failure) = self.relay.trade.warm(&bearer).await {
             tracing::info!(%failure, "the trade connection could not be warmed");
             return;
@@ -346,9 +431,15 @@ impl Live {
             let ended = if self.relay.is_halted() {
                 Some((State::Voided, "AI trading was stopped".to_owned()))
             } else if drift > JUMP_MS {
-                Some((State::Voided, "the computer slept or its clock was set".to_owned()))
+                Some((
+                    State::Voided,
+                    "the computer slept or its clock was set".to_owned(),
+                ))
             } else if self.relay.out.unread_ms() > hold::UNREAD_MS {
-                Some((State::Voided, "the AI client stopped reading its answers".to_owned()))
+                Some((
+                    State::Voided,
+                    "the AI client stopped reading its answers".to_owned(),
+                ))
             } else {
                 self.decided_elsewhere()
             };
@@ -361,8 +452,12 @@ impl Live {
 
     fn decided_elsewhere(&self) -> Option<(State, String)> {
         match self.relay.tickets.load(self.id()) {
-            Ok(Some(ticket)) if ticket.state != State::Held => Some((ticket.state, "decided elsewhere".to_owned())),
-            Ok(Some(ticket)) if policy_changed(&self.relay, &ticket) => Some((State::Voided, "the policy changed while it was asked".to_owned())),
+            Ok(Some(ticket)) if ticket.state != State::Held => {
+                Some((ticket.state, "decided elsewhere".to_owned()))
+            }
+            Ok(Some(ticket)) if policy_changed(&self.relay, &ticket) => {
+                Some((State::Voided, "the policy changed while it was asked".to_owned()))
+            }
             Ok(Some(_)) => pins_changed(&self.relay, self.held.call.tool()),
             Ok(None) => Some((State::Voided, "its ticket is gone".to_owned())),
             Err(error) => Some((State::Voided, format!("its ticket cannot be read: {error}"))),
@@ -375,7 +470,12 @@ impl Live {
             return;
         }
         let noted = async {
-            let _turn = self.relay.tickets.turn(self.id()).await.map_err(|error| error.to_string())?;
+            let _turn = self
+                .relay
+                .tickets
+                .turn(self.id())
+                .await
+                .map_err(|error| error.to_string())?;
             match self.relay.tickets.load(self.id()) {
                 Ok(Some(mut ticket)) if ticket.state == State::Held => {
                     if self.again.is_some() {
@@ -384,7 +484,10 @@ impl Live {
                     } else {
                         ticket.show(wall_ms()).map_err(|illegal| illegal.to_string())?;
                     }
-                    self.relay.tickets.save(&ticket).map_err(|error| error.to_string())
+                    self.relay
+                        .tickets
+                        .save(&ticket)
+                        .map_err(|error| error.to_string())
                 }
                 _ => Ok(()),
             }
@@ -400,7 +503,9 @@ impl Live {
     /// Goes on with another card: it has its time anew, and is what an approval is compared with.
     async fn ask_with(&mut self, card: Card) {
         self.held.card = card;
-        let Ok(_turn) = self.relay.tickets.turn(self.held.id.as_str()).await else { return };
+        let Ok(_turn) = self.relay.tickets.turn(self.held.id.as_str()).await else {
+            return;
+        };
         if let Ok(Some(mut ticket)) = self.relay.tickets.load(self.id())
             && ticket.state == State::Held
         {
@@ -425,7 +530,10 @@ impl Live {
 
     /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
     pub(super) async fn unprotected(&self) {
-        if self.is_unsent() && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
+        if self.is_unsent()
+            && self.prompt == Prompt::Desk
+            && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit)
+        {
             lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
         }
     }
@@ -444,6 +552,9 @@ fn policy_changed(relay: &Relay, ticket: &Ticket) -> bool {
 pub(super) fn pins_changed(relay: &Relay, tool: &str) -> Option<(State, String)> {
     match relay.lists.pin(tool) {
         super::lists::Pin::Holds(_) => None,
-        _ => Some((State::Voided, format!("the service changed its description of {tool}"))),
+        _ => Some((
+            State::Voided,
+            format!("the service changed its description of {tool}"),
+        )),
     }
 }

@@ -40,13 +40,20 @@ impl Armed {
     /// Keeps an unsealed grant for this long, for what the person was told that the PIN covers.
     pub(super) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration, covers: ArmedFor) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
-        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono, covers });
+        *lock(&self.0) = Some(ArmedTime {
+            unsealed,
+            until_mono,
+            covers,
+        });
     }
 
     /// Whether the armed time lasts and covers a call of this class.
     pub(super) fn covers(&self, class: Class) -> bool {
-        let covers = self.grant().and_then(|_| lock(&self.0).as_ref().map(|armed| armed.covers));
-        covers == Some(ArmedFor::All) || (covers == Some(ArmedFor::Exits) && matches!(class, Class::Exit | Class::Protect))
+        let covers = self
+            .grant()
+            .and_then(|_| lock(&self.0).as_ref().map(|armed| armed.covers));
+        covers == Some(ArmedFor::All)
+            || (covers == Some(ArmedFor::Exits) && matches!(class, Class::Exit | Class::Protect))
     }
 
     /// Ends the armed time; the grant is wiped.
@@ -83,7 +90,12 @@ pub(super) struct Held {
 
 /// Holds a trade call and returns the text of the client's result: the outcome if the person is quick, else that it
 /// is waiting.
-pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, progress: Option<Id>, cancel: &CancellationToken) -> String {
+pub(super) async fn trade_call(
+    relay: &Arc<Relay>,
+    call: Call,
+    progress: Option<Id>,
+    cancel: &CancellationToken,
+) -> String {
     let began = mono_ms();
     let (ticket, what) = match hold(relay, call).await {
         Ok(held) => held,
@@ -102,31 +114,62 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..2).unwrap_or_default()));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
-        .map_err(|_| words::refused("twin", "The same call is being looked at this moment; this call placed nothing."))?;
+        .map_err(|_| {
+            words::refused(
+                "twin",
+                "The same call is being looked at this moment; this call placed nothing.",
+            )
+        })?;
     if let Some(answer) = twin_of(relay, &call) {
         return Err(answer);
     }
     let refuse = |code: &str, reason: &str| {
-        note(relay, "refused", &[("tool", call.tool().into()), ("digest", call.digest().into()), ("code", code.into()), ("reason", reason.into())]);
+        note(
+            relay,
+            "refused",
+            &[
+                ("tool", call.tool().into()),
+                ("digest", call.digest().into()),
+                ("code", code.into()),
+                ("reason", reason.into()),
+            ],
+        );
         words::refused(code, reason)
     };
-    let settings = &relay.settings().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
+    let settings = &relay
+        .settings()
+        .map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
     if relay.is_halted() {
-        return Err(refuse("halted", "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`."));
+        return Err(refuse(
+            "halted",
+            "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`.",
+        ));
     }
     let policy = load_policy(relay).map_err(|why| {
-        refuse("policy", &format!("The policy cannot be used: {why}. To get out of a position, flatten in NinjaTrader."))
+        refuse(
+            "policy",
+            &format!("The policy cannot be used: {why}. To get out of a position, flatten in NinjaTrader."),
+        )
     })?;
     if relay.out.unread_ms() > UNREAD_MS {
         return Err(refuse("not_reading", "The AI client is not reading its answers."));
     }
-    pinned(relay, &call).map_err(|(code, reason)| if code == "sign_in" { words::trade_sign_in() } else { refuse(code, &reason) })?;
+    pinned(relay, &call).map_err(|(code, reason)| {
+        if code == "sign_in" {
+            words::trade_sign_in()
+        } else {
+            refuse(code, &reason)
+        }
+    })?;
     let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
         (None, judgement)
     } else {
         let facts = relay.facts.gather(&relay.read, &call, false).await;
         if facts.not_connected() {
-            return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
+            return Err(refuse(
+                "not_connected",
+                "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked.",
+            ));
         }
         let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
         (Some(facts), judgement)
@@ -137,10 +180,24 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let tier = effective_tier(relay, &judgement);
     // A policy may ask for the PIN where none is set: then nothing could ever be approved, and it is better said now.
     if tier > Tier::Click && !relay.grants.is_sealed().await.unwrap_or(true) {
-        return Err(refuse("no_pin", "The policy wants your PIN for this account, and no PIN is set: run `countersign presence set pin`."));
+        return Err(refuse(
+            "no_pin",
+            "The policy wants your PIN for this account, and no PIN is set: run `countersign presence set pin`.",
+        ));
     }
-    let owned = relay.tickets.claim_new(ticket::ticket_id).map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
-    let card = make_card(relay, &owned.id, &call, facts.as_ref().unwrap_or(&Facts::default()), &judgement, &policy, settings);
+    let owned = relay
+        .tickets
+        .claim_new(ticket::ticket_id)
+        .map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
+    let card = make_card(
+        relay,
+        &owned.id,
+        &call,
+        facts.as_ref().unwrap_or(&Facts::default()),
+        &judgement,
+        &policy,
+        settings,
+    );
     let origin = Origin {
         endpoint: relay.endpoint.url().to_owned(),
         client: relay.client_name(),
@@ -150,16 +207,42 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let mut made = Ticket::hold(owned.id.clone(), &call, &judgement, origin, wall_ms());
     made.tier = tier;
     made.card = Some(card.clone());
-    let journaled = journal(relay, "held", &made, &[("name", raw(&made.name_raw)), ("arguments", arguments_of(&made)), ("card", card.text().into()), ("rule", judgement.rule.clone().into())]);
-    journaled.and_then(|()| relay.tickets.save(&made)).map_err(|error| {
-        refuse("disk", &format!("The journal or the ticket cannot be written ({error}); without them nothing is sent."))
-    })?;
+    let journaled = journal(
+        relay,
+        "held",
+        &made,
+        &[
+            ("name", raw(&made.name_raw)),
+            ("arguments", arguments_of(&made)),
+            ("card", card.text().into()),
+            ("rule", judgement.rule.clone().into()),
+        ],
+    );
+    journaled
+        .and_then(|()| relay.tickets.save(&made))
+        .map_err(|error| {
+            refuse(
+                "disk",
+                &format!(
+                    "The journal or the ticket cannot be written ({error}); without them nothing is sent."
+                ),
+            )
+        })?;
     if facts.is_some() {
         count_ask(relay, &judgement);
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
     let policy_digest = policy.digest().to_owned();
-    let held = Held { id: id.clone(), owned: Some(owned), call, policy_digest, facts, judgement, card, tier };
+    let held = Held {
+        id: id.clone(),
+        owned: Some(owned),
+        call,
+        policy_digest,
+        facts,
+        judgement,
+        card,
+        tier,
+    };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move { Box::pin(ask::live(&relay, held, ask::Prompt::Desk)).await });
     Ok((id, what))
@@ -168,9 +251,16 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
 /// The judgement of a call that closes positions, without its facts: its card goes up at once, and the facts fill it in
 /// (DESIGN section 5, exits come first). `None` where the facts have to be read before anything can be said.
 fn at_once(relay: &Relay, call: &Call, policy: &Policy, settings: &Settings) -> Option<Judgement> {
-    let closes = matches!(call.form(), Form::ClosePosition | Form::Flatten | Form::FlattenEverything);
+    let closes = matches!(
+        call.form(),
+        Form::ClosePosition | Form::Flatten | Form::FlattenEverything
+    );
     let allowed = |action: Do| action == Do::Allow;
-    if !closes || policy.deciding(Class::Exit, call.tool(), call.account()).is_some_and(|rule| allowed(rule.action())) {
+    if !closes
+        || policy
+            .deciding(Class::Exit, call.tool(), call.account())
+            .is_some_and(|rule| allowed(rule.action()))
+    {
         return None;
     }
     let mut judgement = judge_now(relay, call, &Facts::default(), policy, settings, &counters(relay));
@@ -200,7 +290,15 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     let settings = &relay.settings()?;
     let policy = load_policy(relay)?;
     let facts = relay.facts.gather(&relay.read, &call, true).await;
-    let judgement = judge_again(relay, &ticket.id, &call, &facts, &policy, settings, &counters(relay));
+    let judgement = judge_again(
+        relay,
+        &ticket.id,
+        &call,
+        &facts,
+        &policy,
+        settings,
+        &counters(relay),
+    );
     if judgement.verdict == Verdict::Deny {
         return Err(judgement.reason);
     }
@@ -209,7 +307,16 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
     let policy_digest = policy.digest().to_owned();
-    let held = Held { id: ticket.id.clone(), owned: None, call, policy_digest, facts: Some(facts), judgement, card, tier };
+    let held = Held {
+        id: ticket.id.clone(),
+        owned: None,
+        call,
+        policy_digest,
+        facts: Some(facts),
+        judgement,
+        card,
+        tier,
+    };
     Box::pin(ask::live(relay, held, ask::Prompt::Terminal)).await;
     Ok(())
 }
@@ -219,8 +326,12 @@ fn twin_of(relay: &Relay, call: &Call) -> Option<String> {
     let now = wall_ms();
     let same = |ticket: &Ticket| ticket.digest == call.digest() && ticket.endpoint == relay.endpoint.url();
     let twin = relay.tickets.all().into_iter().find(|ticket| {
-        let recent = ticket.ended_wall.is_some_and(|ended| ended + UNREAD_OUTCOME_MS > now);
-        same(ticket) && (ticket.state.is_open() || (recent && ticket.sent_wall.is_some() && !relay.tickets.notes(&ticket.id).read))
+        let recent = ticket
+            .ended_wall
+            .is_some_and(|ended| ended + UNREAD_OUTCOME_MS > now);
+        same(ticket)
+            && (ticket.state.is_open()
+                || (recent && ticket.sent_wall.is_some() && !relay.tickets.notes(&ticket.id).read))
     })?;
     if twin.state.is_open() {
         return Some(words::already_waiting(&twin.id, &headline(&twin)));
@@ -235,9 +346,22 @@ fn pinned(relay: &Relay, call: &Call) -> Result<(), (&'static str, String)> {
     let tool = call.tool();
     match relay.lists.pin(tool) {
         lists::Pin::Holds(_) => Ok(()),
-        lists::Pin::Changed => Err(("definition_changed", format!("The service now describes {tool} differently from when the person first signed in for trading. What it does may have changed too, so it stays off; the other tools work. `countersign doctor` names what has changed."))),
-        lists::Pin::New => Err(("definition_new", format!("{tool} was not there when the person signed in for trading. It stays off until they sign in for trading again: `countersign login --trade`."))),
-        lists::Pin::Unlisted if relay.lists.has_trade() => Err(("unknown_tool", format!("The service does not list a tool named {tool}."))),
+        lists::Pin::Changed => Err((
+            "definition_changed",
+            format!(
+                "The service now describes {tool} differently from when the person signed in for trading. What it does may have changed too, so it stays off; the other tools work. `countersign doctor` names what has changed; when the person has looked, `countersign login --trade` puts the new description on record."
+            ),
+        )),
+        lists::Pin::New => Err((
+            "definition_new",
+            format!(
+                "{tool} was not there when the person signed in for trading. It stays off until they sign in for trading again: `countersign login --trade`."
+            ),
+        )),
+        lists::Pin::Unlisted if relay.lists.has_trade() => Err((
+            "unknown_tool",
+            format!("The service does not list a tool named {tool}."),
+        )),
         lists::Pin::Unlisted => Err(("sign_in", String::new())),
     }
 }
@@ -248,7 +372,11 @@ fn raw(text: &str) -> Value {
 
 /// The arguments for the journal: whole for orders, digest and length for long ones (written code).
 fn arguments_of(ticket: &Ticket) -> Value {
-    if ticket.arguments_raw.len() <= 16 * 1024 { raw(&ticket.arguments_raw) } else { json!({ "bytes": ticket.arguments_raw.len() }) }
+    if ticket.arguments_raw.len() <= 16 * 1024 {
+        raw(&ticket.arguments_raw)
+    } else {
+        json!({ "bytes": ticket.arguments_raw.len() })
+    }
 }
 
 impl Relay {
@@ -259,7 +387,12 @@ impl Relay {
             if !relay.swept.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 relay.tickets.sweep(wall_ms());
             }
-            for ticket in relay.tickets.all().into_iter().filter(|ticket| ticket.state.is_open()) {
+            for ticket in relay
+                .tickets
+                .all()
+                .into_iter()
+                .filter(|ticket| ticket.state.is_open())
+            {
                 if let Err(error) = relay.recover_one(&ticket.id).await {
                     tracing::warn!(%error, ticket = %ticket.id, "a ticket could not be recovered");
                 }
@@ -274,10 +407,21 @@ impl Relay {
         }
         // The turn first: between looking for a sender and taking over, nobody may become one.
         let _turn = self.tickets.turn(id).await?;
-        let Some(owned) = self.tickets.adopt(id)? else { return Ok(()) };
-        let Some(mut ticket) = self.tickets.load(id)? else { return Ok(()) };
-        let Some(state) = ticket.recover(wall_ms()) else { return Ok(()) };
-        journal(self, state.word(), &ticket, &[("reason", ticket.reason.clone().unwrap_or_default().into())])?;
+        let Some(owned) = self.tickets.adopt(id)? else {
+            return Ok(());
+        };
+        let Some(mut ticket) = self.tickets.load(id)? else {
+            return Ok(());
+        };
+        let Some(state) = ticket.recover(wall_ms()) else {
+            return Ok(());
+        };
+        journal(
+            self,
+            state.word(),
+            &ticket,
+            &[("reason", ticket.reason.clone().unwrap_or_default().into())],
+        )?;
         self.tickets.save(&ticket)?;
         if state == State::Unknown {
             super::lookup::start(self, owned, ticket);

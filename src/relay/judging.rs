@@ -40,7 +40,14 @@ pub(crate) fn load_policy_at(path: &std::path::Path) -> Result<Policy, String> {
 }
 
 /// Judges on these facts before anyone is asked, with what is open and what is unknown over all processes.
-pub(super) fn judge_now(relay: &Relay, call: &Call, facts: &Facts, policy: &Policy, settings: &Settings, counters: &Counters) -> Judgement {
+pub(super) fn judge_now(
+    relay: &Relay,
+    call: &Call,
+    facts: &Facts,
+    policy: &Policy,
+    settings: &Settings,
+    counters: &Counters,
+) -> Judgement {
     let around = Around::of(relay, None);
     judge::judge(call, facts, policy, &around.situation(settings, counters))
 }
@@ -67,12 +74,25 @@ struct Around {
 
 impl Around {
     fn of(relay: &Relay, but: Option<&str>) -> Self {
-        let mut around = Self { open_entries: 0, unknown: Vec::new() };
-        for ticket in relay.tickets.all().into_iter().filter(|ticket| Some(ticket.id.as_str()) != but) {
+        let mut around = Self {
+            open_entries: 0,
+            unknown: Vec::new(),
+        };
+        for ticket in relay
+            .tickets
+            .all()
+            .into_iter()
+            .filter(|ticket| Some(ticket.id.as_str()) != but)
+        {
             match ticket.state {
-                State::Held if limits::group(ticket.class, ticket.opening) == limits::Group::Entry => around.open_entries += 1,
+                State::Held if limits::group(ticket.class, ticket.opening) == limits::Group::Entry => {
+                    around.open_entries += 1
+                }
                 State::Unknown if !relay.tickets.notes(&ticket.id).acknowledged => {
-                    around.unknown.push((ticket.account.unwrap_or_default(), ticket.root.unwrap_or_default()));
+                    around.unknown.push((
+                        ticket.account.unwrap_or_default(),
+                        ticket.root.unwrap_or_default(),
+                    ));
                 }
                 _ => {}
             }
@@ -94,12 +114,29 @@ impl Around {
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
 pub(super) fn effective_tier(relay: &Relay, judgement: &Judgement) -> Tier {
-    if judgement.tier == Tier::Pin && relay.unsealed.covers(judgement.class) { Tier::Click } else { judgement.tier }
+    if judgement.tier == Tier::Pin && relay.unsealed.covers(judgement.class) {
+        Tier::Click
+    } else {
+        judgement.tier
+    }
 }
 
-pub(super) fn make_card(relay: &Relay, ticket: &str, call: &Call, facts: &Facts, judgement: &Judgement, policy: &Policy, settings: &Settings) -> Card {
+pub(super) fn make_card(
+    relay: &Relay,
+    ticket: &str,
+    call: &Call,
+    facts: &Facts,
+    judgement: &Judgement,
+    policy: &Policy,
+    settings: &Settings,
+) -> Card {
     let client = relay.client_name();
-    let context = card::CardContext { ticket, client: &client, phrase: settings.phrase.as_deref(), now_wall: wall_ms() };
+    let context = card::CardContext {
+        ticket,
+        client: &client,
+        phrase: settings.phrase.as_deref(),
+        now_wall: wall_ms(),
+    };
     card::card(call, facts, judgement, policy, &context)
 }
 
@@ -114,7 +151,9 @@ pub(super) fn counters(relay: &Relay) -> Counters {
 /// Changes the counters under their lock.
 pub(super) fn update_counters(relay: &Relay, change: impl FnOnce(&mut Counters)) {
     let paths = &relay.world.paths;
-    let Ok(_turn) = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2)) else { return };
+    let Ok(_turn) = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2)) else {
+        return;
+    };
     let mut kept = counters(relay);
     change(&mut kept);
     if let Err(error) = file::write_atomic(&paths.counters(), kept.text().as_bytes()) {
@@ -125,6 +164,8 @@ pub(super) fn update_counters(relay: &Relay, change: impl FnOnce(&mut Counters))
 /// Counts a question that is put to the person; proven exits are free.
 pub(super) fn count_ask(relay: &Relay, judgement: &Judgement) {
     if judgement.verdict == Verdict::Ask && !matches!(judgement.class, Class::Exit | Class::Protect) {
-        update_counters(relay, |counters| counters.note_ask_for(judgement.class, judgement.opening, wall_ms()));
+        update_counters(relay, |counters| {
+            counters.note_ask_for(judgement.class, judgement.opening, wall_ms())
+        });
     }
 }

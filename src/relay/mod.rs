@@ -56,8 +56,8 @@ const TICK: Duration = Duration::from_secs(2);
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here};
 pub(crate) use judging::load_policy_at;
-pub(crate) use outcomes::{end_held_in, tool_name};
 pub(crate) use local::is_ours;
+pub(crate) use outcomes::{end_held_in, tool_name};
 pub(crate) use verbs::{NotResumed, one_call};
 
 /// One running relay.
@@ -249,7 +249,10 @@ impl Relay {
     }
 
     /// Starts a task that [`Self::leave`] waits for.
-    pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
         self.tasks.spawn(task)
     }
 

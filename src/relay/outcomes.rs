@@ -17,7 +17,14 @@ const LOOK: Duration = Duration::from_millis(150);
 const PROGRESS: Duration = Duration::from_secs(5);
 
 /// Waits for a ticket's end until `until` (monotonic ms), and returns the client's result.
-pub(super) async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<&Id>, cancel: Option<&CancellationToken>) -> String {
+pub(super) async fn wait(
+    relay: &Arc<Relay>,
+    ticket: &str,
+    until: u64,
+    what: &str,
+    progress: Option<&Id>,
+    cancel: Option<&CancellationToken>,
+) -> String {
     let never = CancellationToken::new();
     let cancel = cancel.unwrap_or(&never);
     let (mut told, mut next_progress) = (0u64, mono_ms() + 500);
@@ -26,7 +33,8 @@ pub(super) async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &st
         match now {
             Ok(Some(ticket)) if ticket.state.is_final() => {
                 mark_read(relay, &ticket.id);
-                return outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::no_ticket(&ticket.id));
+                return outcome_of(&ticket, &relay.tickets.notes(&ticket.id))
+                    .unwrap_or_else(|| words::no_ticket(&ticket.id));
             }
             Ok(Some(ticket)) if mono_ms() >= until => {
                 return match ticket.state {
@@ -63,7 +71,12 @@ pub(super) async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &st
 }
 
 /// `countersign_await_approval`.
-pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, progress: Option<Id>, cancel: &CancellationToken) -> String {
+pub(super) async fn await_ticket(
+    relay: &Arc<Relay>,
+    ticket: &str,
+    progress: Option<Id>,
+    cancel: &CancellationToken,
+) -> String {
     let found = match relay.tickets.load(ticket) {
         Ok(Some(found)) => found,
         Ok(None) => return words::no_ticket(ticket),
@@ -84,9 +97,14 @@ pub(super) async fn withdraw(relay: &Arc<Relay>, ticket: &str) -> String {
     let ended = end_held(relay, ticket, State::Withdrawn, "the AI client took it back").await;
     match relay.tickets.load(ticket) {
         Ok(Some(ticket)) => match ticket.state {
-            State::Held => words::not_withdrawn(&ticket.id, &headline(&ticket), &ended.map_or_else(|error| error.to_string(), |()| String::new())),
+            State::Held => words::not_withdrawn(
+                &ticket.id,
+                &headline(&ticket),
+                &ended.map_or_else(|error| error.to_string(), |()| String::new()),
+            ),
             State::Sending => words::sending(&ticket.id, &headline(&ticket)),
-            _ => outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::no_ticket(&ticket.id)),
+            _ => outcome_of(&ticket, &relay.tickets.notes(&ticket.id))
+                .unwrap_or_else(|| words::no_ticket(&ticket.id)),
         },
         Ok(None) => words::no_ticket(ticket),
         Err(error) => words::unreadable(ticket, &error.to_string()),
@@ -107,8 +125,12 @@ pub(crate) async fn end_held_in(
     reason: &str,
 ) -> std::io::Result<()> {
     let _turn = tickets.turn(id).await?;
-    let Some(mut ticket) = tickets.load(id)? else { return Err(std::io::Error::other("no such ticket")) };
-    ticket.end(state, reason, wall_ms()).map_err(|illegal| std::io::Error::other(illegal.to_string()))?;
+    let Some(mut ticket) = tickets.load(id)? else {
+        return Err(std::io::Error::other("no such ticket"));
+    };
+    ticket
+        .end(state, reason, wall_ms())
+        .map_err(|illegal| std::io::Error::other(illegal.to_string()))?;
     journal.append(state.word(), fields(&ticket, &[("reason", reason.into())]))?;
     tickets.save(&ticket)
 }
@@ -164,17 +186,26 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
         (true, true, false) => "Signed in for reading and trading; every trade call is held for the person's approval.".to_owned(),
     };
     let text = format!("{text} Tickets of the last 24 hours: {}.", today.len());
-    words::result(&text, json!({ "signedIn": read, "tradingEnabled": trade, "halted": halted, "tickets": today }), false)
+    words::result(
+        &text,
+        json!({ "signedIn": read, "tradingEnabled": trade, "halted": halted, "tickets": today }),
+        false,
+    )
 }
 
 /// The name of a ticket's tool.
 pub(crate) fn tool_name(ticket: &Ticket) -> String {
-    crate::wire::json::string(&ticket.name_raw).map(std::borrow::Cow::into_owned).unwrap_or_default()
+    crate::wire::json::string(&ticket.name_raw)
+        .map(std::borrow::Cow::into_owned)
+        .unwrap_or_default()
 }
 
 /// What a ticket is about, from facts only.
 pub(crate) fn headline(ticket: &Ticket) -> String {
-    ticket.card.as_ref().map_or_else(|| tool_name(ticket), |card| card.headline.clone())
+    ticket
+        .card
+        .as_ref()
+        .map_or_else(|| tool_name(ticket), |card| card.headline.clone())
 }
 
 /// The journal fields of a ticket.
@@ -190,13 +221,21 @@ pub(crate) fn fields(ticket: &Ticket, more: &[(&str, Value)]) -> Map<String, Val
     fields
 }
 
-pub(super) fn journal(relay: &Relay, kind: &str, ticket: &Ticket, more: &[(&str, Value)]) -> std::io::Result<()> {
+pub(super) fn journal(
+    relay: &Relay,
+    kind: &str,
+    ticket: &Ticket,
+    more: &[(&str, Value)],
+) -> std::io::Result<()> {
     relay.journal.append(kind, fields(ticket, more))
 }
 
 /// A journal line that no effect depends on.
 pub(super) fn note(relay: &Relay, kind: &str, more: &[(&str, Value)]) {
-    let fields = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let fields = more
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
     if let Err(error) = relay.journal.append(kind, fields) {
         tracing::error!(%error, "the journal cannot be written");
     }

@@ -25,9 +25,19 @@ const MAX_OUTCOME: usize = 1024 * 1024;
 impl Live {
     /// An approval that came to nothing: the page or the popup has said "approved", so this is told and stays.
     pub(super) async fn tell_not_sent(&self, why: &str) {
-        let lines = vec![format!("Ticket {}: you approved it, and it was NOT sent.", self.id()), ascii(why)];
+        let lines = vec![
+            format!("Ticket {}: you approved it, and it was NOT sent.", self.id()),
+            ascii(why),
+        ];
         let title = format!("NOT SENT: {}", self.held.card.headline);
-        self.relay.desk.notice(Notice { title, lines, lasting: true }).await;
+        self.relay
+            .desk
+            .notice(Notice {
+                title,
+                lines,
+                lasting: true,
+            })
+            .await;
         self.unprotected().await;
     }
 
@@ -38,7 +48,11 @@ impl Live {
             if relay.ending.is_cancelled() {
                 return Err(LEFT.to_owned());
             }
-            if relay.is_halted() { Err("AI trading was stopped".to_owned()) } else { Ok(()) }
+            if relay.is_halted() {
+                Err("AI trading was stopped".to_owned())
+            } else {
+                Ok(())
+            }
         }
     }
 
@@ -60,7 +74,11 @@ impl Live {
             let (sending, with, still) = (Arc::clone(&self.relay), bearer.clone(), self.still());
             let start_by = approved_mono.saturating_add(START_MS);
             // A sent call is awaited even while the program ends, so it runs among the tasks that the end waits for.
-            let sent = self.relay.sent.spawn(async move { sending.trade.send(cleared, &with, start_by, &still).await }).await;
+            let sent = self
+                .relay
+                .sent
+                .spawn(async move { sending.trade.send(cleared, &with, start_by, &still).await })
+                .await;
             let (not_run, why) = match sent {
                 Ok(Ok(sent)) => {
                     self.finish(sent).await;
@@ -68,7 +86,8 @@ impl Live {
                 }
                 Ok(Err(given_back)) => given_back,
                 Err(_) => {
-                    self.finish(Sent::Unknown("the program failed while sending".to_owned())).await;
+                    self.finish(Sent::Unknown("the program failed while sending".to_owned()))
+                        .await;
                     return Decided::Done;
                 }
             };
@@ -76,7 +95,8 @@ impl Live {
                 return Decided::NotSent(why);
             }
             if matches!(why, NotSent::RateLimited(_)) {
-                self.again = Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
+                self.again =
+                    Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
                 let card = lock(&self.first).clone();
                 return Decided::Again(Box::new(self.marked(card)));
             }
@@ -105,17 +125,33 @@ impl Live {
                 self.as_sealed(&unsealed.extras())?;
                 self.look_at_definitions(unsealed.bearer()).await
             }
-            None => self.relay.grants.bearer(GrantKind::Trade).await.map_err(|error| error.to_string()),
+            None => self
+                .relay
+                .grants
+                .bearer(GrantKind::Trade)
+                .await
+                .map_err(|error| error.to_string()),
         }
     }
 
     fn as_sealed(&self, extras: &SealedExtras) -> Result<(), String> {
         let policy = load_policy(&self.relay)?;
-        let now = [("policy", policy.digest().to_owned()), ("pins", self.relay.lists.pins_digest())];
-        let changed = now.iter().find(|(key, digest)| extras.get(*key).is_some_and(|sealed| sealed != digest));
+        let now = [
+            ("policy", policy.digest().to_owned()),
+            ("pins", self.relay.lists.pins_digest()),
+        ];
+        let changed = now
+            .iter()
+            .find(|(key, digest)| extras.get(*key).is_some_and(|sealed| sealed != digest));
         let Some((what, _)) = changed else { return Ok(()) };
-        let what = if *what == "policy" { "policy" } else { "tool definitions" };
-        Err(format!("the {what} changed since the PIN was set: if that was you, run `countersign presence set pin` once more"))
+        let what = if *what == "policy" {
+            "policy"
+        } else {
+            "tool definitions"
+        };
+        Err(format!(
+            "the {what} changed since the PIN was set: if that was you, run `countersign presence set pin` once more"
+        ))
     }
 
     /// A sealed lane cannot be warmed: its list of tools is looked at now, before anything is sent.
@@ -160,7 +196,10 @@ impl Live {
         };
         // The file lies where other programs of the user can write. What is sent comes from memory; a file that says
         // something else was meddled with.
-        if !ticket.is_about(&self.held.call) || ticket.endpoint != relay.endpoint.url() || ticket.policy_digest != self.held.policy_digest {
+        if !ticket.is_about(&self.held.call)
+            || ticket.endpoint != relay.endpoint.url()
+            || ticket.policy_digest != self.held.policy_digest
+        {
             let what = "its ticket file was changed by another program";
             self.end_in_turn(&mut ticket, State::Tampered, what);
             return Err(Decided::NotSent(what.to_owned()));
@@ -179,18 +218,31 @@ impl Live {
             self.end_in_turn(&mut ticket, State::Voided, why);
             return Err(Decided::NotSent(why.to_owned()));
         }
-        let approval = Approval { via: via.to_owned(), tier: self.held.tier };
+        let approval = Approval {
+            via: via.to_owned(),
+            tier: self.held.tier,
+        };
         if !self.is_sender() {
             return Err(Decided::Done);
         }
-        let cleared = ticket.approve(approval, &self.held.call, wall_ms()).map_err(|illegal| {
-            tracing::warn!(%illegal, "an approval that does not count");
-            let why = format!("the approval does not count: {}", illegal.what);
-            self.end_in_turn(&mut ticket, State::Voided, &why);
-            Decided::NotSent(why)
-        })?;
-        let written = journal(&relay, "approved", &ticket, &[("via", via.into()), ("tier", format!("{:?}", self.held.tier).to_lowercase().into())])
-            .and_then(|()| relay.tickets.save(&ticket));
+        let cleared = ticket
+            .approve(approval, &self.held.call, wall_ms())
+            .map_err(|illegal| {
+                tracing::warn!(%illegal, "an approval that does not count");
+                let why = format!("the approval does not count: {}", illegal.what);
+                self.end_in_turn(&mut ticket, State::Voided, &why);
+                Decided::NotSent(why)
+            })?;
+        let written = journal(
+            &relay,
+            "approved",
+            &ticket,
+            &[
+                ("via", via.into()),
+                ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
+            ],
+        )
+        .and_then(|()| relay.tickets.save(&ticket));
         if let Err(error) = written {
             let _ = ticket.not_run(cleared.not_run());
             let why = format!("the journal cannot be written: {error}");
@@ -245,7 +297,15 @@ impl Live {
         let counting = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
         let _turn = counting.map_err(|_| "the counters are held by another process".to_owned())?;
         let mut kept = counters(&relay);
-        let judgement = judging::judge_again(&relay, &ticket.id, &self.held.call, facts, &policy, settings, &kept);
+        let judgement = judging::judge_again(
+            &relay,
+            &ticket.id,
+            &self.held.call,
+            facts,
+            &policy,
+            settings,
+            &kept,
+        );
         if judgement.verdict == Verdict::Deny {
             return Err(judgement.reason);
         }
@@ -253,15 +313,27 @@ impl Live {
         let tier = judging::effective_tier(&relay, &judgement);
         if let Some(worse) = worse(&basis, &judgement, tier > self.held.tier) {
             tracing::info!(ticket = self.id(), worse, "asked again");
-            let card = make_card(&relay, self.id(), &self.held.call, facts, &judgement, &policy, settings);
+            let card = make_card(
+                &relay,
+                self.id(),
+                &self.held.call,
+                facts,
+                &judgement,
+                &policy,
+                settings,
+            );
             self.again = Some(format!("CHANGED SINCE YOU APPROVED: {worse}"));
             let card = self.marked(card);
             self.held.tier = tier.max(self.held.tier);
-            *lock(&self.basis) = Basis { judgement, proved: true };
+            *lock(&self.basis) = Basis {
+                judgement,
+                proved: true,
+            };
             return Ok(Some(card));
         }
         kept.note_sent(&self.held.call, wall_ms());
-        file::write_atomic(&paths.counters(), kept.text().as_bytes()).map_err(|error| format!("the counters cannot be kept: {error}"))?;
+        file::write_atomic(&paths.counters(), kept.text().as_bytes())
+            .map_err(|error| format!("the counters cannot be kept: {error}"))?;
         Ok(None)
     }
 
@@ -270,10 +342,19 @@ impl Live {
     async fn give_back(&self, not_run: NotRun, why: &NotSent, attempt: u32) -> Result<(), String> {
         let relay = &self.relay;
         let unkept = |what: String| format!("{why}; {what}");
-        let _turn = relay.tickets.turn(self.id()).await.map_err(|error| unkept(error.to_string()))?;
-        let loaded = relay.tickets.load(self.id()).map_err(|error| unkept(error.to_string()))?;
+        let _turn = relay
+            .tickets
+            .turn(self.id())
+            .await
+            .map_err(|error| unkept(error.to_string()))?;
+        let loaded = relay
+            .tickets
+            .load(self.id())
+            .map_err(|error| unkept(error.to_string()))?;
         let mut ticket = loaded.ok_or_else(|| unkept("its ticket is gone".to_owned()))?;
-        ticket.not_run(not_run).map_err(|illegal| unkept(illegal.to_string()))?;
+        ticket
+            .not_run(not_run)
+            .map_err(|illegal| unkept(illegal.to_string()))?;
         let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]);
         let again = match why {
             NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_) => attempt == 0,
@@ -281,7 +362,10 @@ impl Live {
             NotSent::Scope(_) | NotSent::Plan | NotSent::Handshake(_) | NotSent::Stopped(_) => false,
         };
         if again {
-            return relay.tickets.save(&ticket).map_err(|error| unkept(error.to_string()));
+            return relay
+                .tickets
+                .save(&ticket)
+                .map_err(|error| unkept(error.to_string()));
         }
         self.end_in_turn(&mut ticket, State::Voided, &why.to_string());
         Err(why.to_string())
@@ -300,7 +384,13 @@ impl Live {
             },
             Sent::Refused(why) => {
                 let text = serde_json::to_string(&why).unwrap_or_default();
-                (Outcome::Rejected(format!(r#"{{"content":[{{"type":"text","text":{text}}}],"isError":true}}"#)), "rejected", why)
+                (
+                    Outcome::Rejected(format!(
+                        r#"{{"content":[{{"type":"text","text":{text}}}],"isError":true}}"#
+                    )),
+                    "rejected",
+                    why,
+                )
             }
             Sent::Unknown(why) => (Outcome::Unknown(why.clone()), "unknown", why),
         };
@@ -322,7 +412,10 @@ impl Live {
         if let Err(illegal) = ticket.outcome(outcome, wall_ms()) {
             tracing::error!(%illegal, "an outcome could not be taken down");
         }
-        for written in [journal(relay, kind, &ticket, &[("said", said.into())]), relay.tickets.save(&ticket)] {
+        for written in [
+            journal(relay, kind, &ticket, &[("said", said.into())]),
+            relay.tickets.save(&ticket),
+        ] {
             if let Err(error) = written {
                 tracing::error!(%error, "an outcome could not be written down");
             }
@@ -339,9 +432,18 @@ impl Live {
         };
         let mut lines = vec![format!("Ticket {}", self.id()), ascii(said)];
         if kind == "unknown" {
-            lines.push("It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned());
+            lines.push(
+                "It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned(),
+            );
         }
-        self.relay.desk.notice(Notice { title, lines, lasting: kind != "accepted" }).await;
+        self.relay
+            .desk
+            .notice(Notice {
+                title,
+                lines,
+                lasting: kind != "accepted",
+            })
+            .await;
     }
 }
 
@@ -363,12 +465,18 @@ fn kept(result: String) -> String {
     if result.len() <= MAX_OUTCOME {
         return result;
     }
-    let text = format!("The service's answer was {} bytes long and was not kept.", result.len());
+    let text = format!(
+        "The service's answer was {} bytes long and was not kept.",
+        result.len()
+    );
     serde_json::json!({ "content": [{ "type": "text", "text": text }] }).to_string()
 }
 
 fn ascii(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(200).collect()
+    text.chars()
+        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .take(200)
+        .collect()
 }
 
 impl Relay {
@@ -379,7 +487,10 @@ impl Relay {
     pub(crate) fn halt(&self, via: &str) -> Result<(), String> {
         self.halted.store(true, Ordering::SeqCst);
         self.unsealed.disarm();
-        let content = format!("{{\"at\":\"{}\",\"via\":\"{via}\"}}\n", crate::system::clock::rfc3339(wall_ms()));
+        let content = format!(
+            "{{\"at\":\"{}\",\"via\":\"{via}\"}}\n",
+            crate::system::clock::rfc3339(wall_ms())
+        );
         let written = file::write_atomic(&self.world.paths.halt(), content.as_bytes());
         outcomes::note(self, "halted", &[("via", via.into())]);
         // From here on the file speaks for this process too, so that `resume` lifts it everywhere.
@@ -416,12 +527,21 @@ mod tests {
 
     #[test]
     fn a_card_without_facts_counts_only_for_a_proven_exit() {
-        let unproved = Basis { judgement: judgement(Class::Exit, "?"), proved: false };
+        let unproved = Basis {
+            judgement: judgement(Class::Exit, "?"),
+            proved: false,
+        };
         assert_eq!(worse(&unproved, &judgement(Class::Exit, "flat"), false), None);
         assert_eq!(worse(&unproved, &judgement(Class::Protect, "+2"), false), None);
         assert!(worse(&unproved, &judgement(Class::Order, "flat"), false).is_some());
-        assert!(worse(&unproved, &judgement(Class::Exit, "flat"), true).is_some(), "a stronger tier is asked for");
-        let proved = Basis { judgement: judgement(Class::Exit, "flat"), proved: true };
+        assert!(
+            worse(&unproved, &judgement(Class::Exit, "flat"), true).is_some(),
+            "a stronger tier is asked for"
+        );
+        let proved = Basis {
+            judgement: judgement(Class::Exit, "flat"),
+            proved: true,
+        };
         assert_eq!(worse(&proved, &judgement(Class::Exit, "flat"), false), None);
         assert!(worse(&proved, &judgement(Class::Exit, "+1"), false).is_some());
         assert!(worse(&proved, &judgement(Class::Order, "flat"), false).is_some());
