@@ -230,7 +230,7 @@ fn definitions(context: &Context) -> Check {
         );
         Seen::Bad(
             what,
-            "ask CrossTrade what has changed before you trade with them; this version cannot accept a changed description",
+            "ask CrossTrade what has changed before you trade with them; `countersign login --trade` puts the new descriptions on record",
         )
     };
     Check { name: "tools", seen }

@@ -79,15 +79,15 @@ pub fn verify(text: &str) -> Verdict {
             verdict.faults.push(Fault {
                 line: index + 1,
                 what: what.to_owned(),
-            })
+            });
         };
         let (Some((n, own)), Some(prev)) = (chain_of(line), prev_of(line)) else {
             fault("not a whole line (torn by a crash, or not written by countersign)");
             continue;
         };
-        if !line
+        if line
             .rsplit_once(",\"hash\":\"")
-            .is_some_and(|(body, _)| hash(body) == own)
+            .is_none_or(|(body, _)| hash(body) != own)
         {
             fault("its content does not match its hash: it was changed");
         }

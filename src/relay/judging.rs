@@ -86,7 +86,7 @@ impl Around {
         {
             match ticket.state {
                 State::Held if limits::group(ticket.class, ticket.opening) == limits::Group::Entry => {
-                    around.open_entries += 1
+                    around.open_entries += 1;
                 }
                 State::Unknown if !relay.tickets.notes(&ticket.id).acknowledged => {
                     around.unknown.push((
@@ -165,7 +165,7 @@ pub(super) fn update_counters(relay: &Relay, change: impl FnOnce(&mut Counters))
 pub(super) fn count_ask(relay: &Relay, judgement: &Judgement) {
     if judgement.verdict == Verdict::Ask && !matches!(judgement.class, Class::Exit | Class::Protect) {
         update_counters(relay, |counters| {
-            counters.note_ask_for(judgement.class, judgement.opening, wall_ms())
+            counters.note_ask_for(judgement.class, judgement.opening, wall_ms());
         });
     }
 }

@@ -288,7 +288,7 @@ impl Lists {
             match pinned.insert(listed.name.clone(), now) {
                 None => report.new += 1,
                 Some(old) if old.digest != listed.digest() && !report.changed.contains(&listed.name) => {
-                    report.changed.push(listed.name.clone())
+                    report.changed.push(listed.name.clone());
                 }
                 Some(_) => {}
             }

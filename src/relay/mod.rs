@@ -77,9 +77,9 @@ pub struct Relay {
     pub(crate) facts: facts::FactCache,
     pub(crate) unsealed: hold::Armed,
     /// Whether old tickets were cleared away already.
-    pub(crate) swept: std::sync::atomic::AtomicBool,
+    pub(crate) swept: AtomicBool,
     /// A stop that could not be written for the other processes.
-    pub(crate) halted: std::sync::atomic::AtomicBool,
+    pub(crate) halted: AtomicBool,
     in_flight: Mutex<InFlight>,
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
     forwarding: Mutex<service::Forwarding>,
@@ -189,7 +189,7 @@ impl Relay {
                 journal: Journal::of(&world.paths),
                 facts: facts::FactCache::default(),
                 unsealed: hold::Armed::default(),
-                swept: std::sync::atomic::AtomicBool::new(false),
+                swept: AtomicBool::new(false),
                 halted: AtomicBool::new(false),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),

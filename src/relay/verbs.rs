@@ -232,7 +232,7 @@ pub(crate) async fn one_call(
             .and_then(Value::as_str);
         match (next, ticket) {
             (Some(words::AWAIT), Some(ticket)) => {
-                params = json!({ "name": words::AWAIT, "arguments": { "ticket": ticket } }).to_string()
+                params = json!({ "name": words::AWAIT, "arguments": { "ticket": ticket } }).to_string();
             }
             _ => break Ok(result),
         }

@@ -8,10 +8,6 @@ pub struct Env(BTreeMap<String, String>);
 
 impl Env {
     /// The environment of this process; variables that are not UTF-8 are left out.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
     pub fn real() -> Self {
         Self(
             std::env::vars_os()

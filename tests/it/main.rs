@@ -1,4 +1,5 @@
 //! One integration binary; each area is a module.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod approve;
 mod clients;

@@ -4,6 +4,15 @@
 //!
 //! Owns: the story and its words. Refuses to know: how the program works; it only uses what every user can.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "serde_json's values answer null for what is not there"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the demo is a program of its own and reads its own environment"
+)]
+
 mod client;
 mod paper;
 pub mod person;
@@ -193,10 +202,10 @@ async fn propose(
     paper.card(&card);
     match (person, approve) {
         (Person::Desktop, true) => {
-            paper.plain("   Look at your desktop now: approve it there (or deny it, it is your order).")
+            paper.plain("   Look at your desktop now: approve it there (or deny it, it is your order).");
         }
         (Person::Desktop, false) => {
-            paper.plain("   Look at your desktop now: nobody asked for this one. Deny it.")
+            paper.plain("   Look at your desktop now: nobody asked for this one. Deny it.");
         }
         (Person::Played, _) => {}
     }
@@ -214,10 +223,7 @@ async fn propose(
     let said = result["content"][0]["text"].as_str().unwrap_or_default();
     paper.told("the AI is told", said);
     let after = control.executed().await?;
-    paper.fact(
-        "executed",
-        &format!("{} at the service (before: {before})", after),
-    );
+    paper.fact("executed", &format!("{after} at the service (before: {before})"));
     let status = result["structuredContent"]["status"]
         .as_str()
         .unwrap_or_default()

@@ -8,6 +8,7 @@ const WIDTH: usize = 100;
 
 /// stdout, with bold titles where it is a terminal.
 pub(super) struct Paper {
+    out: std::io::Stdout,
     bold: bool,
     steps: AtomicUsize,
 }
@@ -16,6 +17,7 @@ impl Paper {
     pub(super) fn new() -> Self {
         let bold = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self {
+            out: std::io::stdout(),
             bold,
             steps: AtomicUsize::new(0),
         }
@@ -74,8 +76,8 @@ impl Paper {
 
     fn line(&self, text: &str) {
         // Whoever closed the pipe has seen enough.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
-        let _ = std::io::stdout().lock().flush();
+        let _ = writeln!(self.out.lock(), "{text}");
+        let _ = self.out.lock().flush();
     }
 }
 

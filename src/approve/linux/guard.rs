@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    fn call<B: zbus::export::serde::Serialize + zbus::zvariant::DynamicType>(
+    fn call<B: serde::Serialize + zbus::zvariant::DynamicType>(
         sender: &str,
         interface: Option<&str>,
         member: &str,

@@ -28,7 +28,7 @@ async fn soon(home: &Home, url: &str) -> Vec<String> {
     let mut list = Vec::new();
     for _ in 0..3 {
         let began = tokio::time::Instant::now();
-        let mut client = home.serve_url(url).await;
+        let mut client = home.serve_url(url);
         let hello = client.hello_as("2025-06-18", &everything()).await;
         list = names(&mut client).await;
         client.request("ping", &json!({})).await;
@@ -84,7 +84,7 @@ async fn a_later_start_answers_from_the_last_good_list() {
     let url = sim.url.clone();
     drop(sim);
     assert_eq!(soon(&home, &url).await, list, "dead");
-    let mut client = home.serve_url(&url).await;
+    let mut client = home.serve_url(&url);
     client.hello_as("2025-06-18", &everything()).await;
     let result = client.call("GetQuote", &quote()).await;
     assert_eq!(

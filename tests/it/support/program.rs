@@ -176,12 +176,13 @@ impl Home {
     }
 
     /// Starts the relay to this simulator.
+    #[expect(clippy::unused_async, reason = "reads as a step of a conversation")]
     pub(crate) async fn serve(&self, sim: &Sim) -> Client {
-        self.serve_url(&sim.url).await
+        self.serve_url(&sim.url)
     }
 
     /// Starts the relay to this address.
-    pub(crate) async fn serve_url(&self, url: &str) -> Client {
+    pub(crate) fn serve_url(&self, url: &str) -> Client {
         let mut command = self.command(&["serve", "--url", url]);
         command
             .stdin(Stdio::piped())

@@ -51,45 +51,9 @@ pub(crate) fn browser() -> PathBuf {
     path
 }
 
-/// The same person, sent to `url` by the test itself; ends when the visit does.
-pub(crate) fn visit(url: &str) -> Command {
-    let _ = browser();
-    let mut command = Command::new(node());
-    command
-        .arg(script("tests/browser/browser.mjs"))
-        .arg(url)
-        .env("COUNTERSIGN_TEST_NODE_DIR", node_folder());
-    command
-}
-
-/// Where pictures and recordings are kept for people to look at.
-pub(crate) fn artefacts() -> PathBuf {
-    variable("COUNTERSIGN_TEST_ARTEFACTS").map_or_else(|| root().join("artefacts"), PathBuf::from)
-}
-
 /// The simulator's binary, which cargo puts beside the program but does not build for our tests.
 pub(crate) fn simulator() -> PathBuf {
     present(&Path::new(env!("CARGO_BIN_EXE_countersign")).with_file_name("crosstrade-sim"))
-}
-
-/// A Debian program by name, from a fixed list of folders: tests run with cleared environments.
-pub(crate) fn system(name: &str) -> PathBuf {
-    let folders = [
-        "/usr/local/bin",
-        "/usr/bin",
-        "/bin",
-        "/usr/lib/x86_64-linux-gnu/xfce4/notifyd",
-        "/usr/lib/aarch64-linux-gnu/xfce4/notifyd",
-    ];
-    let found = folders
-        .iter()
-        .map(|folder| Path::new(folder).join(name))
-        .find(|path| path.exists());
-    assert!(
-        found.is_some(),
-        "{name} is not installed: run tests/run.sh --only install"
-    );
-    found.unwrap_or_default()
 }
 
 /// Node.js: the one that `COUNTERSIGN_TEST_NODE` names, else the machine's.

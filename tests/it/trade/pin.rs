@@ -45,7 +45,7 @@ async fn open(desk: &Desk, browser: &mut Browser) {
     })
     .await;
     // Time for a person to read.
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
 fn type_pin(browser: &mut Browser, pin: &str) {

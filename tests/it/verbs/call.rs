@@ -13,7 +13,7 @@ async fn reads_and_decisions_end_with_their_codes() {
     assert!(read.0 == 0 && read.1.contains("Sim101"), "{read:?}");
     let order = buy(1);
     let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async {
-        place.click(Button::Middle)
+        place.click(Button::Middle);
     });
     assert!(ended.0 == 0 && ended.1.starts_with("SENT once"), "{ended:?}");
     tokio::task::block_in_place(|| {
@@ -90,7 +90,7 @@ async fn an_unknown_outcome_ends_with_9() {
     place.sim.fault("cut_after", "PlaceOrder").await;
     let order = buy(1);
     let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async {
-        place.click(Button::Middle)
+        place.click(Button::Middle);
     });
     assert!(
         ended.0 == 9 && ended.1.starts_with("OUTCOME UNKNOWN"),
