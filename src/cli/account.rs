@@ -22,6 +22,14 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
     if let Err(exit) = may_begin(context, &grants, settings.tier, what).await {
         return exit;
     }
+    let pin = if trade && settings.tier != Tier::Click {
+        match super::rules::pin_to_keep_under(context).await {
+            Ok(pin) => Some(pin),
+            Err(exit) => return exit,
+        }
+    } else {
+        None
+    };
     let kind = if trade { GrantKind::Trade } else { GrantKind::Read };
     let grant = match sign_in(context, &grants, kind, what).await {
         Ok(grant) => grant,
@@ -29,7 +37,11 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
     };
     let lane = TradeLane::new(context.http.clone(), context.endpoint.clone(), settings.budget(&context.world.paths));
     let kept = if trade {
-        signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant).await.map(Some)
+        let keep = async |grant: NewGrant| match &pin {
+            Some(pin) => grant.keep_sealed(pin, super::rules::extras(context)).await.map_err(|error| error.to_string()),
+            None => grant.keep().await.map_err(|error| error.to_string()),
+        };
+        signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant, keep).await.map(Some)
     } else {
         signin::keep_read(&context.world, &lane, grant).await.map(|()| None)
     };
@@ -37,13 +49,6 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         Ok(pinned) => pinned,
         Err(why) => return fail(context, &why, "", Exit::Failure),
     };
-    if trade && settings.tier != Tier::Click {
-        let sealed = super::rules::seal(context, &grants, "Your PIN for this sign-in").await;
-        if sealed != Exit::Fine {
-            let _ = grants.logout(Which::TradeOnly).await;
-            return fail(context, "without the PIN the new trade sign-in was revoked again", "run `countersign login --trade` again", sealed);
-        }
-    }
     done(context, what, pinned)
 }
 
@@ -58,7 +63,7 @@ async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::
             let hint = "run it in a terminal";
             return Err(fail(context, "the trade sign-in lies under your PIN, which is asked for in a terminal", hint, Exit::Usage));
         }
-        context.out.say("The trade sign-in lies under your PIN: you are asked for the PIN after signing in.");
+        context.out.say("The trade sign-in lies under your PIN: you are asked for it first, then the browser opens.");
     }
     if !what.trade || what.single_grant {
         return Ok(());

@@ -2,12 +2,16 @@
 //!
 //! Owns: what a new grant replaces. Refuses to know: how it was got.
 
-use super::contents::{Contents, State, StoredGrant};
-use super::error::TokenError;
+use super::contents::{Contents, State, StoredGrant, Tries};
+use super::error::{SealError, TokenError};
 use super::grants::{GrantKind, Grants};
 use super::logout::TokenReport;
+use super::pin::check_pin;
+use super::seal::{Payload, SealedExtras};
 use super::secret::Bearer;
+use super::unsealed::{no_seal, place};
 use crate::system::FileLock;
+use secrecy::SecretString;
 
 /// A grant that was issued and is not kept yet. To be kept or revoked.
 #[derive(Debug)]
@@ -36,27 +40,62 @@ impl NewGrant {
     /// # Errors
     /// [`TokenError::Store`]; the grant is then given back to the service, and an older one still stands.
     pub async fn keep(self) -> Result<(), TokenError> {
-        let Self { grants, stored, .. } = &self;
-        let new = stored.clone();
-        let kept = grants.update(move |contents| replace(contents, new)).await;
-        let replaced = match kept {
-            Ok(replaced) => replaced,
-            Err(error) => {
-                let _ = self.revoke().await;
-                return Err(error);
-            }
+        let stored = self.stored.clone();
+        if let Err(error) = self.put(stored).await {
+            let _ = self.revoke().await;
+            return Err(error);
+        }
+        if let State::Open { tokens, .. } = &self.stored.state {
+            self.grants.remember(self.stored.kind, tokens);
+        }
+        Ok(())
+    }
+
+    /// Puts the trade grant into the vault under a PIN, in the place of an older one: it never lies open on the disk.
+    /// Takes about a second. No renewal comes first: nobody can have copied what was never saved.
+    ///
+    /// # Errors
+    /// As [`SealError`] says ([`SealError::NoGrant`] for a grant that also serves reading, or only that); the grant is
+    /// then given back to the service, and an older one still stands.
+    pub async fn keep_sealed(self, pin: &SecretString, extras: SealedExtras) -> Result<(), SealError> {
+        let kept = match self.sealed(pin, extras).await {
+            Ok(sealed) => self.put(sealed).await.map_err(SealError::from),
+            Err(error) => Err(error),
         };
-        let also_read = if stored.single {
+        if kept.is_err() {
+            let _ = self.revoke().await;
+        }
+        kept
+    }
+
+    async fn sealed(&self, pin: &SecretString, extras: SealedExtras) -> Result<StoredGrant, SealError> {
+        check_pin(pin).map_err(SealError::WeakPin)?;
+        let State::Open { tokens, .. } = &self.stored.state else {
+            return Err(SealError::NoGrant);
+        };
+        if self.stored.kind != GrantKind::Trade || self.stored.single {
+            return Err(SealError::NoGrant);
+        }
+        let key = self.grants.new_key(pin).await?;
+        let tokens = tokens.clone();
+        let sealed = key.seal(&Payload { tokens, extras }, &place(&self.stored));
+        Ok(StoredGrant {
+            state: State::Sealed(sealed.map_err(no_seal)?),
+            ..self.stored.clone()
+        })
+    }
+
+    /// Puts it into the vault, then gives back what it replaced.
+    async fn put(&self, new: StoredGrant) -> Result<(), TokenError> {
+        let replaced = self.grants.update(move |contents| replace(contents, new)).await?;
+        let also_read = if self.stored.single {
             GrantKind::Read
         } else {
-            stored.kind
+            self.stored.kind
         };
-        grants.forget(&[stored.kind, also_read]);
-        if let State::Open { tokens, .. } = &stored.state {
-            grants.remember(stored.kind, tokens);
-        }
+        self.grants.forget(&[self.stored.kind, also_read]);
         for old in replaced {
-            let _ = grants.revoke_tokens(&old).await;
+            let _ = self.grants.revoke_tokens(&old).await;
         }
         Ok(())
     }
@@ -95,6 +134,9 @@ fn replace(contents: &mut Contents, new: StoredGrant) -> Vec<StoredGrant> {
         kept.push(old);
     }
     let client = new.registration.client_id.clone();
+    if matches!(new.state, State::Sealed(_)) {
+        contents.tries = Tries::default();
+    }
     kept.push(new);
     contents.grants = kept;
     gone.retain(|old| old.registration.client_id != client);

@@ -164,12 +164,20 @@ pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Resu
     Ok(())
 }
 
-/// Keeps a trade grant if it is of the same `CrossTrade` user as the read grant; revokes it otherwise.
+/// Keeps a trade grant, in the way that `keep` does it, if it is of the same `CrossTrade` user as the read grant; revokes
+/// it otherwise. The definitions are pinned before: what is kept with the grant may tell of the pins.
 /// Returns how many definitions were pinned.
 ///
 /// # Errors
 /// A plain sentence: why it was not kept.
-pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant: NewGrant, single: bool) -> Result<usize, String> {
+pub async fn keep_trade(
+    world: &World,
+    grants: &Grants,
+    lane: &TradeLane,
+    grant: NewGrant,
+    single: bool,
+    keep: impl AsyncFnOnce(NewGrant) -> Result<(), String>,
+) -> Result<usize, String> {
     if let Some(scope) = grant.scope()
         && !scope.split(' ').any(|word| word == "mcp:trade")
     {
@@ -189,14 +197,24 @@ pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant:
             return Err(format!("{why}. The new sign-in was not kept: {said}"));
         }
     };
-    grant.keep().await.map_err(|error| error.to_string())?;
     let lists = Lists::load(&world.paths, lane.endpoint().url());
+    let had = lists.has_trade();
     lists.absorb_trade(&tools);
-    if single {
+    let pinned = match lists.pin_new() {
+        Ok(pinned) => keep(grant).await.map(|()| pinned),
+        Err(error) => {
+            let said = grant.revoke().await;
+            Err(format!("the definitions could not be pinned: {error}. The new sign-in was not kept: {said}"))
+        }
+    };
+    if pinned.is_err() && !had {
+        lists.forget_trade();
+    }
+    if pinned.is_ok() && single {
         lists.absorb_read(&tools);
     }
     lane.close().await;
-    lists.pin_new().map_err(|error| format!("the definitions could not be pinned: {error}"))
+    pinned
 }
 
 /// Asks `ListAccounts` with both grants: another `CrossTrade` user in the browser would trade other accounts than
