@@ -254,12 +254,11 @@ async fn renewed_tokens_that_could_not_be_sealed_away_are_saved_first_next_time(
         let before = desk.fake.get(|state| state.refreshed);
         let told = with_a_vault_that_breaks(&desk, unsealed.renew(&old)).await;
         assert!(matches!(told, Err(TokenError::Store(_))), "{told:?}");
-        let new = match again {
-            "renew" => unsealed.renew(&old).await.unwrap(),
-            _ => {
-                drop(unsealed);
-                grants.unseal(&pin(PIN)).await.unwrap().bearer()
-            }
+        let new = if again == "renew" {
+            unsealed.renew(&old).await.unwrap()
+        } else {
+            drop(unsealed);
+            grants.unseal(&pin(PIN)).await.unwrap().bearer()
         };
         assert!(!new.same_as(&old));
         assert!(desk.fake.get(|state| state.access.contains(&token_of(&new))));
