@@ -42,7 +42,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
         return Exit::Fine;
     };
     let grants = context.grants();
-    let mut asked = Asked::new(*pin_stdin);
+    let asked = Asked::new(*pin_stdin);
     let to_pin = tier == "pin";
     let have = match grants.overview().await {
         Ok(have) => have,
@@ -63,7 +63,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     };
     // The new one is looked at before anything is opened: a weak one leaves all as it is.
     let new = if to_pin {
-        match new_pin(context, &mut asked, "A new PIN (at least 12 characters, or five words)").await {
+        match new_pin(context, &asked, "A new PIN (at least 12 characters, or five words)").await {
             Ok(pin) => Some(pin),
             Err(exit) => return exit,
         }
@@ -115,11 +115,11 @@ fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exi
 
 /// The PIN that a new trade grant is to be kept under: asked for before the person goes through the browser.
 pub(super) async fn pin_to_keep_under(context: &Context) -> Result<SecretString, Exit> {
-    new_pin(context, &mut Asked::new(false), "Your PIN for this sign-in").await
+    new_pin(context, &Asked::new(false), "Your PIN for this sign-in").await
 }
 
 /// A PIN that is good enough, asked for twice in a terminal.
-async fn new_pin(context: &Context, asked: &mut Asked, prompt: &str) -> Result<SecretString, Exit> {
+async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
     let usage = |why: &str| fail(context, why, Exit::Usage);
     let pin = asked.pin(prompt).await.map_err(|why| usage(&why))?;
     check_pin(&pin).map_err(|why| usage(&format!("this PIN is not strong enough: {why}")))?;
@@ -149,7 +149,7 @@ impl Asked {
         Self { from_stdin }
     }
 
-    pub(super) async fn pin(&mut self, prompt: &str) -> Result<SecretString, String> {
+    pub(super) async fn pin(&self, prompt: &str) -> Result<SecretString, String> {
         if self.from_stdin {
             let mut line = String::new();
             let read = std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;

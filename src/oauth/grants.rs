@@ -266,6 +266,22 @@ impl Grants {
         Ok(grant.is_some_and(|grant| matches!(grant.state, State::Sealed(_))))
     }
 
+    /// Where a trade grant of this installation lies under the PIN: this endpoint's own first, else another one's.
+    ///
+    /// # Errors
+    /// [`TokenError::Store`] where the vault cannot be read.
+    pub async fn sealed_at(&self) -> Result<Option<String>, TokenError> {
+        let own = self.inner.endpoint.url();
+        let contents = self.contents().await?;
+        let sealed = contents
+            .grants
+            .iter()
+            .filter(|grant| matches!(grant.state, State::Sealed(_)));
+        Ok(sealed
+            .map(|grant| grant.endpoint.clone())
+            .max_by_key(|endpoint| endpoint == own))
+    }
+
     /// Runs what blocks (files, locks, keychain) away from the loop.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,

@@ -7,11 +7,12 @@ use super::error::{SealError, TokenError};
 use super::grants::{GrantKind, Grants};
 use super::logout::TokenReport;
 use super::pin::check_pin;
-use super::seal::{Payload, SealedExtras};
+use super::seal::{Payload, SealKey, SealedExtras};
 use super::secret::Bearer;
-use super::unsealed::{no_seal, place};
+use super::unsealed::{Held, Unsealed, no_seal, place};
 use crate::system::FileLock;
 use secrecy::SecretString;
+use std::sync::{Arc, Mutex};
 
 /// A grant that was issued and is not kept yet. To be kept or revoked.
 #[derive(Debug)]
@@ -52,23 +53,35 @@ impl NewGrant {
     }
 
     /// Puts the trade grant into the vault under a PIN, in the place of an older one: it never lies open on the disk.
-    /// Takes about a second. No renewal comes first: nobody can have copied what was never saved.
+    /// Takes about a second. No renewal comes first: nobody can have copied what was never saved. Returned open, for
+    /// digests of what is decided only once the grant is kept ([`Unsealed::set_extras`]).
     ///
     /// # Errors
     /// As [`SealError`] says ([`SealError::NoGrant`] for a grant that also serves reading, or only that); the grant is
     /// then given back to the service, and an older one still stands.
-    pub async fn keep_sealed(self, pin: &SecretString, extras: SealedExtras) -> Result<(), SealError> {
+    pub async fn keep_sealed(self, pin: &SecretString, extras: SealedExtras) -> Result<Unsealed, SealError> {
         let kept = match self.sealed(pin, extras).await {
-            Ok(sealed) => self.put(sealed).await.map_err(SealError::from),
+            Ok((held, key)) => {
+                let put = self.put(held.grant.clone()).await;
+                put.map(|()| (held, key)).map_err(SealError::from)
+            }
             Err(error) => Err(error),
         };
-        if kept.is_err() {
-            let _ = self.revoke().await;
+        match kept {
+            Ok((held, key)) => Ok(Unsealed {
+                grants: self.grants,
+                key: Arc::new(key),
+                held: Mutex::new(held),
+                wrong_tries_before: 0,
+            }),
+            Err(error) => {
+                let _ = self.revoke().await;
+                Err(error)
+            }
         }
-        kept
     }
 
-    async fn sealed(&self, pin: &SecretString, extras: SealedExtras) -> Result<StoredGrant, SealError> {
+    async fn sealed(&self, pin: &SecretString, extras: SealedExtras) -> Result<(Held, SealKey), SealError> {
         check_pin(pin).map_err(SealError::WeakPin)?;
         let State::Open { tokens, .. } = &self.stored.state else {
             return Err(SealError::NoGrant);
@@ -77,12 +90,16 @@ impl NewGrant {
             return Err(SealError::NoGrant);
         }
         let key = self.grants.new_key(pin).await?;
-        let tokens = tokens.clone();
-        let sealed = key.seal(&Payload { tokens, extras }, &place(&self.stored));
-        Ok(StoredGrant {
-            state: State::Sealed(sealed.map_err(no_seal)?),
+        let payload = Payload {
+            tokens: tokens.clone(),
+            extras,
+        };
+        let sealed = key.seal(&payload, &place(&self.stored)).map_err(no_seal)?;
+        let grant = StoredGrant {
+            state: State::Sealed(sealed),
             ..self.stored.clone()
-        })
+        };
+        Ok((Held { grant, payload }, key))
     }
 
     /// Puts it into the vault, then gives back what it replaced.

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 /// What one round of reads may take.
 pub const BOUND: Duration = Duration::from_millis(1500);
-/// How long an answer may be used again.
+/// How long an answer about what moves slowly may be used again by the next card.
 const FRESH_MS: u64 = 2000;
 /// While a card is up, what moves slowly is read anew only this often: with everything every two seconds one card would
 /// use up the service's whole request budget (3 a second), and its own reads would be the first to fail.
 const SLOW_MS: u64 = 8000;
-/// What moves fast: what an order would do hangs on these.
+/// What moves fast: what an order would do hangs on these. They are never taken from the cache: right after a fill, old
+/// positions would make a protective stop look like an entry.
 const FAST: [&str; 6] = ["ListPositions", "GetAllPositions", "ListOrders", "GetAllOrders", "GetOrder", "GetQuote"];
 
 /// The answers of the last moments.
@@ -30,10 +31,10 @@ struct Kept {
 }
 
 impl FactCache {
-    /// Reads what this call's card wants. `fresh` reads anew what is in the cache and may have changed.
-    pub async fn gather(&self, lane: &ReadLane, call: &Call, fresh: bool) -> Facts {
+    /// Reads what this call's card wants; `again` where the card is there already, and only its changes are wanted.
+    pub async fn gather(&self, lane: &ReadLane, call: &Call, again: bool) -> Facts {
         let reads = call.reads();
-        let answers = futures_util::future::join_all(reads.iter().map(|read| self.one(lane, read, fresh))).await;
+        let answers = futures_util::future::join_all(reads.iter().map(|read| self.one(lane, read, again))).await;
         let mut facts = Facts::default();
         for (read, kept) in reads.iter().zip(answers) {
             facts.absorb(read, kept.answer.as_deref().map_err(Clone::clone), kept.wall);
@@ -41,17 +42,12 @@ impl FactCache {
         facts
     }
 
-    async fn one(&self, lane: &ReadLane, read: &StateRead, fresh: bool) -> Kept {
+    async fn one(&self, lane: &ReadLane, read: &StateRead, again: bool) -> Kept {
         let key = (read.tool.to_owned(), read.arguments.clone());
         let now = mono_ms();
-        let age = match (fresh, FAST.contains(&read.tool)) {
-            (true, true) => None,
-            (true, false) => Some(SLOW_MS),
-            (false, _) => Some(FRESH_MS),
-        };
-        let kept = age.and_then(|age| self.map().get(&key).filter(|kept| now.saturating_sub(kept.mono) <= age).cloned());
-        // A read that failed is tried again as soon as it may be.
-        if let Some(kept) = kept.filter(|kept| !fresh || kept.answer.is_ok()) {
+        let age = if again { SLOW_MS } else { FRESH_MS };
+        let kept = self.map().get(&key).filter(|kept| now.saturating_sub(kept.mono) <= age && kept.answer.is_ok()).cloned();
+        if let Some(kept) = kept.filter(|_| !FAST.contains(&read.tool)) {
             return kept;
         }
         let params = format!(r#"{{"name":"{}","arguments":{}}}"#, read.tool, read.arguments);

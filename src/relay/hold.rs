@@ -30,38 +30,41 @@ const MAX_POLICY: u64 = 256 * 1024;
 
 /// The trade grant while the PIN's armed time lasts.
 #[derive(Debug, Default)]
-pub struct Armed(Mutex<Option<ArmedTime>>);
+pub(crate) struct Armed(Mutex<Option<ArmedTime>>);
 
 #[derive(Debug)]
 struct ArmedTime {
     unsealed: Arc<Unsealed>,
     until_mono: u64,
+    /// What the PIN was given for; what the settings say later changes nothing.
+    covers: ArmedFor,
 }
 
 impl Armed {
-    /// Keeps an unsealed grant for this long.
-    pub fn arm(&self, unsealed: Arc<Unsealed>, time: Duration) {
+    /// Keeps an unsealed grant for this long, for what the person was told that the PIN covers.
+    pub(super) fn arm(&self, unsealed: Arc<Unsealed>, time: Duration, covers: ArmedFor) {
         let until_mono = mono_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
-        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono });
+        *lock(&self.0) = Some(ArmedTime { unsealed, until_mono, covers });
+    }
+
+    /// Whether the armed time lasts and covers a call of this class.
+    pub(super) fn covers(&self, class: Class) -> bool {
+        let covers = self.grant().and_then(|_| lock(&self.0).as_ref().map(|armed| armed.covers));
+        covers == Some(ArmedFor::All) || (covers == Some(ArmedFor::Exits) && matches!(class, Class::Exit | Class::Protect))
     }
 
     /// Ends the armed time; the grant is wiped.
-    pub fn disarm(&self) {
+    pub(super) fn disarm(&self) {
         *lock(&self.0) = None;
     }
 
     /// The unsealed grant while the time lasts.
-    pub fn grant(&self) -> Option<Arc<Unsealed>> {
+    pub(super) fn grant(&self) -> Option<Arc<Unsealed>> {
         let mut armed = lock(&self.0);
         if armed.as_ref().is_some_and(|armed| armed.until_mono <= mono_ms()) {
             *armed = None;
         }
         armed.as_ref().map(|armed| Arc::clone(&armed.unsealed))
-    }
-
-    /// Milliseconds that are left.
-    pub fn left_ms(&self) -> u64 {
-        lock(&self.0).as_ref().map_or(0, |armed| armed.until_mono.saturating_sub(mono_ms()))
     }
 }
 
@@ -70,8 +73,11 @@ impl Armed {
 pub(super) struct Held {
     pub(super) id: String,
     /// The owner's lock; none where a terminal decides on another process's ticket.
+    #[expect(dead_code, reason = "held for its lock")]
     pub(super) owned: Option<Owned>,
     pub(super) call: Call,
+    /// The policy that it was judged by.
+    pub(super) policy_digest: String,
     /// `None` for an exit whose card goes up before its facts are read.
     pub(super) facts: Option<Facts>,
     pub(super) judgement: Judgement,
@@ -81,7 +87,7 @@ pub(super) struct Held {
 
 /// Holds a trade call and returns the text of the client's result: the outcome if the person is quick, else that it
 /// is waiting.
-pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress: Option<Id>, cancel: &CancellationToken) -> String {
+pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, progress: Option<Id>, cancel: &CancellationToken) -> String {
     let began = mono_ms();
     let (ticket, what) = match hold(relay, call).await {
         Ok(held) => held,
@@ -89,14 +95,15 @@ pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, id: &Id, progress
     };
     let patience = relay.hold_seconds();
     let until = began + patience * 1000;
-    wait(relay, &ticket, until, &what, progress.as_ref().map(|token| (token, id)), Some(cancel)).await
+    wait(relay, &ticket, until, &what, progress.as_ref(), Some(cancel)).await
 }
 
 /// Everything up to the ticket: its id and headline. The error is the client's answer.
 async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String> {
     let paths = &relay.world.paths;
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
-    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..16).unwrap_or_default()));
+    // A few letters of the digest: lock files stay, and there must not be one for each order ever made.
+    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..2).unwrap_or_default()));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
         .map_err(|_| words::refused("twin", "The same call is being looked at this moment; this call placed nothing."))?;
@@ -108,7 +115,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         words::refused(code, reason)
     };
     let settings = &relay.settings().map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
-    if paths.halt().exists() {
+    if relay.is_halted() {
         return Err(refuse("halted", "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`."));
     }
     let policy = load_policy(relay).map_err(|why| {
@@ -118,21 +125,24 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         return Err(refuse("not_reading", "The AI client is not reading its answers."));
     }
     pinned(relay, &call).map_err(|(code, reason)| if code == "sign_in" { words::trade_sign_in() } else { refuse(code, &reason) })?;
-    let (facts, judgement) = match at_once(relay, &call, &policy, settings) {
-        Some(judgement) => (None, judgement),
-        None => {
-            let facts = relay.facts.gather(&relay.read, &call, false).await;
-            if facts.not_connected() {
-                return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
-            }
-            let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
-            (Some(facts), judgement)
+    let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
+        (None, judgement)
+    } else {
+        let facts = relay.facts.gather(&relay.read, &call, false).await;
+        if facts.not_connected() {
+            return Err(refuse("not_connected", "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked."));
         }
+        let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+        (Some(facts), judgement)
     };
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
     }
-    let tier = effective_tier(relay, settings, &judgement);
+    let tier = effective_tier(relay, &judgement);
+    // A policy may ask for the PIN where none is set: then nothing could ever be approved, and it is better said now.
+    if tier > Tier::Click && !relay.grants.is_sealed().await.unwrap_or(true) {
+        return Err(refuse("no_pin", "The policy wants your PIN for this account, and no PIN is set: run `countersign presence set pin`."));
+    }
     let owned = relay.tickets.claim_new(ticket::ticket_id).map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
     let card = make_card(relay, &owned.id, &call, facts.as_ref().unwrap_or(&Facts::default()), &judgement, &policy, settings);
     let origin = Origin {
@@ -152,9 +162,10 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         count_ask(relay, &judgement);
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
-    let held = Held { id: id.clone(), owned: Some(owned), call, facts, judgement, card, tier };
+    let policy_digest = policy.digest().to_owned();
+    let held = Held { id: id.clone(), owned: Some(owned), call, policy_digest, facts, judgement, card, tier };
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
-    tracker.spawn(async move { send::live(&relay, held, send::Prompt::Desk).await });
+    tracker.spawn(async move { Box::pin(send::live(&relay, held, send::Prompt::Desk)).await });
     Ok((id, what))
 }
 
@@ -196,7 +207,7 @@ pub(super) fn count_ask(relay: &Relay, judgement: &Judgement) {
 /// # Errors
 /// Why it cannot be decided on here.
 pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(), String> {
-    let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).map_err(|refusal| refusal.reason)?;
+    let call = ticket.call().map_err(|refusal| refusal.reason)?;
     let settings = &relay.settings()?;
     let policy = load_policy(relay)?;
     let facts = relay.facts.gather(&relay.read, &call, true).await;
@@ -208,8 +219,9 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     card.client.clone_from(&ticket.client);
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
-    let held = Held { id: ticket.id.clone(), owned: None, call, facts: Some(facts), judgement, card, tier };
-    send::live(relay, held, send::Prompt::Terminal).await;
+    let policy_digest = policy.digest().to_owned();
+    let held = Held { id: ticket.id.clone(), owned: None, call, policy_digest, facts: Some(facts), judgement, card, tier };
+    Box::pin(send::live(relay, held, send::Prompt::Terminal)).await;
     Ok(())
 }
 
@@ -234,8 +246,8 @@ fn pinned(relay: &Relay, call: &Call) -> Result<(), (&'static str, String)> {
     let tool = call.tool();
     match relay.lists.pin(tool) {
         lists::Pin::Holds(_) => Ok(()),
-        lists::Pin::Changed => Err(("definition_changed", format!("The service now describes {tool} differently from when the person signed in. Trading with it stays off until they have looked: `countersign login --trade`."))),
-        lists::Pin::New => Err(("definition_new", format!("{tool} was not there when the person signed in. It stays off until they have looked: `countersign login --trade`."))),
+        lists::Pin::Changed => Err(("definition_changed", format!("The service now describes {tool} differently from when the person first signed in for trading. What it does may have changed too, so it stays off; the other tools work. `countersign doctor` names what has changed."))),
+        lists::Pin::New => Err(("definition_new", format!("{tool} was not there when the person signed in for trading. It stays off until they sign in for trading again: `countersign login --trade`."))),
         lists::Pin::Unlisted if relay.lists.has_trade() => Err(("unknown_tool", format!("The service does not list a tool named {tool}."))),
         lists::Pin::Unlisted => Err(("sign_in", String::new())),
     }
@@ -322,9 +334,8 @@ impl Around {
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
-pub(super) fn effective_tier(relay: &Relay, settings: &Settings, judgement: &Judgement) -> Tier {
-    let covered = settings.armed == ArmedFor::All || matches!(judgement.class, Class::Exit | Class::Protect);
-    if judgement.tier == Tier::Pin && covered && relay.unsealed.grant().is_some() { Tier::Click } else { judgement.tier }
+pub(super) fn effective_tier(relay: &Relay, judgement: &Judgement) -> Tier {
+    if judgement.tier == Tier::Pin && relay.unsealed.covers(judgement.class) { Tier::Click } else { judgement.tier }
 }
 
 pub(super) fn make_card(relay: &Relay, ticket: &str, call: &Call, facts: &Facts, judgement: &Judgement, policy: &Policy, settings: &Settings) -> Card {
@@ -363,7 +374,7 @@ pub(super) fn update_counters(relay: &Relay, change: impl FnOnce(&mut Counters))
 }
 
 /// Waits for a ticket's end until `until` (monotonic ms), and returns the client's result.
-async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<(&Id, &Id)>, cancel: Option<&CancellationToken>) -> String {
+async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<&Id>, cancel: Option<&CancellationToken>) -> String {
     let never = CancellationToken::new();
     let cancel = cancel.unwrap_or(&never);
     let (mut told, mut next_progress) = (0u64, mono_ms() + 500);
@@ -382,10 +393,10 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
             }
             Ok(Some(_)) => {}
             Ok(None) => return words::no_ticket(ticket),
-            Err(error) => return words::refused("ticket", &format!("The ticket cannot be read: {error}.")),
+            Err(error) => return words::unreadable(ticket, &error.to_string()),
         }
         // None after a cancel: some clients close the pipe on a token that they no longer know.
-        if let Some((token, _)) = progress
+        if let Some(token) = progress
             && mono_ms() >= next_progress
             && lock(&relay.in_flight).knows_progress(token)
         {
@@ -409,27 +420,33 @@ async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress
 }
 
 /// `countersign_await_approval`.
-pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, cancel: &CancellationToken) -> String {
-    let Ok(Some(found)) = relay.tickets.load(ticket) else { return words::no_ticket(ticket) };
+pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, progress: Option<Id>, cancel: &CancellationToken) -> String {
+    let found = match relay.tickets.load(ticket) {
+        Ok(Some(found)) => found,
+        Ok(None) => return words::no_ticket(ticket),
+        Err(error) => return words::unreadable(ticket, &error.to_string()),
+    };
     let patience = relay.hold_seconds();
     let what = headline(&found);
     let until = mono_ms() + patience * 1000;
     tokio::select! {
         // Only the creating call's cancel withdraws a ticket; this one just stops listening.
         () = cancel.cancelled() => words::no_ticket(ticket),
-        answer = wait(relay, ticket, until, &what, None, None) => answer,
+        answer = wait(relay, ticket, until, &what, progress.as_ref(), None) => answer,
     }
 }
 
 /// `countersign_withdraw`.
 pub(super) async fn withdraw(relay: &Arc<Relay>, ticket: &str) -> String {
-    match end_held(relay, ticket, State::Withdrawn, "the AI client took it back").await {
-        Ok(()) | Err(_) => match relay.tickets.load(ticket) {
-            Ok(Some(ticket)) => {
-                outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::sending(&ticket.id, &headline(&ticket)))
-            }
-            _ => words::no_ticket(ticket),
+    let ended = end_held(relay, ticket, State::Withdrawn, "the AI client took it back").await;
+    match relay.tickets.load(ticket) {
+        Ok(Some(ticket)) => match ticket.state {
+            State::Held => words::not_withdrawn(&ticket.id, &headline(&ticket), &ended.map_or_else(|error| error.to_string(), |()| String::new())),
+            State::Sending => words::sending(&ticket.id, &headline(&ticket)),
+            _ => outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::no_ticket(&ticket.id)),
         },
+        Ok(None) => words::no_ticket(ticket),
+        Err(error) => words::unreadable(ticket, &error.to_string()),
     }
 }
 
@@ -479,7 +496,7 @@ fn mark_read(relay: &Relay, id: &str) {
 
 /// `countersign_status`.
 pub(super) async fn status(relay: &Arc<Relay>) -> String {
-    let halted = relay.world.paths.halt().exists();
+    let halted = relay.is_halted();
     let grants = relay.grants.overview().await.unwrap_or_default();
     let has = |kind: GrantKind| grants.iter().any(|grant| grant.kind == kind);
     let (read, trade) = (has(GrantKind::Read), has(GrantKind::Trade));
@@ -546,6 +563,9 @@ impl Relay {
     pub(super) fn recover(self: &Arc<Self>) {
         let relay = Arc::clone(self);
         self.tasks.spawn(async move {
+            if !relay.swept.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                relay.tickets.sweep(wall_ms());
+            }
             for ticket in relay.tickets.all().into_iter().filter(|ticket| ticket.state.is_open()) {
                 if let Err(error) = relay.recover_one(&ticket.id).await {
                     tracing::warn!(%error, ticket = %ticket.id, "a ticket could not be recovered");
@@ -555,8 +575,13 @@ impl Relay {
     }
 
     async fn recover_one(self: &Arc<Self>, id: &str) -> std::io::Result<()> {
-        let Some(owned) = self.tickets.adopt(id)? else { return Ok(()) };
+        // Most owners live: that is seen without taking anybody's turn.
+        if self.tickets.is_owned(id)? {
+            return Ok(());
+        }
+        // The turn first: between looking for a sender and taking over, nobody may become one.
         let _turn = self.tickets.turn(id).await?;
+        let Some(owned) = self.tickets.adopt(id)? else { return Ok(()) };
         let Some(mut ticket) = self.tickets.load(id)? else { return Ok(()) };
         let Some(state) = ticket.recover(wall_ms()) else { return Ok(()) };
         journal(self, state.word(), &ticket, &[("reason", ticket.reason.clone().unwrap_or_default().into())])?;

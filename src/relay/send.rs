@@ -5,10 +5,11 @@ use super::{Relay, lock, lookup};
 use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
 use crate::gate::{Card, Class, Cleared, Counters, Facts, Judgement, NotRun, Tier, Verdict, limits, outcome, ticket};
-use crate::oauth::{Bearer, GrantKind};
+use crate::oauth::{Bearer, GrantKind, SealedExtras};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, file};
-use crate::upstream::{NotSent, Sent};
+use crate::upstream::{Failure, NotSent, Sent};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -20,6 +21,8 @@ const REFRESH_MS: u64 = 1800;
 const WATCH: Duration = Duration::from_millis(200);
 /// Facts older than this are read once more before an approval counts (DESIGN section 5, judged twice).
 const STALE_MS: u64 = 2000;
+/// The longest answer to an order that a ticket keeps (bytes). Real ones are below a kilobyte.
+const MAX_OUTCOME: usize = 1024 * 1024;
 /// How often one ticket may be asked again because something got worse.
 const ASKS: u32 = 5;
 /// Sending starts within this time of the approval or not at all.
@@ -48,6 +51,10 @@ struct Live {
     latest: Mutex<Latest>,
     /// What the card was judged to be: an approval counts for nothing worse.
     basis: Mutex<Basis>,
+    /// The first card with facts: what differs from it is marked as changed.
+    first: Mutex<Card>,
+    /// Why it is asked again; it stays on the card.
+    again: Option<String>,
     unsealed: super::verbs::Slot,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
     _alive: Arc<()>,
@@ -69,10 +76,12 @@ struct Basis {
 
 /// What a decision came to.
 enum Decided {
-    /// The ticket has ended, one way or the other.
+    /// The ticket has ended, one way or the other, and whoever ended it has told.
     Done,
+    /// It was approved and not sent: the person must hear of it, for they believe that it was.
+    NotSent(String),
     /// Something got worse: the person is asked again with this card.
-    Again(Card),
+    Again(Box<Card>),
 }
 
 /// What happens beside a question: it may end it.
@@ -104,11 +113,16 @@ impl Side {
 pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let latest = Latest { facts: held.facts.clone().unwrap_or_default(), mono: held.facts.is_some().then(mono_ms) };
     let basis = Basis { judgement: held.judgement.clone(), proved: held.facts.is_some() };
-    let unsealed = Arc::new(Mutex::new(relay.unsealed.grant()));
+    // The armed grant serves only what the armed time covers; the tier was lowered for it and for nothing else.
+    let armed = held.tier < held.judgement.tier;
+    let unsealed = Arc::new(Mutex::new(relay.unsealed.grant().filter(|_| armed)));
     let alive = Arc::clone(&relay.asking);
+    let first = Mutex::new(held.card.clone());
     let (latest, basis) = (Mutex::new(latest), Mutex::new(basis));
-    let mut live = Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, unsealed, _alive: alive };
-    live.run().await;
+    let mut live =
+        Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, first, again: None, unsealed, _alive: alive };
+    Box::pin(live.run()).await;
+    live.unprotected().await;
     // The relay's own and this one.
     if Arc::strong_count(&relay.asking) <= 2 {
         relay.trade.close().await;
@@ -124,7 +138,8 @@ impl Live {
         if self.held.judgement.verdict == Verdict::Allow {
             match self.decide("policy").await {
                 Decided::Done => return,
-                Decided::Again(card) => self.ask_with(card).await,
+                Decided::NotSent(why) => return self.tell_not_sent(&why).await,
+                Decided::Again(card) => self.ask_with(*card).await,
             }
         }
         for _ in 0..ASKS {
@@ -162,7 +177,8 @@ impl Live {
     async fn take_answer(&mut self, answer: Answer, ended: Option<(State, String)>) -> Option<Card> {
         match answer {
             Answer::Approved { via } => match self.decide(via).await {
-                Decided::Again(card) => return Some(card),
+                Decided::Again(card) => return Some(*card),
+                Decided::NotSent(why) => self.tell_not_sent(&why).await,
                 Decided::Done => {}
             },
             Answer::Denied { via } => {
@@ -171,7 +187,11 @@ impl Live {
                 }
             }
             Answer::Halted { via } => {
-                self.relay.halt(via);
+                if let Err(why) = self.relay.halt(via) {
+                    let lines = vec![why, "Close the other AI clients, and check the disk.".to_owned()];
+                    let title = "AI trading is stopped in THIS client only".to_owned();
+                    self.relay.desk.notice(Notice { title, lines, lasting: true }).await;
+                }
                 self.end(State::Denied, "the person stopped AI trading").await;
             }
             Answer::Expired => {
@@ -242,7 +262,7 @@ impl Live {
         if self.held.tier < Tier::Pin {
             return None;
         }
-        Some(super::verbs::verify_into(&self.relay.grants, &self.unsealed))
+        Some(super::verbs::verify_into(&self.relay, &self.unsealed))
     }
 
     /// Reads the facts again and again, and shows what they change on the card. An exit's first facts come while its
@@ -261,17 +281,26 @@ impl Live {
             let facts = self.read_facts().await;
             let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok()) else { continue };
             let judgement = hold::judge_again(&self.relay, self.id(), &self.held.call, &facts, &policy, &settings, &counters(&self.relay));
-            if !self.settle(&judgement, side) {
+            let card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
+            if !self.settle(&judgement, &card, side) {
                 return std::future::pending().await;
             }
-            let mut card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
-            card.mark_changes(&self.held.card);
+            let card = self.marked(card);
             side.updates.send_if_modified(|old| {
                 let differs = *old != card;
                 *old = card;
                 differs
             });
         }
+    }
+
+    /// With what changed since the first card, and why it is asked again.
+    fn marked(&self, mut card: Card) -> Card {
+        card.mark_changes(&lock(&self.first));
+        if let Some(again) = &self.again {
+            card.warnings.insert(0, again.clone());
+        }
+        card
     }
 
     async fn read_facts(&self) -> Facts {
@@ -282,7 +311,7 @@ impl Live {
     }
 
     /// Takes the first judgement with facts for an exit that was shown without; false where it ends the ticket.
-    fn settle(&self, judgement: &Judgement, side: &Side) -> bool {
+    fn settle(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
         let mut basis = lock(&self.basis);
         if basis.proved {
             return true;
@@ -292,6 +321,7 @@ impl Live {
             return false;
         }
         *basis = Basis { judgement: judgement.clone(), proved: true };
+        lock(&self.first).clone_from(card);
         hold::count_ask(&self.relay, judgement);
         true
     }
@@ -319,7 +349,7 @@ impl Live {
         loop {
             tokio::time::sleep(WATCH).await;
             let drift = (wall_ms().saturating_sub(wall)).abs_diff(mono_ms().saturating_sub(mono));
-            let ended = if self.relay.world.paths.halt().exists() {
+            let ended = if self.relay.is_halted() {
                 Some((State::Voided, "AI trading was stopped".to_owned()))
             } else if drift > JUMP_MS {
                 Some((State::Voided, "the computer slept or its clock was set".to_owned()))
@@ -354,7 +384,12 @@ impl Live {
             let _turn = self.relay.tickets.turn(self.id()).await.map_err(|error| error.to_string())?;
             match self.relay.tickets.load(self.id()) {
                 Ok(Some(mut ticket)) if ticket.state == State::Held => {
-                    ticket.show(wall_ms()).map_err(|illegal| illegal.to_string())?;
+                    if self.again.is_some() {
+                        // Asked again: its time starts anew, when it is seen anew.
+                        ticket.shown_wall = Some(wall_ms());
+                    } else {
+                        ticket.show(wall_ms()).map_err(|illegal| illegal.to_string())?;
+                    }
                     self.relay.tickets.save(&ticket).map_err(|error| error.to_string())
                 }
                 _ => Ok(()),
@@ -391,15 +426,38 @@ impl Live {
             Ok(()) => tracing::info!(ticket = self.id(), state = state.word(), reason, "ticket ended"),
             Err(error) => tracing::info!(ticket = self.id(), %error, "the ticket had ended already"),
         }
-        self.unprotected().await;
         ended.is_ok()
     }
 
     /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
     async fn unprotected(&self) {
-        let unsent = matches!(self.relay.tickets.load(self.id()), Ok(Some(ticket)) if ticket.sent_wall.is_none() && ticket.state.is_final());
-        if unsent && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
+        if self.is_unsent() && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
             lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
+        }
+    }
+
+    /// Whether the ticket has ended without being sent.
+    fn is_unsent(&self) -> bool {
+        let ticket = self.relay.tickets.load(self.id()).ok().flatten();
+        ticket.is_some_and(|ticket| ticket.sent_wall.is_none() && ticket.state.is_final())
+    }
+
+    /// An approval that came to nothing: the page or the popup has said "approved", so this is told and stays.
+    async fn tell_not_sent(&self, why: &str) {
+        let lines = vec![format!("Ticket {}: you approved it, and it was NOT sent.", self.id()), ascii(why)];
+        let title = format!("NOT SENT: {}", self.held.card.headline);
+        self.relay.desk.notice(Notice { title, lines, lasting: true }).await;
+        self.unprotected().await;
+    }
+
+    /// What forbids sending at the very last moment.
+    fn still(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
+        let relay = Arc::clone(&self.relay);
+        move || {
+            if relay.ending.is_cancelled() {
+                return Err(LEFT.to_owned());
+            }
+            if relay.is_halted() { Err("AI trading was stopped".to_owned()) } else { Ok(()) }
         }
     }
 
@@ -409,8 +467,8 @@ impl Live {
         let mut bearer = match self.bearer().await {
             Ok(bearer) => bearer,
             Err(why) => {
-                self.end(State::Voided, &why).await;
-                return Decided::Done;
+                let _ = hold::end_held(&self.relay, self.id(), State::Voided, &why).await;
+                return Decided::NotSent(why);
             }
         };
         for attempt in 0..2 {
@@ -418,9 +476,10 @@ impl Live {
                 Ok(cleared) => cleared,
                 Err(decided) => return decided,
             };
-            let (sending, with) = (Arc::clone(&self.relay), bearer.clone());
+            let (sending, with, still) = (Arc::clone(&self.relay), bearer.clone(), self.still());
+            let start_by = approved_mono.saturating_add(START_MS);
             // A sent call is awaited even while the program ends, so it runs among the tasks that the end waits for.
-            let sent = self.relay.sent.spawn(async move { sending.trade.send(cleared, &with).await }).await;
+            let sent = self.relay.sent.spawn(async move { sending.trade.send(cleared, &with, start_by, &still).await }).await;
             let (not_run, why) = match sent {
                 Ok(Ok(sent)) => {
                     self.finish(sent).await;
@@ -432,15 +491,20 @@ impl Live {
                     return Decided::Done;
                 }
             };
-            if !self.give_back(not_run, &why, attempt).await {
-                return Decided::Done;
+            if let Err(why) = self.give_back(not_run, &why, attempt).await {
+                return Decided::NotSent(why);
+            }
+            if matches!(why, NotSent::RateLimited(_)) {
+                self.again = Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
+                let card = lock(&self.first).clone();
+                return Decided::Again(Box::new(self.marked(card)));
             }
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
                     Ok(renewed) => bearer = renewed,
                     Err(why) => {
-                        self.end(State::Voided, &why).await;
-                        return Decided::Done;
+                        let _ = hold::end_held(&self.relay, self.id(), State::Voided, &why).await;
+                        return Decided::NotSent(why);
                     }
                 }
             }
@@ -448,12 +512,46 @@ impl Live {
         Decided::Done
     }
 
+    /// The trade token. What was sealed with it must be what holds now: somebody may have changed policy or definitions
+    /// while it lay there, and nobody can change what the PIN protects.
     async fn bearer(&self) -> Result<Bearer, String> {
-        let unsealed = self.unsealed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let unsealed = lock(&self.unsealed).clone();
+        if self.held.tier < self.held.judgement.tier && self.relay.unsealed.grant().is_none() {
+            return Err("the armed time was over".to_owned());
+        }
         match unsealed {
-            Some(unsealed) => Ok(unsealed.bearer()),
+            Some(unsealed) => {
+                self.as_sealed(&unsealed.extras())?;
+                self.look_at_definitions(unsealed.bearer()).await
+            }
             None => self.relay.grants.bearer(GrantKind::Trade).await.map_err(|error| error.to_string()),
         }
+    }
+
+    fn as_sealed(&self, extras: &SealedExtras) -> Result<(), String> {
+        let policy = load_policy(&self.relay)?;
+        let now = [("policy", policy.digest().to_owned()), ("pins", self.relay.lists.pins_digest())];
+        let changed = now.iter().find(|(key, digest)| extras.get(*key).is_some_and(|sealed| sealed != digest));
+        let Some((what, _)) = changed else { return Ok(()) };
+        let what = if *what == "policy" { "policy" } else { "tool definitions" };
+        Err(format!("the {what} changed since the PIN was set: if that was you, run `countersign presence set pin` once more"))
+    }
+
+    /// A sealed lane cannot be warmed: its list of tools is looked at now, before anything is sent.
+    async fn look_at_definitions(&self, mut bearer: Bearer) -> Result<Bearer, String> {
+        if self.held.tier < Tier::Pin {
+            return Ok(bearer);
+        }
+        let mut tools = self.relay.trade.list_tools(&bearer).await;
+        if matches!(tools, Err(Failure::Unauthorized)) {
+            bearer = self.renewed(&bearer).await?;
+            tools = self.relay.trade.list_tools(&bearer).await;
+        }
+        let tools = tools.map_err(|failure| format!("the service's tools could not be listed: {failure}"))?;
+        if self.relay.lists.absorb_trade(&tools) {
+            self.relay.list_changed();
+        }
+        Ok(bearer)
     }
 
     async fn renewed(&self, refused: &Bearer) -> Result<Bearer, String> {
@@ -470,43 +568,53 @@ impl Live {
         let relay = Arc::clone(&self.relay);
         let facts = self.fresh_facts().await;
         let Ok(_turn) = relay.tickets.turn(self.id()).await else {
-            // Whoever holds the turn this long decides; here nothing more happens.
-            return Err(Decided::Done);
+            return Err(Decided::NotSent("another process held its ticket".to_owned()));
         };
         let mut ticket = match relay.tickets.load(self.id()) {
             Ok(Some(ticket)) if ticket.state == State::Held => ticket,
-            // Another process was quicker: the ticket is no longer ours to decide.
-            Ok(_) => return Err(Decided::Done),
-            Err(_) => return Err(Decided::Done),
+            // Another process was quicker, and tells what came of it.
+            Ok(Some(_)) => return Err(Decided::Done),
+            Ok(None) => return Err(Decided::NotSent("its ticket is gone".to_owned())),
+            Err(error) => return Err(Decided::NotSent(format!("its ticket cannot be read: {error}"))),
         };
+        // The file lies where other programs of the user can write. What is sent comes from memory; a file that says
+        // something else was meddled with.
+        if !ticket.is_about(&self.held.call) || ticket.endpoint != relay.endpoint.url() || ticket.policy_digest != self.held.policy_digest {
+            let what = "its ticket file was changed by another program";
+            self.end_in_turn(&mut ticket, State::Tampered, what);
+            return Err(Decided::NotSent(what.to_owned()));
+        }
         let verdict = self.judge_again(&facts, &ticket).await;
         match verdict {
             Ok(None) => {}
-            Ok(Some(card)) => return Err(Decided::Again(card)),
+            Ok(Some(card)) => return Err(Decided::Again(Box::new(card))),
             Err(reason) => {
                 self.end_in_turn(&mut ticket, State::Voided, &reason);
-                return Err(Decided::Done);
+                return Err(Decided::NotSent(reason));
             }
         }
         if mono_ms().saturating_sub(approved_mono) > START_MS {
-            self.end_in_turn(&mut ticket, State::Voided, "sending could not start within 10 s of the approval");
-            return Err(Decided::Done);
+            let why = "sending could not start within 10 s of the approval";
+            self.end_in_turn(&mut ticket, State::Voided, why);
+            return Err(Decided::NotSent(why.to_owned()));
         }
         let approval = Approval { via: via.to_owned(), tier: self.held.tier };
         if !self.is_sender() {
             return Err(Decided::Done);
         }
-        let cleared = ticket.approve(approval, wall_ms()).map_err(|illegal| {
-            tracing::warn!(%illegal, "an approval came too late");
-            self.end_in_turn(&mut ticket, State::Expired, "the approval came too late");
-            Decided::Done
+        let cleared = ticket.approve(approval, &self.held.call, wall_ms()).map_err(|illegal| {
+            tracing::warn!(%illegal, "an approval that does not count");
+            let why = format!("the approval does not count: {}", illegal.what);
+            self.end_in_turn(&mut ticket, State::Voided, &why);
+            Decided::NotSent(why)
         })?;
         let written = journal(&relay, "approved", &ticket, &[("via", via.into()), ("tier", format!("{:?}", self.held.tier).to_lowercase().into())])
             .and_then(|()| relay.tickets.save(&ticket));
         if let Err(error) = written {
-            let _ = ticket.not_run(cleared);
-            self.end_in_turn(&mut ticket, State::Voided, &format!("the journal cannot be written: {error}"));
-            return Err(Decided::Done);
+            let _ = ticket.not_run(cleared.not_run());
+            let why = format!("the journal cannot be written: {error}");
+            self.end_in_turn(&mut ticket, State::Voided, &why);
+            return Err(Decided::NotSent(why));
         }
         Ok(cleared)
     }
@@ -541,7 +649,7 @@ impl Live {
         if relay.ending.is_cancelled() {
             return Err(LEFT.to_owned());
         }
-        if relay.world.paths.halt().exists() {
+        if relay.is_halted() {
             return Err("AI trading was stopped".to_owned());
         }
         let policy = load_policy(&relay)?;
@@ -561,12 +669,12 @@ impl Live {
             return Err(judgement.reason);
         }
         let basis = lock(&self.basis).clone();
-        let tier = hold::effective_tier(&relay, settings, &judgement);
+        let tier = hold::effective_tier(&relay, &judgement);
         if let Some(worse) = worse(&basis, &judgement, tier > self.held.tier) {
             tracing::info!(ticket = self.id(), worse, "asked again");
-            let mut card = make_card(&relay, self.id(), &self.held.call, facts, &judgement, &policy, settings);
-            card.mark_changes(&self.held.card);
-            card.warnings.insert(0, format!("CHANGED SINCE YOU APPROVED: {worse}"));
+            let card = make_card(&relay, self.id(), &self.held.call, facts, &judgement, &policy, settings);
+            self.again = Some(format!("CHANGED SINCE YOU APPROVED: {worse}"));
+            let card = self.marked(card);
             self.held.tier = tier.max(self.held.tier);
             *lock(&self.basis) = Basis { judgement, proved: true };
             return Ok(Some(card));
@@ -576,25 +684,26 @@ impl Live {
         Ok(None)
     }
 
-    /// The call provably did not run. Returns whether it may be tried once more.
-    async fn give_back(&self, not_run: NotRun, why: &NotSent, attempt: u32) -> bool {
+    /// The call provably did not run. Where it may be tried once more, by itself or after another approval, the ticket
+    /// is held again; else it has ended, and the error says why.
+    async fn give_back(&self, not_run: NotRun, why: &NotSent, attempt: u32) -> Result<(), String> {
         let relay = &self.relay;
-        let Ok(_turn) = relay.tickets.turn(self.id()).await else { return false };
-        let Ok(Some(mut ticket)) = relay.tickets.load(self.id()) else { return false };
-        if ticket.not_run(not_run.0).is_err() {
-            return false;
-        }
+        let unkept = |what: String| format!("{why}; {what}");
+        let _turn = relay.tickets.turn(self.id()).await.map_err(|error| unkept(error.to_string()))?;
+        let loaded = relay.tickets.load(self.id()).map_err(|error| unkept(error.to_string()))?;
+        let mut ticket = loaded.ok_or_else(|| unkept("its ticket is gone".to_owned()))?;
+        ticket.not_run(not_run).map_err(|illegal| unkept(illegal.to_string()))?;
         let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]);
-        let again = attempt == 0 && matches!(why, NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_));
+        let again = match why {
+            NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_) => attempt == 0,
+            NotSent::RateLimited(_) => ticket.not_run <= 1,
+            NotSent::Scope(_) | NotSent::Plan | NotSent::Handshake(_) | NotSent::Stopped(_) => false,
+        };
         if again {
-            let _ = relay.tickets.save(&ticket);
-        } else {
-            self.end_in_turn(&mut ticket, State::Voided, &why.to_string());
-            drop(ticket);
-            let lines = vec![format!("Ticket {}: {why}", self.id())];
-            relay.desk.notice(Notice { title: format!("NOT SENT: {}", self.held.card.headline), lines, lasting: true }).await;
+            return relay.tickets.save(&ticket).map_err(|error| unkept(error.to_string()));
         }
-        again
+        self.end_in_turn(&mut ticket, State::Voided, &why.to_string());
+        Err(why.to_string())
     }
 
     /// The call was sent: write down what came back, and tell the person.
@@ -604,8 +713,8 @@ impl Live {
         *lock(&self.unsealed) = None;
         let (outcome, kind, said) = match sent {
             Sent::Result(result) => match outcome::read(&result) {
-                outcome::Said::Accepted(said) => (Outcome::Accepted(result), "accepted", said),
-                outcome::Said::Rejected(said) => (Outcome::Rejected(result), "rejected", said),
+                outcome::Said::Accepted(said) => (Outcome::Accepted(kept(result)), "accepted", said),
+                outcome::Said::Rejected(said) => (Outcome::Rejected(kept(result)), "rejected", said),
                 outcome::Said::Unclear(said) => (Outcome::Unknown(said.clone()), "unknown", said),
             },
             Sent::Refused(why) => {
@@ -615,9 +724,10 @@ impl Live {
             Sent::Unknown(why) => (Outcome::Unknown(why.clone()), "unknown", why),
         };
         let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
-        let Some(ticket) = self.write_outcome(outcome, kind, &said).await else { return };
+        let ticket = self.write_outcome(outcome, kind, &said).await;
+        // Whatever the files do, the person hears what is known.
         self.tell(kind, &said).await;
-        if kind == "unknown" {
+        if let Some(ticket) = ticket.filter(|_| kind == "unknown") {
             let before = lock(&self.latest).clone();
             lookup::run(relay, &ticket, before.mono.is_some().then_some(&before.facts)).await;
         }
@@ -667,6 +777,15 @@ fn worse(basis: &Basis, now: &Judgement, needs_more: bool) -> Option<String> {
     now.worse_than(&basis.judgement)
 }
 
+/// An answer as the ticket keeps it. One that would make the ticket unreadable is replaced by what it was.
+fn kept(result: String) -> String {
+    if result.len() <= MAX_OUTCOME {
+        return result;
+    }
+    let text = format!("The service's answer was {} bytes long and was not kept.", result.len());
+    serde_json::json!({ "content": [{ "type": "text", "text": text }] }).to_string()
+}
+
 fn policy_changed(relay: &Relay, ticket: &Ticket) -> bool {
     load_policy(relay).map_or(true, |policy| policy.digest() != ticket.policy_digest)
 }
@@ -683,13 +802,58 @@ fn ascii(text: &str) -> String {
 }
 
 impl Relay {
-    /// Stops AI trading on this computer, for all processes at once.
-    pub(crate) fn halt(&self, via: &str) {
-        let content = format!("{{\"at\":\"{}\",\"via\":\"{via}\"}}\n", crate::system::clock::rfc3339(wall_ms()));
-        if let Err(error) = file::write_atomic(&self.world.paths.halt(), content.as_bytes()) {
-            tracing::error!(%error, "the halt could not be written");
-        }
+    /// Stops AI trading on this computer, for all processes at once; in this one whatever the disk does.
+    ///
+    /// # Errors
+    /// Where the other processes cannot be told.
+    pub(crate) fn halt(&self, via: &str) -> Result<(), String> {
+        self.halted.store(true, Ordering::SeqCst);
         self.unsealed.disarm();
+        let content = format!("{{\"at\":\"{}\",\"via\":\"{via}\"}}\n", crate::system::clock::rfc3339(wall_ms()));
+        let written = file::write_atomic(&self.world.paths.halt(), content.as_bytes());
         hold::note(self, "halted", &[("via", via.into())]);
+        // From here on the file speaks for this process too, so that `resume` lifts it everywhere.
+        if written.is_ok() {
+            self.halted.store(false, Ordering::SeqCst);
+        }
+        written.map_err(|error| format!("the stop could not be written: {error}"))
+    }
+
+    /// Whether AI trading is stopped. A folder that cannot be looked into counts as a stop.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::SeqCst) || self.world.paths.halt().try_exists().unwrap_or(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judgement(class: Class, after: &str) -> Judgement {
+        Judgement {
+            verdict: Verdict::Ask,
+            class,
+            tier: Tier::Click,
+            rule: String::new(),
+            code: "ask",
+            reason: String::new(),
+            opening: false,
+            after: Some(after.to_owned()),
+            live: false,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_card_without_facts_counts_only_for_a_proven_exit() {
+        let unproved = Basis { judgement: judgement(Class::Exit, "?"), proved: false };
+        assert_eq!(worse(&unproved, &judgement(Class::Exit, "flat"), false), None);
+        assert_eq!(worse(&unproved, &judgement(Class::Protect, "+2"), false), None);
+        assert!(worse(&unproved, &judgement(Class::Order, "flat"), false).is_some());
+        assert!(worse(&unproved, &judgement(Class::Exit, "flat"), true).is_some(), "a stronger tier is asked for");
+        let proved = Basis { judgement: judgement(Class::Exit, "flat"), proved: true };
+        assert_eq!(worse(&proved, &judgement(Class::Exit, "flat"), false), None);
+        assert!(worse(&proved, &judgement(Class::Exit, "+1"), false).is_some());
+        assert!(worse(&proved, &judgement(Class::Order, "flat"), false).is_some());
     }
 }

@@ -18,21 +18,47 @@ use tokio_util::sync::CancellationToken;
 /// How long the question of `resume` and of the PIN page stays open.
 const QUESTION: Duration = Duration::from_secs(120);
 
+/// Why AI trading stays stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotResumed {
+    /// The person said no, or somebody interfered.
+    Denied(String),
+    /// Nobody answered in time.
+    Unanswered,
+    /// The question could not be put.
+    CannotAsk(String),
+}
+
+/// The tier wants a PIN, and there is none: signed out, or sealing went wrong.
+const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies under one here: `countersign login --trade` (or, where you are signed in, `countersign presence set pin`) sets one; then run `countersign resume` again";
+
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
 
-/// The PIN check: unsealing is the check. What it yields goes into the slot of the caller.
-pub(super) fn verify_into(grants: &Grants, slot: &Slot) -> Verify {
-    let (grants, slot) = (grants.clone(), Arc::clone(slot));
+/// The PIN check: unsealing is the check. What it yields goes into the slot of the caller; a wrong try into the journal.
+pub(super) fn verify_into(relay: &Relay, slot: &Slot) -> Verify {
+    verify_with(&relay.grants, relay, slot)
+}
+
+/// The same with the grants of another address.
+fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
+    let (grants, journal, slot) = (grants.clone(), relay.journal.clone(), Arc::clone(slot));
     Arc::new(move |pin: SecretString| {
-        let (grants, slot) = (grants.clone(), Arc::clone(&slot));
+        let (grants, journal, slot) = (grants.clone(), journal.clone(), Arc::clone(&slot));
         Box::pin(async move {
             match grants.unseal(&pin).await {
                 Ok(unsealed) => {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(unsealed));
                     Ok(())
                 }
-                Err(error) => Err(WrongPin { message: error.to_string(), wait_ms: wait_of(&error) }),
+                Err(error) => {
+                    if matches!(error, UnsealError::WrongPin { .. })
+                        && let Err(error) = journal.append("wrong_pin", serde_json::Map::new())
+                    {
+                        tracing::error!(%error, "the journal cannot be written");
+                    }
+                    Err(WrongPin { message: error.to_string(), wait_ms: wait_of(&error) })
+                }
             }
         })
     })
@@ -57,13 +83,10 @@ impl Relay {
     ///
     /// # Errors
     /// Why it may not.
-    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), String> {
-        let settings = self.settings()?;
-        // Not to know is not "a click will do".
-        let sealed = self.grants.is_sealed().await.map_err(|error| error.to_string())?;
-        let tier = if sealed { settings.tier.max(Tier::Pin) } else { settings.tier };
-        let slot = Slot::default();
-        let verify = sealed.then(|| verify_into(&self.grants, &slot));
+    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), NotResumed> {
+        let settings = self.settings().map_err(NotResumed::CannotAsk)?;
+        let verify = self.resume_check(settings.tier).await.map_err(NotResumed::CannotAsk)?;
+        let tier = if verify.is_some() { settings.tier.max(Tier::Pin) } else { settings.tier };
         let card = resume_card(settings.phrase.clone());
         let (_keep, updates) = watch::channel(card.clone());
         let ask = Ask { card, tier, open_for: QUESTION, verify };
@@ -76,10 +99,28 @@ impl Relay {
         };
         match answer {
             Answer::Approved { .. } => Ok(()),
-            Answer::Denied { .. } | Answer::Halted { .. } => Err("you said no".to_owned()),
-            Answer::Expired | Answer::Stopped => Err("nobody answered".to_owned()),
-            Answer::Tampered(what) => Err(format!("somebody interfered with the question: {what}")),
-            Answer::Nobody(why) => Err(format!("the question could not be shown: {why}")),
+            Answer::Denied { .. } | Answer::Halted { .. } => Err(NotResumed::Denied("you said no".to_owned())),
+            Answer::Tampered(what) => Err(NotResumed::Denied(format!("another program interfered with the question: {what}"))),
+            Answer::Expired | Answer::Stopped => Err(NotResumed::Unanswered),
+            Answer::Nobody(why) => {
+                let why = why.split(". Run `countersign watch`").next().unwrap_or_default().to_owned();
+                Err(NotResumed::CannotAsk(format!("you cannot be asked on this screen: {why}")))
+            }
+        }
+    }
+
+    /// The PIN check of `resume`: wherever any trade grant of this installation lies under the PIN, also at another
+    /// address than the one that this call names. What it unseals is dropped with the question.
+    async fn resume_check(&self, tier: Tier) -> Result<Option<Verify>, String> {
+        // Not to know is not "a click will do".
+        match self.grants.sealed_at().await.map_err(|error| error.to_string())? {
+            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(self, &Slot::default()))),
+            Some(url) => {
+                let other = Grants::open(&self.world, Endpoint::parse(&url)?, self.http.clone());
+                Ok(Some(verify_with(&other, self, &Slot::default())))
+            }
+            None if tier == Tier::Click => Ok(None),
+            None => Err(NOTHING_SEALED.to_owned()),
         }
     }
 }

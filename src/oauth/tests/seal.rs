@@ -494,7 +494,11 @@ async fn a_new_grant_goes_under_the_pin_without_ever_lying_open() {
     });
     let new = sign_in(&grants, GrantKind::Trade).await.unwrap();
     let token = token_of(new.bearer());
-    let work = async { new.keep_sealed(&pin(PIN), extras()).await.unwrap() };
+    let before = SealedExtras::new();
+    let work = async {
+        let unsealed = new.keep_sealed(&pin(PIN), before).await.unwrap();
+        unsealed.set_extras(extras()).await.unwrap();
+    };
     assert!(!was_ever_open(&desk, work).await);
     assert_eq!(
         grants.bearer(GrantKind::Trade).await.unwrap_err(),

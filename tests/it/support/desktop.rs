@@ -207,9 +207,10 @@ impl Desktop {
         self.folder.path()
     }
 
-    /// Waits for the popup and tells its window.
+    /// Waits for the popup and tells its window: the tallest, for cards are taller than notices.
     pub(crate) fn popup(&self) -> String {
-        self.until("a popup", || self.popups().pop())
+        let tallest = || self.popups().into_iter().max_by_key(|window| self.try_geometry(window).map(|(.., height)| height));
+        self.until("a popup", tallest)
     }
 
     /// The popups on the screen.
@@ -266,14 +267,15 @@ impl Desktop {
     }
 
     fn geometry(&self, window: &str) -> (i32, i32, i32, i32) {
+        self.until("the popup's place", || self.try_geometry(window))
+    }
+
+    /// `None` for a window that is gone by now.
+    fn try_geometry(&self, window: &str) -> Option<(i32, i32, i32, i32)> {
         let told = self.run("xdotool", "xdotool", &["getwindowgeometry", "--shell", window]);
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
-        let value = |name: &str| {
-            told.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
-                .unwrap_or_else(|| panic!("no {name} of window {window}: {told}"))
-        };
-        (value("X"), value("Y"), value("WIDTH"), value("HEIGHT"))
+        let value = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+        Some((value("X")?, value("Y")?, value("WIDTH")?, value("HEIGHT")?))
     }
 
     /// Keeps a picture of the screen as a test artefact.

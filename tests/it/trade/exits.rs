@@ -1,1 +1,203 @@
+//! Exits come first: no brake stands in their way, their cards go up at once, and one that does not go out is told.
+
 use super::*;
+
+async fn long(desk: &Desk, quantity: i32) {
+    let position = json!({ "account": "Sim101", "instrument": "MES 12-26", "quantity": quantity });
+    desk.sim.post("position", &position).await;
+}
+
+fn close() -> Value {
+    json!({ "account": "Sim101", "instrument": "MES 12-26" })
+}
+
+/// Three denials: entries pause.
+async fn pause(desk: &Desk, client: &mut Client) {
+    for price in [5000.0, 5001.0, 5002.0] {
+        let id = desk.hold(client, "PlaceOrder", &bid(price)).await;
+        desk.desktop.click(Button::Left);
+        assert_eq!(status(&client.result(id).await), "denied");
+        desk.desktop.no_popup();
+    }
+    let paused = client.call("PlaceOrder", &bid(5003.0)).await;
+    assert_eq!(paused["structuredContent"]["code"], "paused", "{paused}");
+}
+
+#[tokio::test]
+async fn an_exit_asks_while_entries_pause() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    pause(&desk, &mut client).await;
+    long(&desk, 2).await;
+    let id = desk.hold(&mut client, "ClosePosition", &close()).await;
+    desk.desktop.screenshot("trade-exit");
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    long(&desk, 2).await;
+    let id = desk.hold(&mut client, "Flatten", &json!({ "account": "Sim101" })).await;
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert_eq!(desk.sim.executed().await, ["ClosePosition", "Flatten"]);
+}
+
+/// An order that only reduces is an exit too, whatever its tool.
+#[tokio::test]
+async fn a_reducing_order_asks_while_entries_pause() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    pause(&desk, &mut client).await;
+    long(&desk, 2).await;
+    let mut sell = buy();
+    sell["side"] = "Sell".into();
+    let id = desk.hold(&mut client, "PlaceOrder", &sell).await;
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    sell["quantity"] = 5.into();
+    let more = client.call("PlaceOrder", &sell).await;
+    assert_eq!(more["structuredContent"]["code"], "paused", "what can open the other side is an entry: {more}");
+    assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
+}
+
+#[tokio::test]
+async fn an_exit_that_is_not_approved_leaves_a_notice() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    let id = desk.hold(&mut client, "ClosePosition", &close()).await;
+    desk.desktop.click(Button::Left);
+    assert_eq!(status(&client.result(id).await), "denied");
+    desk.screen.until("POSITION UNPROTECTED").await;
+    desk.check(&[], &["held", "denied"]).await;
+}
+
+/// The same where the client leaves.
+#[tokio::test]
+async fn an_exit_whose_client_left_leaves_a_notice() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    desk.hold(&mut client, "ClosePosition", &close()).await;
+    client.close().await;
+    desk.screen.until("POSITION UNPROTECTED").await;
+    desk.check(&[], &["held", "voided"]).await;
+}
+
+/// The same where the process that held it was killed: the next one tells.
+#[tokio::test]
+async fn an_exit_whose_process_died_leaves_a_notice() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    desk.hold(&mut client, "ClosePosition", &close()).await;
+    client.kill().await;
+    let second = desk.client().await;
+    desk.journaled("voided").await;
+    desk.screen.until("POSITION UNPROTECTED").await;
+    second.close().await;
+    desk.check(&[], &["held", "voided"]).await;
+}
+
+/// What was approved elsewhere did go out: no alarm.
+#[tokio::test]
+async fn an_exit_approved_in_a_terminal_leaves_no_notice() {
+    let desk = Desk::new().await;
+    let terminal = Terminal::watch(&desk.home, &desk.sim);
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    let id = desk.hold(&mut client, "ClosePosition", &close()).await;
+    terminal.until("Type approve");
+    terminal.put("approve");
+    terminal.enter();
+    assert_eq!(status(&client.result(id).await), "accepted");
+    client.close().await;
+    assert!(!desk.screen.text().contains("POSITION UNPROTECTED"));
+    desk.check(&["ClosePosition"], &["held", "approved", "accepted"]).await;
+}
+
+/// The reads hang: the card is there all the same, with question marks; they come, and it can be approved.
+#[tokio::test]
+async fn its_card_does_not_wait_for_the_facts() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    // A first call opens the connection to the notification server and the read lane's session.
+    let warm = desk.hold(&mut client, "PlaceOrder", &bid(5000.0)).await;
+    desk.desktop.click(Button::Left);
+    client.result(warm).await;
+    desk.desktop.no_popup();
+    for tool in ["ListPositions", "ListOrders", "GetAccount"] {
+        desk.sim.post("fault", &json!({ "kind": "stall", "tool": tool, "seconds": 1.2, "times": 1 })).await;
+    }
+    let began = Instant::now();
+    let id = client.send_call("ClosePosition", &close()).await;
+    until("its card", async || desk.screen.text().contains("Approve CLOSE").then_some(())).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    desk.screen.until("position: +2").await;
+    desk.desktop.settle();
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert_eq!(desk.sim.executed().await, ["ClosePosition"]);
+}
+
+/// Its facts never come: the card says so, and the person may get out all the same.
+#[tokio::test]
+async fn an_exit_without_facts_says_so() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    desk.sim.post("fault", &json!({ "kind": "500", "tool": "ListPositions", "times": 0 })).await;
+    let id = desk.hold(&mut client, "ClosePosition", &close()).await;
+    desk.screen.until("THE POSITION IS UNREAD").await;
+    desk.desktop.settle();
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    desk.check(&["ClosePosition"], &["held", "approved", "accepted"]).await;
+}
+
+/// An exit does not wait behind an entry's card, and the entry's card comes back.
+#[tokio::test]
+async fn an_exit_goes_ahead_of_a_waiting_entry() {
+    let desk = Desk::new().await;
+    let (mut one, mut two) = (desk.client().await, desk.client().await);
+    long(&desk, 2).await;
+    let entry = desk.hold(&mut one, "PlaceOrder", &bid(5000.0)).await;
+    let exit = two.send_call("ClosePosition", &close()).await;
+    desk.screen.until("Approve CLOSE").await;
+    desk.desktop.settle();
+    desk.desktop.click(Button::Middle);
+    let told = two.result(exit).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    // The entry's card comes back.
+    desk.desktop.settle();
+    until("the entry's card", async || (desk.screen.text().matches("Approve BUY").count() >= 2).then_some(())).await;
+    desk.desktop.settle();
+    desk.desktop.click(Button::Left);
+    assert_eq!(status(&one.result(entry).await), "denied");
+    assert_eq!(desk.sim.executed().await, ["ClosePosition"]);
+}
+
+/// Only halt, a blocked account and a broken policy stop an exit, and each names the way out.
+#[tokio::test]
+async fn what_does_stop_an_exit_names_the_way_out() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    for policy in ["version = 1\n[account.\"Sim101\"]\nblocked = true\n", "version = 1\n[broken\n"] {
+        desk.home.file("config/policy.toml", policy);
+        let result = client.call("ClosePosition", &close()).await;
+        assert_eq!(status(&result), "refused", "{result}");
+        assert!(text(&result).contains("NinjaTrader"), "{}", text(&result));
+    }
+    desk.home.file("config/policy.toml", "version = 1\n[limits]\norders_per_day = 0\n");
+    assert_eq!(desk.home.run(&["halt"]).await.0, 0);
+    let result = client.call("ClosePosition", &close()).await;
+    assert!(text(&result).contains("flatten in NinjaTrader"), "{}", text(&result));
+    assert!(!desk.screen.asked());
+    assert_eq!(desk.sim.executed().await, [""; 0]);
+}
