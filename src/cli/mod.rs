@@ -87,7 +87,14 @@ pub fn main() -> ExitCode {
     let out = Out::new(cli.json);
     let world = match World::real() {
         Ok(world) => world,
-        Err(why) => return fail(out, &why, "set COUNTERSIGN_HOME to a folder of yours", Exit::Config),
+        Err(why) => {
+            return fail(
+                out,
+                &why,
+                "set COUNTERSIGN_HOME to a folder of yours",
+                Exit::Config,
+            );
+        }
     };
     let endpoint = match Endpoint::parse(cli.url.as_deref().unwrap_or(CROSSTRADE)) {
         Ok(endpoint) => endpoint,
@@ -103,10 +110,26 @@ pub fn main() -> ExitCode {
         Ok(http) => http,
         Err(why) => return fail(out, &why, "check the certificates of this system", Exit::Failure),
     };
-    let context = Context { world, endpoint, http, out };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build() {
+    let context = Context {
+        world,
+        endpoint,
+        http,
+        out,
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(16)
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return fail(context.out, &error.to_string(), "the system is out of threads or files", Exit::Failure),
+        Err(error) => {
+            return fail(
+                context.out,
+                &error.to_string(),
+                "the system is out of threads or files",
+                Exit::Failure,
+            );
+        }
     };
     let exit = runtime.block_on(run(verb, context));
     // The reader thread may sit in a read that never ends; the process ends all the same.
@@ -117,7 +140,12 @@ pub fn main() -> ExitCode {
 async fn run(verb: Verb, context: Context) -> Exit {
     match verb {
         Verb::Serve => {
-            let Context { world, endpoint, http, .. } = context;
+            let Context {
+                world,
+                endpoint,
+                http,
+                ..
+            } = context;
             crate::relay::serve(world, endpoint, http, std::io::stdin(), std::io::stdout()).await;
             Exit::Fine
         }
@@ -138,7 +166,10 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Tools => service::tools(&context),
         Verb::Call { tool, arguments } => service::call(&context, &tool, arguments.as_deref()).await,
         Verb::Version => {
-            context.out.data(&format!("countersign {}", env!("CARGO_PKG_VERSION")), &serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
+            context.out.data(
+                &format!("countersign {}", env!("CARGO_PKG_VERSION")),
+                &serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }),
+            );
             Exit::Fine
         }
     }
@@ -147,7 +178,11 @@ async fn run(verb: Verb, context: Context) -> Exit {
 fn usage(error: &clap::Error) -> ExitCode {
     // Help goes to stdout and is no failure; what is wrong goes to stderr.
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Fine.into() }
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Fine.into()
+    }
 }
 
 fn fail(out: Out, why: &str, hint: &str, exit: Exit) -> ExitCode {

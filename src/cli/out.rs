@@ -62,5 +62,13 @@ impl Out {
 
 /// Text from elsewhere, made safe for a terminal: control characters are shown, not obeyed.
 pub(crate) fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
 }

@@ -1,12 +1,12 @@
 //! `policy` and `presence`.
 
 use super::{Context, Exit, args};
+use crate::approve::terminal::read_pin;
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin};
 use crate::relay::lists::Lists;
-use crate::relay::settings::Settings;
-use crate::approve::terminal::read_pin;
 use crate::relay::load_policy_at;
+use crate::relay::settings::Settings;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
@@ -16,11 +16,17 @@ pub(super) fn policy(context: &Context, what: &args::Policy) -> Exit {
     let policy = match load_policy_at(&path) {
         Ok(policy) => policy,
         Err(why) => {
-            context.out.error(&why, "while it is wrong, every trade call is refused");
+            context
+                .out
+                .error(&why, "while it is wrong, every trade call is refused");
             return Exit::Config;
         }
     };
-    let from = if path.exists() { path.display().to_string() } else { "the built-in rules (there is no policy.toml)".to_owned() };
+    let from = if path.exists() {
+        path.display().to_string()
+    } else {
+        "the built-in rules (there is no policy.toml)".to_owned()
+    };
     let text = match what {
         args::Policy::Check => format!("The policy is fine: {from}"),
         args::Policy::Show => format!("# {from}\n{}", policy.show()),
@@ -38,7 +44,10 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
         }
     };
     let args::Presence::Set { tier, pin_stdin } = what else {
-        context.out.data(&format!("To approve a trade call it takes: {}", word(settings.tier)), &json!({ "tier": settings.tier }));
+        context.out.data(
+            &format!("To approve a trade call it takes: {}", word(settings.tier)),
+            &json!({ "tier": settings.tier }),
+        );
         return Exit::Fine;
     };
     let grants = context.grants();
@@ -63,7 +72,13 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     };
     // The new one is looked at before anything is opened: a weak one leaves all as it is.
     let new = if to_pin {
-        match new_pin(context, &asked, "A new PIN (at least 12 characters, or five words)").await {
+        match new_pin(
+            context,
+            &asked,
+            "A new PIN (at least 12 characters, or five words)",
+        )
+        .await
+        {
             Ok(pin) => Some(pin),
             Err(exit) => return exit,
         }
@@ -72,9 +87,21 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     };
     // From one PIN to another in one step: the sign-in never lies open in between.
     let changed = match (&old, &new) {
-        (Some(old), Some(new)) => grants.reseal(old, new, extras(context)).await.map(Some).map_err(|error| (error.to_string(), Exit::Denied)),
-        (Some(old), None) => grants.unseal_remove(old).await.map(|()| None).map_err(|error| (error.to_string(), Exit::Denied)),
-        (None, Some(new)) => grants.seal(new, extras(context)).await.map(Some).map_err(|error| (error.to_string(), Exit::Failure)),
+        (Some(old), Some(new)) => grants
+            .reseal(old, new, extras(context))
+            .await
+            .map(Some)
+            .map_err(|error| (error.to_string(), Exit::Denied)),
+        (Some(old), None) => grants
+            .unseal_remove(old)
+            .await
+            .map(|()| None)
+            .map_err(|error| (error.to_string(), Exit::Denied)),
+        (None, Some(new)) => grants
+            .seal(new, extras(context))
+            .await
+            .map(Some)
+            .map_err(|error| (error.to_string(), Exit::Failure)),
         (None, None) => Ok(None),
     };
     let not_renewed = match changed {
@@ -86,12 +113,19 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     }
     settings.tier = if to_pin { Tier::Pin } else { Tier::Click };
     if let Err(error) = settings.save(&context.world.paths) {
-        context.out.error(&format!("the settings could not be written: {error}"), "the PIN was changed all the same; run this again");
+        context.out.error(
+            &format!("the settings could not be written: {error}"),
+            "the PIN was changed all the same; run this again",
+        );
         return Exit::Partly;
     }
     let text = match settings.tier {
-        Tier::Click => "To approve it now takes a click on the prompt. A program that runs as you and controls the mouse or a shell could do that too.",
-        _ => "To approve it now takes your PIN for each order. Nobody can look the PIN up: if you forget it, sign out and in again.",
+        Tier::Click => {
+            "To approve it now takes a click on the prompt. A program that runs as you and controls the mouse or a shell could do that too."
+        }
+        _ => {
+            "To approve it now takes your PIN for each order. Nobody can look the PIN up: if you forget it, sign out and in again."
+        }
     };
     context.out.data(text, &json!({ "tier": settings.tier }));
     Exit::Fine
@@ -100,8 +134,16 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
 /// Whether there is something to put under a PIN.
 fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exit> {
     let (why, hint, exit) = match trade {
-        None => ("the PIN protects the trade sign-in, and there is none yet", "countersign login --trade, then this again", Exit::NotSignedIn),
-        Some(grant) if grant.withdrawn.is_some() => ("CrossTrade has ended the trade sign-in", "countersign login --trade, then this again", Exit::NotSignedIn),
+        None => (
+            "the PIN protects the trade sign-in, and there is none yet",
+            "countersign login --trade, then this again",
+            Exit::NotSignedIn,
+        ),
+        Some(grant) if grant.withdrawn.is_some() => (
+            "CrossTrade has ended the trade sign-in",
+            "countersign login --trade, then this again",
+            Exit::NotSignedIn,
+        ),
         Some(grant) if grant.single => (
             "one sign-in serves reading and trading here, and it cannot lie under a PIN: reading would need the PIN as well",
             "countersign logout, then countersign login and countersign login --trade, where CrossTrade allows both",
@@ -134,7 +176,9 @@ async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<Secre
 
 /// What is authenticated together with the sealed grant.
 pub(super) fn extras(context: &Context) -> SealedExtras {
-    let policy = load_policy_at(&context.world.paths.policy()).map(|policy| policy.digest().to_owned()).unwrap_or_default();
+    let policy = load_policy_at(&context.world.paths.policy())
+        .map(|policy| policy.digest().to_owned())
+        .unwrap_or_default();
     let pins = Lists::load(&context.world.paths, context.endpoint.url()).pins_digest();
     SealedExtras::from([("policy".to_owned(), policy), ("pins".to_owned(), pins)])
 }
@@ -152,14 +196,23 @@ impl Asked {
     pub(super) async fn pin(&self, prompt: &str) -> Result<SecretString, String> {
         if self.from_stdin {
             let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+            let read = std::io::stdin()
+                .lock()
+                .read_line(&mut line)
+                .map_err(|error| error.to_string())?;
             let pin = line.trim_end_matches(['\r', '\n']).to_owned();
-            return if read == 0 || pin.is_empty() { Err("no PIN came on stdin".to_owned()) } else { Ok(pin.into()) };
+            return if read == 0 || pin.is_empty() {
+                Err("no PIN came on stdin".to_owned())
+            } else {
+                Ok(pin.into())
+            };
         }
         if !std::io::stdin().is_terminal() {
             return Err("a PIN is asked for in a terminal only; scripts give it with --pin-stdin".to_owned());
         }
-        read_pin(prompt).await?.ok_or_else(|| "no PIN was given".to_owned())
+        read_pin(prompt)
+            .await?
+            .ok_or_else(|| "no PIN was given".to_owned())
     }
 }
 
@@ -172,7 +225,11 @@ pub(super) fn word(tier: Tier) -> &'static str {
 }
 
 fn token_error(context: &Context, error: &TokenError) -> Exit {
-    let exit = if matches!(error, TokenError::NotSignedIn) { Exit::NotSignedIn } else { Exit::Failure };
+    let exit = if matches!(error, TokenError::NotSignedIn) {
+        Exit::NotSignedIn
+    } else {
+        Exit::Failure
+    };
     fail(context, &error.to_string(), exit)
 }
 

@@ -15,9 +15,17 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(300);
 
 pub(super) fn pending(context: &Context) -> Exit {
-    let open: Vec<Ticket> = Tickets::of(&context.world.paths).all().into_iter().filter(|ticket| ticket.state.is_open()).collect();
+    let open: Vec<Ticket> = Tickets::of(&context.world.paths)
+        .all()
+        .into_iter()
+        .filter(|ticket| ticket.state.is_open())
+        .collect();
     let objects: Vec<Value> = open.iter().map(object).collect();
-    let text = if open.is_empty() { "Nothing is waiting.".to_owned() } else { open.iter().map(line).collect::<Vec<_>>().join("\n") };
+    let text = if open.is_empty() {
+        "Nothing is waiting.".to_owned()
+    } else {
+        open.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
     context.out.data(&text, &json!({ "pending": objects }));
     Exit::Fine
 }
@@ -33,26 +41,57 @@ pub(super) fn object(ticket: &Ticket) -> Value {
 
 /// A ticket on one line.
 pub(super) fn line(ticket: &Ticket) -> String {
-    let until = ticket.deadline().map(|at| format!(", closes {}", clock::local_time(at))).unwrap_or_default();
-    format!("{}  {:<8} {}  (from {}{until})", ticket.id, ticket.state.word(), out::safe(&headline(ticket)), out::safe(&ticket.client))
+    let until = ticket
+        .deadline()
+        .map(|at| format!(", closes {}", clock::local_time(at)))
+        .unwrap_or_default();
+    format!(
+        "{}  {:<8} {}  (from {}{until})",
+        ticket.id,
+        ticket.state.word(),
+        out::safe(&headline(ticket)),
+        out::safe(&ticket.client)
+    )
 }
 
 fn headline(ticket: &Ticket) -> String {
-    ticket.card.as_ref().map_or_else(|| crate::relay::tool_name(ticket), |card| format!("{} {} {}", card.badge, card.account, card.headline))
+    ticket.card.as_ref().map_or_else(
+        || crate::relay::tool_name(ticket),
+        |card| format!("{} {} {}", card.badge, card.account, card.headline),
+    )
 }
 
 pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
     let id = ticket.to_ascii_uppercase();
-    let (tickets, journal) = (Tickets::of(&context.world.paths), Journal::of(&context.world.paths));
-    match end_held_in(&tickets, &journal, &id, State::Denied, "the person denied it (countersign deny)").await {
+    let (tickets, journal) = (
+        Tickets::of(&context.world.paths),
+        Journal::of(&context.world.paths),
+    );
+    match end_held_in(
+        &tickets,
+        &journal,
+        &id,
+        State::Denied,
+        "the person denied it (countersign deny)",
+    )
+    .await
+    {
         Ok(()) => {
-            context.out.data(&format!("{id} is denied; nothing was sent."), &json!({ "ticket": id, "state": "denied" }));
+            context.out.data(
+                &format!("{id} is denied; nothing was sent."),
+                &json!({ "ticket": id, "state": "denied" }),
+            );
             Exit::Fine
         }
         Err(error) => {
             let why = match tickets.load(&id) {
-                Ok(Some(ticket)) if ticket.state.is_final() => format!("{} has ended already: {}", ticket.id, how_it_ended(&ticket)),
-                Ok(Some(ticket)) if ticket.state == State::Sending => format!("{} was approved and is on its way: it can no longer be denied. Check orders in NinjaTrader", ticket.id),
+                Ok(Some(ticket)) if ticket.state.is_final() => {
+                    format!("{} has ended already: {}", ticket.id, how_it_ended(&ticket))
+                }
+                Ok(Some(ticket)) if ticket.state == State::Sending => format!(
+                    "{} was approved and is on its way: it can no longer be denied. Check orders in NinjaTrader",
+                    ticket.id
+                ),
                 Ok(None) => format!("there is no ticket {}", out::safe(&id)),
                 Ok(Some(_)) | Err(_) => format!("{}: {error}", out::safe(&id)),
             };
@@ -75,12 +114,18 @@ fn how_it_ended(ticket: &Ticket) -> String {
         State::Held => "still waiting",
         State::Sending => "on its way",
     };
-    ticket.reason.as_deref().map_or_else(|| word.to_owned(), |why| format!("{word} ({})", out::safe(why)))
+    ticket
+        .reason
+        .as_deref()
+        .map_or_else(|| word.to_owned(), |why| format!("{word} ({})", out::safe(why)))
 }
 
 pub(super) async fn watch(context: &Context) -> Exit {
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        context.out.error("watch asks you in a terminal, and this is none", "open a terminal and run it there");
+        context.out.error(
+            "watch asks you in a terminal, and this is none",
+            "open a terminal and run it there",
+        );
         return Exit::Usage;
     }
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
@@ -98,10 +143,14 @@ pub(super) async fn watch(context: &Context) -> Exit {
         let mut watching = None;
         loop {
             if watching.is_none() {
-                watching = FileLock::try_take(&context.world.paths.lock(WATCHING)).ok().flatten();
+                watching = FileLock::try_take(&context.world.paths.lock(WATCHING))
+                    .ok()
+                    .flatten();
             }
             let held = relay.tickets().all().into_iter().rev().find(|ticket| {
-                ticket.state == State::Held && ticket.endpoint == context.endpoint.url() && !seen.contains(&ticket.id)
+                ticket.state == State::Held
+                    && ticket.endpoint == context.endpoint.url()
+                    && !seen.contains(&ticket.id)
             });
             match held {
                 Some(ticket) => {
@@ -109,12 +158,16 @@ pub(super) async fn watch(context: &Context) -> Exit {
                     seen.insert(id.clone());
                     // A task of the relay's own: Ctrl-C ends the question, never the wait for an order that is on its way.
                     let deciding = Arc::clone(&relay);
-                    let decided = relay.spawn(async move { Box::pin(decide_here(&deciding, &ticket)).await }).await;
+                    let decided = relay
+                        .spawn(async move { Box::pin(decide_here(&deciding, &ticket)).await })
+                        .await;
                     if let Ok(Err(why)) = decided {
                         context.out.say(&format!("{id}: {}", out::safe(&why)));
                     }
                     if let Ok(Some(after)) = relay.tickets().load(&id) {
-                        context.out.say(&format!("{}: {}", after.id, how_it_ended(&after)));
+                        context
+                            .out
+                            .say(&format!("{}: {}", after.id, how_it_ended(&after)));
                     }
                 }
                 None => tokio::time::sleep(LOOK).await,

@@ -278,7 +278,9 @@ impl Ticket {
     /// Whether this ticket still is about this very call. Ticket files lie in a folder that other programs of the
     /// user can write to: what is sent never comes from there.
     pub fn is_about(&self, call: &Call) -> bool {
-        self.name_raw == call.name_raw() && self.arguments_raw == call.arguments_raw() && self.digest == call.digest()
+        self.name_raw == call.name_raw()
+            && self.arguments_raw == call.arguments_raw()
+            && self.digest == call.digest()
     }
 
     /// Held to sending: the only way to a [`Cleared`]. `call` is the one that was judged and shown; the stored bytes

@@ -4,7 +4,7 @@
 //! its own memory, until the time is over, a halt, a locked screen, a sleep, a changed seal, or its end.
 
 use super::verbs::{Slot, verify_into};
-use super::{Relay, hold, lock};
+use super::{Relay, lock, outcomes};
 use crate::approve::{Answer, Notice};
 use crate::relay::settings::Armed as ArmedFor;
 use crate::system::clock::{local_time, mono_ms, wall_ms};
@@ -36,7 +36,11 @@ struct Request {
 /// # Errors
 /// As the file system says.
 pub(crate) fn request(paths: &Paths, minutes: u64) -> io::Result<()> {
-    let text = serde_json::to_string(&Request { at: wall_ms(), minutes }).map_err(io::Error::other)?;
+    let text = serde_json::to_string(&Request {
+        at: wall_ms(),
+        minutes,
+    })
+    .map_err(io::Error::other)?;
     file::write_atomic(&place(paths), text.as_bytes())
 }
 
@@ -70,14 +74,21 @@ impl Arming {
     /// A request from before the start is not for this process.
     pub(super) fn new(paths: &Paths) -> Self {
         let request = read(paths).map_or(0, |request| request.at);
-        Self(Mutex::new(Seen { request, asking: false, mono: mono_ms(), wall: wall_ms() }))
+        Self(Mutex::new(Seen {
+            request,
+            asking: false,
+            mono: mono_ms(),
+            wall: wall_ms(),
+        }))
     }
 
     /// Whether the machine slept, or its clock was set, since this was last asked.
     fn jumped(&self) -> bool {
         let mut seen = lock(&self.0);
         let (mono, wall) = (mono_ms(), wall_ms());
-        let drift = wall.saturating_sub(seen.wall).abs_diff(mono.saturating_sub(seen.mono));
+        let drift = wall
+            .saturating_sub(seen.wall)
+            .abs_diff(mono.saturating_sub(seen.mono));
         (seen.mono, seen.wall) = (mono, wall);
         drift > JUMP_MS
     }
@@ -86,7 +97,8 @@ impl Arming {
     fn take(&self, found: Option<Request>) -> Option<Request> {
         let mut seen = lock(&self.0);
         // A time that is still to come was not written by `arm`, and would make this process deaf to it.
-        let request = found.filter(|found| found.at > seen.request && found.at <= wall_ms().saturating_add(FUTURE_MS))?;
+        let request = found
+            .filter(|found| found.at > seen.request && found.at <= wall_ms().saturating_add(FUTURE_MS))?;
         seen.request = request.at;
         let fresh = wall_ms().saturating_sub(request.at) <= FRESH_MS;
         if !fresh || seen.asking {
@@ -132,11 +144,18 @@ pub(super) fn look(relay: &Arc<Relay>) {
 
 fn end(relay: &Arc<Relay>, why: &'static str) {
     relay.unsealed.disarm();
-    hold::note(relay, "disarmed", &[("reason", why.into())]);
+    outcomes::note(relay, "disarmed", &[("reason", why.into())]);
     let relay = Arc::clone(relay);
     relay.tasks.clone().spawn(async move {
         let lines = vec![format!("{why}. From now on each order needs your PIN again.")];
-        relay.desk.notice(Notice { title: "The armed time has ended".to_owned(), lines, lasting: false }).await;
+        relay
+            .desk
+            .notice(Notice {
+                title: "The armed time has ended".to_owned(),
+                lines,
+                lasting: false,
+            })
+            .await;
     });
 }
 
@@ -145,14 +164,22 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     if relay.is_halted() || !relay.grants.is_sealed().await.unwrap_or(false) {
         return;
     }
-    let Ok(scope) = relay.settings().map(|settings| settings.armed) else { return };
+    let Ok(scope) = relay.settings().map(|settings| settings.armed) else {
+        return;
+    };
     let covers = match scope {
         ArmedFor::Exits => "exits and protective stops",
         ArmedFor::All => "every order",
     };
     let slot = Slot::default();
-    let title = format!("Your PIN, once: then a click approves {covers} of {} for {minutes} min", relay.client_name());
-    let answer = relay.desk.ask_pin(&title, verify_into(relay, &slot), relay.ending.child_token()).await;
+    let title = format!(
+        "Your PIN, once: then a click approves {covers} of {} for {minutes} min",
+        relay.client_name()
+    );
+    let answer = relay
+        .desk
+        .ask_pin(&title, verify_into(relay, &slot), relay.ending.child_token())
+        .await;
     let unsealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Answer::Approved { .. }, Some(unsealed)) = (&answer, unsealed) else {
         tracing::info!(?answer, "not armed");
@@ -162,22 +189,46 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     if relay.is_halted() {
         return;
     }
-    relay.unsealed.arm(unsealed, Duration::from_secs(minutes * 60), scope);
-    hold::note(relay, "armed", &[("minutes", minutes.into()), ("covers", covers.into()), ("client", relay.client_name().into())]);
+    relay
+        .unsealed
+        .arm(unsealed, Duration::from_secs(minutes * 60), scope);
+    outcomes::note(
+        relay,
+        "armed",
+        &[
+            ("minutes", minutes.into()),
+            ("covers", covers.into()),
+            ("client", relay.client_name().into()),
+        ],
+    );
     told(relay, minutes, covers).await;
 }
 
 /// The armed time begins with a look at what it will need: the service, and a card that shows.
 async fn told(relay: &Arc<Relay>, minutes: u64, covers: &str) {
     let until = local_time(wall_ms().saturating_add(minutes * 60_000));
-    let asked = relay.read.own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#).await;
+    let asked = relay
+        .read
+        .own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#)
+        .await;
     let service = match asked {
         Ok(_) => "The service and NinjaTrader answer.".to_owned(),
         Err(failure) => format!("But: {failure}."),
     };
-    let lines = vec![format!("A click approves {covers} until {until}. `countersign halt` ends it at once."), service];
+    let lines = vec![
+        format!("A click approves {covers} until {until}. `countersign halt` ends it at once."),
+        service,
+    ];
     let title = format!("Armed for {}", relay.client_name());
-    if !relay.desk.notice(Notice { title, lines, lasting: false }).await {
+    if !relay
+        .desk
+        .notice(Notice {
+            title,
+            lines,
+            lasting: false,
+        })
+        .await
+    {
         tracing::warn!("armed, but no notification can be shown: each order opens the page");
     }
 }
@@ -194,11 +245,26 @@ mod tests {
         let arming = Arming::new(&paths);
         assert_eq!(arming.take(read(&paths)), None, "from before the start");
         let now = wall_ms();
-        let new = Request { at: now + 1, minutes: 5 };
+        let new = Request {
+            at: now + 1,
+            minutes: 5,
+        };
         assert_eq!(arming.take(Some(new)), Some(new));
         arming.done();
         assert_eq!(arming.take(Some(new)), None, "once");
-        let arming = Arming(Mutex::new(Seen { request: 0, asking: false, mono: 0, wall: 0 }));
-        assert_eq!(arming.take(Some(Request { at: now - FRESH_MS - 1, minutes: 5 })), None, "stale");
+        let arming = Arming(Mutex::new(Seen {
+            request: 0,
+            asking: false,
+            mono: 0,
+            wall: 0,
+        }));
+        assert_eq!(
+            arming.take(Some(Request {
+                at: now - FRESH_MS - 1,
+                minutes: 5
+            })),
+            None,
+            "stale"
+        );
     }
 }

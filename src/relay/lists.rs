@@ -210,8 +210,16 @@ impl Lists {
     /// The pinned tools that upstream now describes differently.
     pub fn changed(&self) -> Vec<String> {
         let data = self.data();
-        let differs = |name: &String, pinned: &Pinned| data.kept.all().any(|listed| listed.name == *name && listed.digest() != pinned.digest);
-        data.pinned.iter().filter(|(name, pinned)| differs(name, pinned)).map(|(name, _)| name.clone()).collect()
+        let differs = |name: &String, pinned: &Pinned| {
+            data.kept
+                .all()
+                .any(|listed| listed.name == *name && listed.digest() != pinned.digest)
+        };
+        data.pinned
+            .iter()
+            .filter(|(name, pinned)| differs(name, pinned))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Takes over what the read grant lists now; true where the client's list changes by it.
@@ -269,11 +277,19 @@ impl Lists {
         self.sync_into(&mut data);
         let mut report = PinReport::default();
         let Data { kept, pinned, .. } = &mut *data;
-        for listed in kept.all().filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name)) {
-            let now = Pinned { digest: listed.digest().to_owned(), definition: listed.text.clone() };
+        for listed in kept
+            .all()
+            .filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name))
+        {
+            let now = Pinned {
+                digest: listed.digest().to_owned(),
+                definition: listed.text.clone(),
+            };
             match pinned.insert(listed.name.clone(), now) {
                 None => report.new += 1,
-                Some(old) if old.digest != listed.digest() && !report.changed.contains(&listed.name) => report.changed.push(listed.name.clone()),
+                Some(old) if old.digest != listed.digest() && !report.changed.contains(&listed.name) => {
+                    report.changed.push(listed.name.clone())
+                }
                 Some(_) => {}
             }
         }

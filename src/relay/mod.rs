@@ -5,13 +5,16 @@
 //! May call: every room but `cli`.
 
 mod arming;
+mod ask;
 mod batch;
 pub mod facts;
 mod hold;
 mod input;
+mod judging;
 pub mod lists;
 mod local;
 mod lookup;
+mod outcomes;
 mod output;
 mod reads;
 mod send;
@@ -51,8 +54,10 @@ const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from
 const TICK: Duration = Duration::from_secs(2);
 
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
-pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
+pub(crate) use hold::{WATCHING, decide_here};
+pub(crate) use judging::load_policy_at;
 pub(crate) use local::is_ours;
+pub(crate) use outcomes::{end_held_in, tool_name};
 pub(crate) use verbs::{NotResumed, one_call};
 
 /// One running relay.
@@ -77,8 +82,7 @@ pub struct Relay {
     pub(crate) halted: std::sync::atomic::AtomicBool,
     in_flight: Mutex<InFlight>,
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
-    /// Notifications and answers of the client that are on their way upstream: how many, how many bytes.
-    forwarding: Mutex<(usize, usize)>,
+    forwarding: Mutex<service::Forwarding>,
     client: Mutex<Client>,
     demoted: Mutex<HashSet<String>>,
     signing_in: tokio::sync::Mutex<signin::Background>,
@@ -186,7 +190,7 @@ impl Relay {
                 facts: facts::FactCache::default(),
                 unsealed: hold::Armed::default(),
                 swept: std::sync::atomic::AtomicBool::new(false),
-                halted: std::sync::atomic::AtomicBool::new(false),
+                halted: AtomicBool::new(false),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),
                 forwarding: Mutex::default(),
@@ -245,7 +249,10 @@ impl Relay {
     }
 
     /// Starts a task that [`Self::leave`] waits for.
-    pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
         self.tasks.spawn(task)
     }
 
@@ -314,7 +321,7 @@ impl Relay {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
-            Kind::Response(_) => self.forward(message.text, Word::Reply),
+            Kind::Response(id) => self.reply(id, message.text),
         }
     }
 
@@ -436,10 +443,11 @@ impl Relay {
                 }
                 // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
                 if cancelled == Some(true) {
-                    self.forward(message.text, Word::Reply);
+                    let session = self.read.session_of(&id);
+                    self.forward(message.text, Word::Reply, session);
                 }
             }
-            _ => self.forward(message.text, Word::Notice),
+            _ => self.forward(message.text, Word::Notice, None),
         }
     }
 

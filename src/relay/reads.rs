@@ -1,6 +1,6 @@
 //! Calls that are not held: reads and unknown methods on the read lane, and our own tools.
 
-use super::{Relay, hold, local, lock, signin, words};
+use super::{Relay, hold, local, lock, outcomes, signin, words};
 use crate::gate::{self, call::Route, catalogue};
 use crate::oauth::TokenError;
 use crate::relay::lists::Pin;
@@ -150,14 +150,36 @@ impl Relay {
     }
 
     /// One of our own tools.
-    fn own_tool(self: &Arc<Self>, id: &Id, name: &str, arguments: &str, progress: Option<Id>, cancel: CancellationToken) {
-        let (relay, id, name, arguments) = (Arc::clone(self), id.clone(), name.to_owned(), arguments.to_owned());
+    fn own_tool(
+        self: &Arc<Self>,
+        id: &Id,
+        name: &str,
+        arguments: &str,
+        progress: Option<Id>,
+        cancel: CancellationToken,
+    ) {
+        let (relay, id, name, arguments) = (
+            Arc::clone(self),
+            id.clone(),
+            name.to_owned(),
+            arguments.to_owned(),
+        );
         self.tasks.spawn(async move {
             let result = match name.as_str() {
-                words::AWAIT => hold::await_ticket(&relay, &local::ticket_of(&arguments).unwrap_or_default(), progress, &cancel).await,
-                words::WITHDRAW => hold::withdraw(&relay, &local::ticket_of(&arguments).unwrap_or_default()).await,
+                words::AWAIT => {
+                    outcomes::await_ticket(
+                        &relay,
+                        &local::ticket_of(&arguments).unwrap_or_default(),
+                        progress,
+                        &cancel,
+                    )
+                    .await
+                }
+                words::WITHDRAW => {
+                    outcomes::withdraw(&relay, &local::ticket_of(&arguments).unwrap_or_default()).await
+                }
                 words::SIGN_IN => signin::in_background(&relay).await,
-                _ => hold::status(&relay).await,
+                _ => outcomes::status(&relay).await,
             };
             relay.answer(&id, envelope::response(&id, &result));
         });

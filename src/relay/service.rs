@@ -1,34 +1,68 @@
 //! What goes to the service without an answer, and what comes from it without being asked.
 
 use super::{Relay, lock, words};
-use crate::upstream::{Word, one_line};
+use crate::upstream::{InUse, Word, one_line};
 use crate::wire::envelope::{self, Id, Kind, Message};
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Notifications and answers of the client that may be on their way upstream at once, and their bytes.
-const MAX_FORWARDING: (usize, usize) = (1024, 96 * 1024 * 1024);
+/// Notifications that may be on their way to the service at once, and their bytes; as many replies and cancels beside
+/// them, so that these never wait behind notifications.
+const MAX_FORWARDING: (usize, usize) = (1024, 80 * 1024 * 1024);
+
+/// What is on its way to the service and has no answer.
+#[derive(Debug, Default)]
+pub(super) struct Forwarding {
+    notices: Load,
+    replies: Load,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    count: usize,
+    bytes: usize,
+}
+
+impl Forwarding {
+    fn of(&mut self, word: Word) -> &mut Load {
+        match word {
+            Word::Notice => &mut self.notices,
+            Word::Reply => &mut self.replies,
+        }
+    }
+}
+
+impl Load {
+    /// Takes one more, unless they are too many.
+    fn begin(&mut self, bytes: usize) -> bool {
+        let fits = self.count < MAX_FORWARDING.0 && self.bytes + bytes <= MAX_FORWARDING.1;
+        if fits {
+            self.count += 1;
+            self.bytes += bytes;
+        }
+        fits
+    }
+
+    fn end(&mut self, bytes: usize) {
+        self.count -= 1;
+        self.bytes -= bytes;
+    }
+}
 
 impl Relay {
     /// Sends a notification or response of the client upstream, in the background.
-    pub(super) fn forward(self: &Arc<Self>, text: &str, word: Word) {
-        {
-            let mut forwarding = lock(&self.forwarding);
-            if forwarding.0 >= MAX_FORWARDING.0 || forwarding.1 + text.len() > MAX_FORWARDING.1 {
-                tracing::warn!("a notification was dropped: too many are on their way");
-                return;
-            }
-            *forwarding = (forwarding.0 + 1, forwarding.1 + text.len());
+    pub(super) fn forward(self: &Arc<Self>, text: &str, word: Word, session: Option<InUse>) {
+        if !lock(&self.forwarding).of(word).begin(text.len()) {
+            tracing::warn!(?word, "not passed on: too many are on their way");
+            return;
         }
         let (relay, text, length) = (Arc::clone(self), text.to_owned(), text.len());
         self.tasks.spawn(async move {
             let told = relay
                 .ending
-                .run_until_cancelled(relay.read.tell(text, word))
+                .run_until_cancelled(relay.read.tell(text, word, session))
                 .await;
-            let mut forwarding = lock(&relay.forwarding);
-            *forwarding = (forwarding.0 - 1, forwarding.1 - length);
+            lock(&relay.forwarding).of(word).end(length);
             if let Some(Err(failure)) = told {
                 tracing::info!(%failure, "a notification could not be passed on");
             }
@@ -58,7 +92,7 @@ impl Relay {
     /// A request of the service: the client's to answer, where it said that it can (2025-11-25, lifecycle, operation).
     fn asked_by_service(self: &Arc<Self>, id: &Id, message: &Message<'_>) {
         let needed = match &*message.method {
-            "ping" => return self.forward(&envelope::response(id, "{}"), Word::Reply),
+            "ping" => return self.reply(id, &envelope::response(id, "{}")),
             "sampling/createMessage" => Some("sampling"),
             "elicitation/create" => Some("elicitation"),
             "roots/list" => Some("roots"),
@@ -76,7 +110,13 @@ impl Relay {
                 "the client has not said that it can do this",
             )
         };
-        self.forward(&envelope::error(Some(id), code, reason, None), Word::Reply);
+        self.reply(id, &envelope::error(Some(id), code, reason, None));
+    }
+
+    /// Answers a request of the service, in the session that it came from.
+    pub(super) fn reply(self: &Arc<Self>, id: &Id, text: &str) {
+        let session = self.read.asked_in(id);
+        self.forward(text, Word::Reply, session);
     }
 
     /// Writes a notification; while the client does not read they are dropped, not piled up.

@@ -21,5 +21,5 @@ pub use budget::{Budget, Use};
 pub use failure::Failure;
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
 pub use read_lane::{ReadLane, SideEvent, Word};
-pub use read_session::Hello;
+pub use read_session::{Hello, InUse};
 pub use trade_lane::{NotSent, Sent, TradeLane};

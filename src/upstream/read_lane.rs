@@ -154,18 +154,22 @@ impl ReadLane {
         .await
     }
 
-    /// Sends a notification or a response of the client as it is.
+    /// Sends a notification or a response of the client as it is, in the session that it belongs to where there is one.
     ///
     /// # Errors
     /// Whatever keeps the service from taking it.
-    pub async fn tell(&self, text: String, word: Word) -> Result<(), Failure> {
+    pub async fn tell(&self, text: String, word: Word, session: Option<InUse>) -> Result<(), Failure> {
         let [notices, replies] = &self.0.telling;
         let way = match word {
             Word::Notice => notices,
             Word::Reply => replies,
         };
         let _permit = way.acquire().await.ok();
-        let (response, _) = self.post(&Bytes::from(text), Use::Client).await?;
+        let session = match session {
+            Some(session) => session,
+            None => self.session().await?,
+        };
+        let (response, _) = self.post(&Bytes::from(text), None, session, Use::Client).await?;
         if response.status().is_success() {
             Ok(())
         } else {
@@ -187,7 +191,9 @@ impl ReadLane {
     }
 
     async fn request_once(&self, text: &Bytes, id: &Id, purpose: Use) -> Result<Answer, Failure> {
-        let (response, session) = self.post(text, purpose).await?;
+        let _running = self.running(id);
+        let session = self.session().await?;
+        let (response, session) = self.post(text, Some(id), session, purpose).await?;
         if !response.status().is_success() {
             let had_session = session.id().is_some();
             let refusal = answer::refusal(response, Some(id), had_session).await;
@@ -196,7 +202,7 @@ impl ReadLane {
             }
             return refusal.map(Answer::small);
         }
-        match answer::read(response, id, &self.0.large, &*self.0.side).await? {
+        match answer::read(response, id, &self.0.large, &self.side(&session)).await? {
             Read::Answer(answer) => Ok(answer),
             Read::Ended {
                 last_event,
@@ -208,11 +214,19 @@ impl ReadLane {
 
     /// Posts a message, with a fresh token after a 401 and a fresh session after its loss. In both cases the service
     /// has said that it did not run the message. The session stays in use until the caller drops it.
-    async fn post(&self, text: &Bytes, purpose: Use) -> Result<(Response, InUse), Failure> {
-        let mut session = self.session().await?;
+    async fn post(
+        &self,
+        text: &Bytes,
+        id: Option<&Id>,
+        mut session: InUse,
+        purpose: Use,
+    ) -> Result<(Response, InUse), Failure> {
         let mut bearer = self.bearer().await?;
         let (mut renewed, mut reopened) = (false, false);
         loop {
+            if let Some(id) = id {
+                self.runs_in(id, &session);
+            }
             let response = self.send(text.clone(), &bearer, Some(&session), purpose).await?;
             match response.status() {
                 StatusCode::UNAUTHORIZED if !renewed => {
@@ -276,7 +290,8 @@ impl ReadLane {
             if !response.status().is_success() {
                 break;
             }
-            match answer::stream(response, Some(id), Some(event), &self.0.large, &*self.0.side).await? {
+            let side = self.side(session);
+            match answer::stream(response, Some(id), Some(event), &self.0.large, &side).await? {
                 Read::Answer(answer) => return Ok(answer),
                 Read::Ended {
                     last_event,

@@ -140,7 +140,10 @@ impl TradeLane {
         still: &(dyn Fn() -> Result<(), String> + Send + Sync),
     ) -> Result<Sent, (NotRun, NotSent)> {
         if cleared.endpoint() != self.endpoint.url() {
-            return Err((cleared.not_run(), NotSent::Stopped("it was held for another address".to_owned())));
+            return Err((
+                cleared.not_run(),
+                NotSent::Stopped("it was held for another address".to_owned()),
+            ));
         }
         let ready = async {
             let session = self.session(bearer).await?;

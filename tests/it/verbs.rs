@@ -40,14 +40,22 @@ struct Place {
 impl Place {
     /// Without a desktop.
     fn bare() -> Self {
-        Self { desktop: None, home: Home::new(), sim: Sim::start(&[]) }
+        Self {
+            desktop: None,
+            home: Home::new(),
+            sim: Sim::start(&[]),
+        }
     }
 
     /// With a desktop, signed in for trading.
     async fn with_desktop() -> Self {
         let desktop = Desktop::start();
         let home = Home::on(desktop.folder(), desktop.env()).with("COUNTERSIGN_STORE", "file");
-        let place = Self { desktop: Some(desktop), home, sim: Sim::start(&[]) };
+        let place = Self {
+            desktop: Some(desktop),
+            home,
+            sim: Sim::start(&[]),
+        };
         place.sign_in().await;
         place
     }
@@ -62,7 +70,9 @@ impl Place {
     }
 
     async fn run_with(&self, words: &[&str], input: &str) -> Ended {
-        self.home.run_with(&[words, &["--url", &self.sim.url]].concat(), input).await
+        self.home
+            .run_with(&[words, &["--url", &self.sim.url]].concat(), input)
+            .await
     }
 
     /// A verb's `--json`.
@@ -91,7 +101,9 @@ impl Place {
 
     /// Tier pin, with [`PIN`].
     async fn seal(&self) {
-        let (code, _, err) = self.run_with(&["presence", "set", "pin", "--pin-stdin"], &format!("{PIN}\n")).await;
+        let (code, _, err) = self
+            .run_with(&["presence", "set", "pin", "--pin-stdin"], &format!("{PIN}\n"))
+            .await;
         assert_eq!(code, 0, "{err}");
     }
 }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{FLAT, NOW, held, judged, sim_policy};
-use crate::gate::Tier;
 use crate::gate::Call;
+use crate::gate::Tier;
 use crate::gate::ticket::{Approval, Cleared, Origin, Outcome, State, Ticket, ticket_id};
 
 fn call(market: bool) -> Call {
@@ -82,7 +82,10 @@ fn late_unseen_weak_or_doubled_approvals_are_refused() {
     );
     let mut back = ticket(true);
     back.show(NOW).unwrap();
-    assert!(back.approve(click(), &call(true), NOW - 1).is_err(), "the clock was set back");
+    assert!(
+        back.approve(click(), &call(true), NOW - 1).is_err(),
+        "the clock was set back"
+    );
 }
 
 #[test]
@@ -105,7 +108,12 @@ fn changed_bytes_are_never_cleared() {
 
 #[test]
 fn a_file_rewritten_with_a_fitting_digest_clears_nothing() {
-    let forged = held("PlaceOrder", &call(true).arguments_raw().replace("\"quantity\":1", "\"quantity\":9"));
+    let forged = held(
+        "PlaceOrder",
+        &call(true)
+            .arguments_raw()
+            .replace("\"quantity\":1", "\"quantity\":9"),
+    );
     let mut ticket = ticket(true);
     ticket.arguments_raw = forged.arguments_raw().to_owned();
     ticket.digest = forged.digest().to_owned();

@@ -12,7 +12,7 @@ async fn a_pin_is_wanted_and_none_is_set() {
     home.settings("tier = \"pin\"\n");
     assert_eq!(home.run(&["halt"]).await.0, 0);
     let (code, stdout, stderr) = home.run(&["resume"]).await;
-    assert_eq!(code, 5, "{stdout}{stderr}");
+    assert_eq!(code, 1, "{stdout}{stderr}");
     assert!(stderr.contains("countersign login --trade"), "{stderr}");
     assert!(stderr.contains("AI trading stays stopped"), "{stderr}");
 }
@@ -22,7 +22,10 @@ async fn a_pin_is_wanted_and_none_is_set() {
 async fn a_sealed_sign_in_wants_its_pin_whatever_the_settings_and_the_address_say() {
     let (desktop, sim) = (Desktop::start(), Sim::start(&[]));
     let (script, link) = (desktop.folder().join("browser.sh"), desktop.folder().join("link"));
-    let text = format!("#!/bin/sh\nprintf %s \"$1\" > '{0}.new' && mv '{0}.new' '{0}'\n", link.display());
+    let text = format!(
+        "#!/bin/sh\nprintf %s \"$1\" > '{0}.new' && mv '{0}.new' '{0}'\n",
+        link.display()
+    );
     std::fs::write(&script, text).expect("a script");
     let home = Home::on(desktop.folder(), desktop.env()).with("COUNTERSIGN_STORE", "file");
     home.login(&sim, false).await;

@@ -119,7 +119,10 @@ async fn in_the_terminal() {
             ask(code, 60)
         }
         "expire" => ask(card(), 2),
-        "unchecked" => Ask { tier: Tier::Pin, ..ask(card(), 60) },
+        "unchecked" => Ask {
+            tier: Tier::Pin,
+            ..ask(card(), 60)
+        },
         _ => ask(card(), 60),
     };
     asked.verify = (scene == "pin").then_some(verify);

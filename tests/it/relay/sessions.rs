@@ -198,3 +198,56 @@ async fn a_session_that_is_lost_by_a_400_is_opened_again_once() {
     assert_eq!(client.call("GetQuote", &quote()).await["isError"], true);
     assert_eq!(bench.count("tools/call").await, 4);
 }
+
+#[tokio::test]
+async fn answers_and_cancels_go_to_the_session_that_they_belong_to() {
+    let bench = Bench::new().await;
+    let mut client = bench.listening("2025-06-18").await;
+    bench
+        .sim
+        .post("elicit", &json!({ "kind": "elicitation", "tool": "GetQuote" }))
+        .await;
+    let asking = client.send_call("GetQuote", &quote()).await;
+    let question = |line: &String| {
+        let message: Value = serde_json::from_str(line).expect("JSON");
+        (message["method"] == "elicitation/create").then(|| message["id"].clone())
+    };
+    let question = client
+        .find(question, super::PATIENCE)
+        .await
+        .expect("the question");
+    bench
+        .fault(&json!({ "kind": "slow", "tool": "ListAccounts", "seconds": 600 }))
+        .await;
+    let slow = client.send_call("ListAccounts", &json!({})).await;
+    bench
+        .until("both run", async || bench.count("tools/call").await == 2)
+        .await;
+    let first = bench.sim.calls().await.last().expect("a call")["session"].clone();
+    // Another conversation takes over the current session.
+    client.hello_as("2025-11-25", &json!({ "roots": {} })).await;
+    assert_eq!(client.call("ListOrders", &json!({})).await["isError"], false);
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": slow } });
+    client.line(&cancel.to_string()).await;
+    client
+        .line(&json!({ "jsonrpc": "2.0", "id": question, "result": { "action": "decline" } }).to_string())
+        .await;
+    let result = client.result(asking).await;
+    assert!(
+        result["content"][1]["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("decline")),
+        "{result}"
+    );
+    bench
+        .until("the cancel", async || {
+            bench.count("notifications/cancelled").await == 1
+        })
+        .await;
+    let calls = bench.sim.calls().await;
+    for method in ["notifications/cancelled", "(response)"] {
+        let call = calls.iter().find(|call| call["method"] == method).expect(method);
+        assert_eq!(call["session"], first, "{method}");
+    }
+}

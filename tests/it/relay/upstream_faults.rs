@@ -277,10 +277,15 @@ async fn a_stalled_service_does_not_take_all_files() {
         .expect("its files")
         .count();
     assert!(files < 400, "{files} files");
-    bench.sim.post("reset", &Value::Null).await;
     for id in ids {
         client.line(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }).to_string()).await;
     }
+    bench
+        .until("the cancels pass the notifications", async || {
+            bench.count("notifications/cancelled").await == 600
+        })
+        .await;
+    bench.sim.post("reset", &Value::Null).await;
     assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
     assert!(peak_mib(client.id()) < 150, "{} MiB", peak_mib(client.id()));
 }

@@ -22,11 +22,21 @@ async fn armed_place(settings: &str) -> (Place, PathBuf) {
 }
 
 fn pages(log: &PathBuf) -> usize {
-    std::fs::read_to_string(log).unwrap_or_default().matches(r#""event":"opened""#).count()
+    std::fs::read_to_string(log)
+        .unwrap_or_default()
+        .matches(r#""event":"opened""#)
+        .count()
 }
 
 async fn journaled(place: &Place, kind: &str) -> Value {
-    until(kind, async || place.home.journal().into_iter().find(|entry| entry["kind"] == kind)).await
+    until(kind, async || {
+        place
+            .home
+            .journal()
+            .into_iter()
+            .find(|entry| entry["kind"] == kind)
+    })
+    .await
 }
 
 /// Closes the notices that are still on the screen, so that a click meets the card.
@@ -52,7 +62,11 @@ async fn one_pin_then_a_click_for_every_order_until_halt() {
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("opens its PIN page within a few seconds"), "{out}");
     let armed = journaled(&place, "armed").await;
-    assert_eq!((&armed["minutes"], &armed["covers"]), (&json!(5), &json!("every order")), "{armed}");
+    assert_eq!(
+        (&armed["minutes"], &armed["covers"]),
+        (&json!(5), &json!("every order")),
+        "{armed}"
+    );
     assert_eq!(pages(&log), 1);
     for quantity in [1, 2] {
         clear(&place);
@@ -103,7 +117,12 @@ async fn by_default_only_exits_need_but_a_click() {
     assert_eq!(pages(&log), 2);
     clear(&place);
     // The exit is a click.
-    let id = client.send_call("ClosePosition", &json!({ "account": "Sim101", "instrument": "MES 12-26" })).await;
+    let id = client
+        .send_call(
+            "ClosePosition",
+            &json!({ "account": "Sim101", "instrument": "MES 12-26" }),
+        )
+        .await;
     card(&place).await;
     place.desktop().click(Button::Middle);
     let result = client.result(id).await;
@@ -125,9 +144,17 @@ async fn another_pin_ends_the_armed_time() {
     client.call("ListAccounts", &json!({})).await;
     place.run(&["arm"]).await;
     journaled(&place, "armed").await;
-    let (code, _, err) = place.run_with(&["presence", "set", "pin", "--pin-stdin"], &format!("{PIN}\n{OTHER}\n")).await;
+    let (code, _, err) = place
+        .run_with(
+            &["presence", "set", "pin", "--pin-stdin"],
+            &format!("{PIN}\n{OTHER}\n"),
+        )
+        .await;
     assert_eq!(code, 0, "{err}");
-    assert_eq!(journaled(&place, "disarmed").await["reason"], "the PIN was changed, or trading was signed out");
+    assert_eq!(
+        journaled(&place, "disarmed").await["reason"],
+        "the PIN was changed, or trading was signed out"
+    );
     client.close().await;
 }
 
@@ -137,7 +164,10 @@ async fn there_is_nothing_to_arm_in_tier_click_or_while_stopped() {
     place.sign_in().await;
     let (code, _, err) = place.run(&["arm"]).await;
     assert_eq!(code, 1, "{err}");
-    assert!(err.contains("nothing to arm") && err.contains("presence set pin"), "{err}");
+    assert!(
+        err.contains("nothing to arm") && err.contains("presence set pin"),
+        "{err}"
+    );
     place.seal().await;
     place.run(&["halt"]).await;
     let (code, _, err) = place.run(&["arm"]).await;

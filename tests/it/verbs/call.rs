@@ -12,16 +12,27 @@ async fn reads_and_decisions_end_with_their_codes() {
     let read = call(&place, "ListAccounts", &json!({})).await;
     assert!(read.0 == 0 && read.1.contains("Sim101"), "{read:?}");
     let order = buy(1);
-    let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async { place.click(Button::Middle) });
+    let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async {
+        place.click(Button::Middle)
+    });
     assert!(ended.0 == 0 && ended.1.starts_with("SENT once"), "{ended:?}");
-    tokio::task::block_in_place(|| place.desktop().run("xdotool", "xdotool", &["mousemove", "5", "795"]));
+    tokio::task::block_in_place(|| {
+        place
+            .desktop()
+            .run("xdotool", "xdotool", &["mousemove", "5", "795"])
+    });
     tokio::time::sleep(Duration::from_millis(300)).await;
     let order = buy(2);
     let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async { deny(&place).await });
     assert!(ended.0 == 5 && ended.1.contains("was denied"), "{ended:?}");
     let (code, _, err) = place.run(&["call", "PlaceOrder", "{\"account\""]).await;
     assert!(code == 2 && err.contains("nothing was sent"), "{err}");
-    let refused = call(&place, "PlaceOrder", &json!({ "account": "Sim101", "nonsense": 1 })).await;
+    let refused = call(
+        &place,
+        "PlaceOrder",
+        &json!({ "account": "Sim101", "nonsense": 1 }),
+    )
+    .await;
     assert_eq!(refused.0, 7, "{refused:?}");
     place.home.file("config/policy.toml", "wrong");
     let broken = call(&place, "PlaceOrder", &buy(3)).await;
@@ -51,7 +62,10 @@ async fn without_sign_in_or_service_nothing_is_sent() {
     assert!(code == 3 && err.contains("countersign login"), "{err}");
     place.home.login(&place.sim, false).await;
     let only_reading = call(&place, "PlaceOrder", &buy(1)).await;
-    assert!(only_reading.0 == 3 && only_reading.1.contains("countersign login --trade"), "{only_reading:?}");
+    assert!(
+        only_reading.0 == 3 && only_reading.1.contains("countersign login --trade"),
+        "{only_reading:?}"
+    );
     let (home, url) = (place.home, place.sim.url.clone());
     drop(place.sim);
     let down = home.run(&["call", "ListAccounts", "--url", &url]).await;
@@ -63,7 +77,10 @@ async fn an_order_that_nobody_decides_on_expires_with_6() {
     let place = Place::with_desktop().await;
     let expired = call(&place, "PlaceOrder", &buy(1)).await;
     assert_eq!(expired.0, 6, "{expired:?}");
-    assert!(expired.1.contains("NOT SENT") && expired.1.contains("nobody decided in time"), "{expired:?}");
+    assert!(
+        expired.1.contains("NOT SENT") && expired.1.contains("nobody decided in time"),
+        "{expired:?}"
+    );
     assert_eq!(place.sim.executed().await, [""; 0]);
 }
 
@@ -72,7 +89,19 @@ async fn an_unknown_outcome_ends_with_9() {
     let place = Place::with_desktop().await;
     place.sim.fault("cut_after", "PlaceOrder").await;
     let order = buy(1);
-    let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async { place.click(Button::Middle) });
-    assert!(ended.0 == 9 && ended.1.starts_with("OUTCOME UNKNOWN"), "{ended:?}");
-    assert!(place.run(&["status"]).await.1.contains("OUTCOME UNKNOWN in the last 24 hours"), "it stays in sight");
+    let (ended, ()) = tokio::join!(call(&place, "PlaceOrder", &order), async {
+        place.click(Button::Middle)
+    });
+    assert!(
+        ended.0 == 9 && ended.1.starts_with("OUTCOME UNKNOWN"),
+        "{ended:?}"
+    );
+    assert!(
+        place
+            .run(&["status"])
+            .await
+            .1
+            .contains("OUTCOME UNKNOWN in the last 24 hours"),
+        "it stays in sight"
+    );
 }

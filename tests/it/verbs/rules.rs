@@ -8,7 +8,10 @@ async fn a_wrong_policy_is_told_with_line_and_column() {
     let (code, out, _) = place.run(&["policy", "check"]).await;
     assert_eq!(code, 0, "{out}");
     for (text, parts) in [
-        ("[account.\"Sim101\"]\nclass = \"play\"\n", &["policy.toml", "line 2", "column 9", "play"][..]),
+        (
+            "[account.\"Sim101\"]\nclass = \"play\"\n",
+            &["policy.toml", "line 2", "column 9", "play"][..],
+        ),
         ("[account.Sim101\n", &["line 1"]),
         ("unheard_of = 1\n", &["line 1", "unheard_of"]),
     ] {
@@ -29,7 +32,10 @@ async fn a_wrong_policy_is_told_with_line_and_column() {
 #[tokio::test]
 async fn a_policy_is_shown_and_a_foreign_one_refused() {
     let place = Place::bare();
-    place.home.file("config/policy.toml", "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\n");
+    place.home.file(
+        "config/policy.toml",
+        "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\n",
+    );
     let (code, out, err) = place.run(&["policy", "show"]).await;
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("account sim101: sim"), "{out}");
@@ -73,8 +79,15 @@ async fn the_pin_is_set_changed_and_taken_off() {
     // Another PIN needs the present one; a wrong one changes nothing.
     let (code, _, err) = place.run_with(&set, &pins(&[OTHER, PIN])).await;
     assert_eq!(code, 5, "{err}");
-    assert!(err.contains("wrong PIN") && err.contains("nothing was changed"), "{err}");
-    assert_eq!(place.run_with(&set, &pins(&[PIN, "1234"])).await.0, 2, "weak, and the old one stands");
+    assert!(
+        err.contains("wrong PIN") && err.contains("nothing was changed"),
+        "{err}"
+    );
+    assert_eq!(
+        place.run_with(&set, &pins(&[PIN, "1234"])).await.0,
+        2,
+        "weak, and the old one stands"
+    );
     assert_eq!(place.run_with(&set, &pins(&[PIN, OTHER])).await.0, 0);
     // Back to a click needs it too.
     let click = ["presence", "set", "click", "--pin-stdin"];
@@ -98,9 +111,17 @@ async fn logout_revokes_what_lies_under_the_pin_where_the_pin_is_given() {
     assert!(err.contains("nothing was signed out"), "{err}");
     let (code, out, err) = place.run_with(&logout, &format!("{PIN}\n")).await;
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("trade  refresh  revoked") && !out.contains("To be sure"), "{out}");
+    assert!(
+        out.contains("trade  refresh  revoked") && !out.contains("To be sure"),
+        "{out}"
+    );
     let tokens = place.sim.get("tokens").await;
-    let open: Vec<&Value> = tokens["grants"].as_array().unwrap().iter().filter(|grant| grant["revoked"] == false).collect();
+    let open: Vec<&Value> = tokens["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|grant| grant["revoked"] == false)
+        .collect();
     assert_eq!(open.len(), 1);
     assert_eq!(open[0]["scope"], "mcp:read");
     // Without the PIN it is wiped here, and the person is told where to end it.
@@ -117,5 +138,8 @@ async fn a_sealed_sign_in_that_is_wiped_without_the_pin_is_told() {
     place.seal().await;
     let (code, out, _) = place.run(&["logout"]).await;
     assert_eq!(code, 9, "{out}");
-    assert!(out.contains("NOT revoked: it lies under your PIN") && out.contains("To be sure, revoke the clients"), "{out}");
+    assert!(
+        out.contains("NOT revoked: it lies under your PIN") && out.contains("To be sure, revoke the clients"),
+        "{out}"
+    );
 }

@@ -10,12 +10,38 @@ struct Terminal {
 
 impl Terminal {
     fn start(place: &Place, words: &[&str]) -> Self {
-        let terminal = Self { folder: tempfile::tempdir().expect("a folder") };
-        let verb = [&[env!("CARGO_BIN_EXE_countersign")], words, &["--url", &place.sim.url]].concat().join(" ");
+        let terminal = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        let verb = [
+            &[env!("CARGO_BIN_EXE_countersign")],
+            words,
+            &["--url", &place.sim.url],
+        ]
+        .concat()
+        .join(" ");
         let mut command = place.home.shell("tmux");
-        command.arg("-S").arg(terminal.socket()).args(["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50", "-s", "t"]);
-        command.arg(format!("{verb}; echo \"[exit $?]\"; exec sleep 60")).env("TERM", "xterm");
-        assert!(command.status().expect("`tmux` is not installed: apt-get install tmux").success());
+        command.arg("-S").arg(terminal.socket()).args([
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "160",
+            "-y",
+            "50",
+            "-s",
+            "t",
+        ]);
+        command
+            .arg(format!("{verb}; echo \"[exit $?]\"; exec sleep 60"))
+            .env("TERM", "xterm");
+        assert!(
+            command
+                .status()
+                .expect("`tmux` is not installed: apt-get install tmux")
+                .success()
+        );
         terminal
     }
 
@@ -24,7 +50,12 @@ impl Terminal {
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        let told = Command::new("tmux").arg("-S").arg(self.socket()).args(arguments).output().expect("tmux");
+        let told = Command::new("tmux")
+            .arg("-S")
+            .arg(self.socket())
+            .args(arguments)
+            .output()
+            .expect("tmux");
         String::from_utf8_lossy(&told.stdout).into_owned()
     }
 
@@ -81,7 +112,10 @@ async fn a_pin_is_set_and_resuming_takes_it() {
     terminal.until("The same again").await;
     terminal.type_line(OTHER).await;
     let screen = terminal.until("[exit 2]").await;
-    assert!(screen.contains("the two are not the same") && screen.contains("nothing was changed"), "{screen}");
+    assert!(
+        screen.contains("the two are not the same") && screen.contains("nothing was changed"),
+        "{screen}"
+    );
     set_pin(&place).await;
     place.run(&["halt"]).await;
     let terminal = Terminal::start(&place, &["resume"]);
@@ -110,7 +144,13 @@ async fn a_new_trade_sign_in_is_sealed_again_and_logout_takes_the_pin() {
     assert!(!screen.contains("Your browser is open"), "{screen}");
     terminal.type_line(OTHER).await;
     terminal.until("Your browser is open").await;
-    place.sim.http().get(opened.nth(0).await).send().await.expect("the person's browser");
+    place
+        .sim
+        .http()
+        .get(opened.nth(0).await)
+        .send()
+        .await
+        .expect("the person's browser");
     let screen = terminal.until("[exit 0]").await;
     assert!(screen.contains("Signed in for trading"), "{screen}");
     assert!(place.run(&["status"]).await.1.contains("sealed under your PIN"));
