@@ -8,7 +8,7 @@ use crate::oauth::{
 };
 use crate::relay::lists::{Lists, PinReport};
 use crate::relay::settings::Settings;
-use crate::relay::signin::{self, Said};
+use crate::relay::signin::{self, Said, Under};
 use crate::system::process;
 use crate::upstream::TradeLane;
 use serde_json::{Value, json};
@@ -25,6 +25,14 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
     if let Err(exit) = may_begin(context, &grants, settings.tier, what).await {
         return exit;
     }
+    let pin = if trade && settings.tier != Tier::Click {
+        match super::rules::pin_to_keep_under(context).await {
+            Ok(pin) => Some(pin),
+            Err(exit) => return exit,
+        }
+    } else {
+        None
+    };
     let kind = if trade { GrantKind::Trade } else { GrantKind::Read };
     let grant = match sign_in(context, &grants, kind, what).await {
         Ok(grant) => grant,
@@ -36,7 +44,9 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         settings.budget(&context.world.paths),
     );
     let kept = if trade {
-        signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant)
+        let extras = || super::rules::extras(context);
+        let under = pin.as_ref().map(|pin| Under { pin, extras: &extras });
+        signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant, under)
             .await
             .map(Some)
     } else {
@@ -48,18 +58,6 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         Ok(pinned) => pinned,
         Err(why) => return fail(context, &why, "", Exit::Failure),
     };
-    if trade && settings.tier != Tier::Click {
-        let sealed = super::rules::seal(context, &grants, "Your PIN for this sign-in").await;
-        if sealed != Exit::Fine {
-            let _ = grants.logout(Which::TradeOnly).await;
-            return fail(
-                context,
-                "without the PIN the new trade sign-in was revoked again",
-                "run `countersign login --trade` again",
-                sealed,
-            );
-        }
-    }
     done(context, what, pinned)
 }
 
@@ -84,9 +82,9 @@ async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::
                 Exit::Usage,
             ));
         }
-        context
-            .out
-            .say("The trade sign-in lies under your PIN: you are asked for the PIN after signing in.");
+        context.out.say(
+            "The trade sign-in lies under your PIN: you are asked for it first, then the browser opens.",
+        );
     }
     if !what.trade || what.single_grant {
         return Ok(());

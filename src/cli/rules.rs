@@ -3,7 +3,7 @@
 use super::{Context, Exit, args};
 use crate::approve::terminal::read_pin;
 use crate::gate::Tier;
-use crate::oauth::{GrantInfo, GrantKind, Grants, SealedExtras, TokenError, check_pin};
+use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin};
 use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
@@ -85,19 +85,31 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     } else {
         None
     };
-    if let Some(old) = &old
-        && let Err(error) = grants.unseal_remove(old).await
-    {
-        return fail(context, &error.to_string(), Exit::Denied);
-    }
-    if let Some(new) = &new
-        && let Err(error) = grants.seal(new, extras(context)).await
-    {
-        context.out.error(
-            &error.to_string(),
-            "no PIN protects the trade sign-in now: try again, or sign out with countersign logout --trade",
-        );
-        return Exit::Partly;
+    // From one PIN to another in one step: the sign-in never lies open in between.
+    let changed = match (&old, &new) {
+        (Some(old), Some(new)) => grants
+            .reseal(old, new, extras(context))
+            .await
+            .map(Some)
+            .map_err(|error| (error.to_string(), Exit::Denied)),
+        (Some(old), None) => grants
+            .unseal_remove(old)
+            .await
+            .map(|()| None)
+            .map_err(|error| (error.to_string(), Exit::Denied)),
+        (None, Some(new)) => grants
+            .seal(new, extras(context))
+            .await
+            .map(Some)
+            .map_err(|error| (error.to_string(), Exit::Failure)),
+        (None, None) => Ok(None),
+    };
+    let not_renewed = match changed {
+        Ok(report) => report.and_then(|report| report.not_renewed),
+        Err((why, exit)) => return fail(context, &why, exit),
+    };
+    if let Some(why) = not_renewed {
+        context.out.say(&format!("The sign-in could not be renewed first ({why}): a copy of it that was made before, in a backup for example, may still be good."));
     }
     settings.tier = if to_pin { Tier::Pin } else { Tier::Click };
     if let Err(error) = settings.save(&context.world.paths) {
@@ -143,16 +155,9 @@ fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exi
     Err(exit)
 }
 
-/// Seals the trade grant under a PIN that is asked for here.
-pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Exit {
-    let pin = match new_pin(context, &Asked::new(false), prompt).await {
-        Ok(pin) => pin,
-        Err(exit) => return exit,
-    };
-    match grants.seal(&pin, extras(context)).await {
-        Ok(()) => Exit::Fine,
-        Err(error) => fail(context, &error.to_string(), Exit::Failure),
-    }
+/// The PIN that a new trade grant is to be kept under: asked for before the person goes through the browser.
+pub(super) async fn pin_to_keep_under(context: &Context) -> Result<SecretString, Exit> {
+    new_pin(context, &Asked::new(false), "Your PIN for this sign-in").await
 }
 
 /// A PIN that is good enough, asked for twice in a terminal.
@@ -170,7 +175,7 @@ async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<Secre
 }
 
 /// What is authenticated together with the sealed grant.
-fn extras(context: &Context) -> SealedExtras {
+pub(super) fn extras(context: &Context) -> SealedExtras {
     let policy = load_policy_at(&context.world.paths.policy())
         .map(|policy| policy.digest().to_owned())
         .unwrap_or_default();

@@ -168,10 +168,7 @@ fn is_private(url: &Url) -> bool {
                 || matches!(
                     ip.segments(),
                     // Unspecified and IPv4-compatible; NAT64 (RFC 6052, RFC 8215); 6to4; site-local.
-                    [0, 0, 0, 0, 0, 0, ..]
-                        | [0x64, 0xff9b, 0, 0, 0, 0, ..]
-                        | [0x64, 0xff9b, 1, ..]
-                        | [0x2002 | 0xfec0..=0xfeff, ..]
+                    [0, 0, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 0 | 1, ..] | [0x2002 | 0xfec0..=0xfeff, ..]
                 )
         }
     }

@@ -146,6 +146,17 @@ pub enum UnsealError {
     Token(#[from] TokenError),
 }
 
+/// Why the trade grant did not go from one PIN to another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResealError {
+    /// The new PIN is too easily guessed; the old one was not looked at.
+    #[error("this PIN is not strong enough: {0}")]
+    WeakPin(String),
+    /// The old PIN, the vault, the lock, the keychain, or a grant that the service has ended.
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+}
+
 fn after(wait: Duration) -> String {
     if wait.is_zero() {
         String::new()

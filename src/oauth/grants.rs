@@ -10,6 +10,7 @@ use super::error::TokenError;
 use super::header::machine_mark;
 use super::key::{self, KeyPlace, StoreKind, SystemKeychain};
 use super::seal::Cost;
+use super::sealing::UnsavedSeal;
 use super::secret::{Bearer, Token};
 use super::token::{Tokens, usable};
 use super::vault::{Vault, VaultError};
@@ -147,6 +148,8 @@ pub(super) struct Inner {
     pub(super) memory: Mutex<BTreeMap<GrantKind, Remembered>>,
     /// Renewed tokens that could not be saved; saved before anything else is done with the grant.
     pub(super) unsaved: Mutex<BTreeMap<GrantKind, Unsaved>>,
+    /// The same for the sealed grant: a box, still sealed.
+    pub(super) unsaved_seal: Mutex<Option<UnsavedSeal>>,
     /// Until when (monotonic ms) a renewal is not tried again, and why.
     pub(super) pauses: Mutex<BTreeMap<GrantKind, (u64, String)>>,
     pub(super) flights: [tokio::sync::Mutex<()>; 3],
@@ -201,6 +204,7 @@ impl Grants {
             tasks: TaskTracker::new(),
             memory: Mutex::default(),
             unsaved: Mutex::default(),
+            unsaved_seal: Mutex::default(),
             pauses: Mutex::default(),
             flights: Default::default(),
             cost: None,
@@ -325,6 +329,14 @@ impl Grants {
         memory.retain(|kind, _| !kinds.contains(kind));
         let mut unsaved = self.inner.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
         unsaved.retain(|kind, _| !kinds.contains(kind));
+        if kinds.contains(&GrantKind::Trade) {
+            let mut sealed = self
+                .inner
+                .unsaved_seal
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *sealed = None;
+        }
         let mut pauses = self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         pauses.retain(|kind, _| !kinds.contains(kind));
     }

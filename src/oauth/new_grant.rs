@@ -2,12 +2,17 @@
 //!
 //! Owns: what a new grant replaces. Refuses to know: how it was got.
 
-use super::contents::{Contents, State, StoredGrant};
-use super::error::TokenError;
+use super::contents::{Contents, State, StoredGrant, Tries};
+use super::error::{SealError, TokenError};
 use super::grants::{GrantKind, Grants};
 use super::logout::TokenReport;
+use super::pin::check_pin;
+use super::seal::{Payload, SealKey, SealedExtras};
 use super::secret::Bearer;
+use super::unsealed::{Held, Unsealed, no_seal, place};
 use crate::system::FileLock;
+use secrecy::SecretString;
+use std::sync::{Arc, Mutex};
 
 /// A grant that was issued and is not kept yet. To be kept or revoked.
 #[derive(Debug)]
@@ -36,27 +41,78 @@ impl NewGrant {
     /// # Errors
     /// [`TokenError::Store`]; the grant is then given back to the service, and an older one still stands.
     pub async fn keep(self) -> Result<(), TokenError> {
-        let Self { grants, stored, .. } = &self;
-        let new = stored.clone();
-        let kept = grants.update(move |contents| replace(contents, new)).await;
-        let replaced = match kept {
-            Ok(replaced) => replaced,
+        let stored = self.stored.clone();
+        if let Err(error) = self.put(stored).await {
+            let _ = self.revoke().await;
+            return Err(error);
+        }
+        if let State::Open { tokens, .. } = &self.stored.state {
+            self.grants.remember(self.stored.kind, tokens);
+        }
+        Ok(())
+    }
+
+    /// Puts the trade grant into the vault under a PIN, in the place of an older one: it never lies open on the disk.
+    /// Takes about a second. No renewal comes first: nobody can have copied what was never saved. Returned open, for
+    /// digests of what is decided only once the grant is kept ([`Unsealed::set_extras`]).
+    ///
+    /// # Errors
+    /// As [`SealError`] says ([`SealError::NoGrant`] for a grant that also serves reading, or only that); the grant is
+    /// then given back to the service, and an older one still stands.
+    pub async fn keep_sealed(self, pin: &SecretString, extras: SealedExtras) -> Result<Unsealed, SealError> {
+        let kept = match self.sealed(pin, extras).await {
+            Ok((held, key)) => {
+                let put = self.put(held.grant.clone()).await;
+                put.map(|()| (held, key)).map_err(SealError::from)
+            }
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok((held, key)) => Ok(Unsealed {
+                grants: self.grants,
+                key: Arc::new(key),
+                held: Mutex::new(held),
+                wrong_tries_before: 0,
+            }),
             Err(error) => {
                 let _ = self.revoke().await;
-                return Err(error);
+                Err(error)
             }
+        }
+    }
+
+    async fn sealed(&self, pin: &SecretString, extras: SealedExtras) -> Result<(Held, SealKey), SealError> {
+        check_pin(pin).map_err(SealError::WeakPin)?;
+        let State::Open { tokens, .. } = &self.stored.state else {
+            return Err(SealError::NoGrant);
         };
-        let also_read = if stored.single {
+        if self.stored.kind != GrantKind::Trade || self.stored.single {
+            return Err(SealError::NoGrant);
+        }
+        let key = self.grants.new_key(pin).await?;
+        let payload = Payload {
+            tokens: tokens.clone(),
+            extras,
+        };
+        let sealed = key.seal(&payload, &place(&self.stored)).map_err(no_seal)?;
+        let grant = StoredGrant {
+            state: State::Sealed(sealed),
+            ..self.stored.clone()
+        };
+        Ok((Held { grant, payload }, key))
+    }
+
+    /// Puts it into the vault, then gives back what it replaced.
+    async fn put(&self, new: StoredGrant) -> Result<(), TokenError> {
+        let replaced = self.grants.update(move |contents| replace(contents, new)).await?;
+        let also_read = if self.stored.single {
             GrantKind::Read
         } else {
-            stored.kind
+            self.stored.kind
         };
-        grants.forget(&[stored.kind, also_read]);
-        if let State::Open { tokens, .. } = &stored.state {
-            grants.remember(stored.kind, tokens);
-        }
+        self.grants.forget(&[self.stored.kind, also_read]);
         for old in replaced {
-            let _ = grants.revoke_tokens(&old).await;
+            let _ = self.grants.revoke_tokens(&old).await;
         }
         Ok(())
     }
@@ -95,6 +151,9 @@ fn replace(contents: &mut Contents, new: StoredGrant) -> Vec<StoredGrant> {
         kept.push(old);
     }
     let client = new.registration.client_id.clone();
+    if matches!(new.state, State::Sealed(_)) {
+        contents.tries = Tries::default();
+    }
     kept.push(new);
     contents.grants = kept;
     gone.retain(|old| old.registration.client_id != client);

@@ -201,7 +201,12 @@ impl Grants {
 
     /// A trial write before the refresh token is spent: a full disk or a read-only folder is found while nothing is
     /// lost yet.
-    async fn mark_spending(&self, kind: GrantKind, refresh: &Token, now_ms: u64) -> Result<(), TokenError> {
+    pub(super) async fn mark_spending(
+        &self,
+        kind: GrantKind,
+        refresh: &Token,
+        now_ms: u64,
+    ) -> Result<(), TokenError> {
         let (endpoint, refresh) = (self.inner.endpoint.url().to_owned(), refresh.clone());
         self.update(move |contents| {
             let state = contents.grant_mut(&endpoint, kind).map(|grant| &mut grant.state);
@@ -250,7 +255,7 @@ impl Grants {
     }
 
     /// Saves tokens that an earlier renewal could not save.
-    async fn save_unsaved(&self, kind: GrantKind) -> Result<(), TokenError> {
+    pub(super) async fn save_unsaved(&self, kind: GrantKind) -> Result<(), TokenError> {
         let (spent, tokens) = {
             let unsaved = self.inner.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(unsaved) = unsaved.get(&kind) else {
@@ -282,7 +287,12 @@ impl Grants {
 
     /// The service has ended the grant: the tokens go, if they are still the ones that were refused; a sign-in that
     /// was finished in the meantime stays.
-    async fn withdraw(&self, kind: GrantKind, access: &Token, reason: &str) -> Result<Tokens, TokenError> {
+    pub(super) async fn withdraw(
+        &self,
+        kind: GrantKind,
+        access: &Token,
+        reason: &str,
+    ) -> Result<Tokens, TokenError> {
         let (endpoint, access, told) = (
             self.inner.endpoint.url().to_owned(),
             access.clone(),
@@ -311,7 +321,7 @@ fn serves(tokens: &Tokens, refused: Option<&Bearer>) -> bool {
     tokens.usable(wall_ms()) && refused.is_none_or(|refused| !refused.is(&tokens.access))
 }
 
-fn holds(tokens: &Tokens, refresh: &Token) -> bool {
+pub(super) fn holds(tokens: &Tokens, refresh: &Token) -> bool {
     tokens.refresh.as_ref().is_some_and(|ours| ours.same_as(refresh))
 }
 

@@ -110,13 +110,13 @@ impl SealKey {
         let mut key: Key = Zeroizing::new([0; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, &pepper[..])
             .extract(&stretched[..])
-            .expand(&[b"countersign seal 1"], hkdf::HKDF_SHA256)
+            .expand(&[b"countersign seal 2"], hkdf::HKDF_SHA256)
             .and_then(|okm| okm.fill(&mut key[..]))
             .map_err(|_| NoSeal)?;
         Ok(Self { key, salt, cost })
     }
 
-    /// Seals. `place` names where the box belongs (endpoint, issuer, client) and is authenticated with it.
+    /// Seals. `place` names where the box belongs and where what is in it is sent; it is authenticated with it.
     pub(super) fn seal(&self, payload: &Payload, place: &str) -> Result<Sealed, NoSeal> {
         let nonce: [u8; 12] = random().map_err(|_| NoSeal)?;
         let mut plain = Zeroizing::new(serde_json::to_vec(payload).map_err(|_| NoSeal)?);
@@ -155,7 +155,7 @@ impl SealKey {
 
     fn bound_to(&self, place: &str) -> String {
         format!(
-            "countersign seal 1\n{}\n{}\n{place}",
+            "countersign seal 2\n{}\n{}\n{place}",
             self.cost.memory_kib, self.cost.passes
         )
     }

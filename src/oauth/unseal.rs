@@ -1,13 +1,19 @@
-//! Sealing and unsealing the trade grant in the vault.
+//! Opening the seal of the trade grant in the vault.
 //!
 //! Owns: wrong tries and their delay. Refuses to know: the digests that lie under the seal with the tokens, and when a
 //! PIN is asked for.
+//!
+//! The count of wrong tries lies in the vault, so it holds against whoever types into our prompts, through restarts and
+//! over all processes. It does not hold against a program that may write this user's files: copying an older vault back
+//! sets the count back with it, and nothing on this machine could tell. Against that stand the cost of each try, the
+//! strength that a new PIN must have, and that the caller is told of wrong tries with the next right PIN
+//! ([`Unsealed::wrong_tries_before`]) as far as the vault still knows of them.
 
 use super::contents::{State, StoredGrant, Tries};
-use super::error::{SealError, TokenError, UnsealError};
+use super::error::{TokenError, UnsealError};
 use super::grants::{GrantKind, Grants};
 use super::pin;
-use super::seal::{Cost, Payload, SealKey, Sealed, SealedExtras};
+use super::seal::{Cost, Payload, SealKey, Sealed};
 use super::unsealed::{Held, LOCK_LIMIT, Unsealed, no_seal, place, trade_grant};
 use crate::system::wall_ms;
 use secrecy::SecretString;
@@ -17,53 +23,16 @@ use std::time::Duration;
 /// The delays after the third wrong PIN and on, in seconds.
 const DELAYS_S: [u64; 5] = [5, 15, 60, 300, 900];
 
-impl Grants {
-    /// Seals the trade grant under a PIN; takes about a second.
-    ///
-    /// # Errors
-    /// As [`SealError`] says; the grant is then as before.
-    pub async fn seal(&self, pin: &SecretString, sealed: SealedExtras) -> Result<(), SealError> {
-        pin::check_pin(pin).map_err(SealError::WeakPin)?;
-        let _lock = self.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
-        let contents = self.contents().await?;
-        let grant = trade_grant(&contents, self.inner.endpoint.url()).ok_or(SealError::NoGrant)?;
-        let tokens = match &grant.state {
-            State::Open { tokens, .. } => tokens.clone(),
-            State::Sealed(_) => return Err(SealError::AlreadySealed),
-            State::Withdrawn(reason) => return Err(TokenError::Withdrawn(reason.clone()).into()),
-        };
-        let key = self.new_key(pin).await?;
-        let was = tokens.access.clone();
-        let sealed = key
-            .seal(
-                &Payload {
-                    tokens,
-                    extras: sealed,
-                },
-                &place(grant),
-            )
-            .map_err(no_seal)?;
-        let endpoint = self.inner.endpoint.url().to_owned();
-        let done = self.update(move |contents| {
-            let Some(grant) = contents.grant_mut(&endpoint, GrantKind::Trade) else {
-                return false;
-            };
-            let same = matches!(&grant.state, State::Open { tokens, .. } if tokens.access.same_as(&was));
-            if same {
-                grant.state = State::Sealed(sealed);
-                contents.tries = Tries::default();
-            }
-            same
-        });
-        if !done.await? {
-            return Err(
-                TokenError::Busy("the trade grant changed while it was being sealed".to_owned()).into(),
-            );
-        }
-        self.forget(&[GrantKind::Read, GrantKind::Trade]);
-        Ok(())
-    }
+/// A box that the PIN has opened.
+pub(super) struct OpenedSeal {
+    pub(super) grant: StoredGrant,
+    pub(super) sealed: Sealed,
+    pub(super) key: SealKey,
+    pub(super) payload: Payload,
+    pub(super) wrong_tries_before: u32,
+}
 
+impl Grants {
     /// Opens the trade grant with the PIN; takes about a second. Renews the access token where it has run out, seals
     /// the new ones and saves them before it returns.
     ///
@@ -81,25 +50,43 @@ impl Grants {
 
     async fn unseal_in_turn(&self, pin: &SecretString) -> Result<Unsealed, UnsealError> {
         let _lock = self.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
-        let (grant, sealed, tries) = self.take_a_try().await?;
-        let key = self.key_for(pin, &sealed).await?;
-        let Some(payload) = key.open(&sealed, &place(&grant)) else {
-            return Err(UnsealError::WrongPin {
-                tries: tries.wrong,
-                wait: delay(tries.wrong),
-            });
-        };
+        let opened = self.open_seal(pin).await?;
         self.update(|contents| contents.tries = Tries::default()).await?;
         let unsealed = Unsealed {
             grants: self.clone(),
-            key: Arc::new(key),
-            held: Mutex::new(Held { grant, payload }),
+            key: Arc::new(opened.key),
+            held: Mutex::new(Held {
+                grant: opened.grant,
+                payload: opened.payload,
+            }),
+            wrong_tries_before: opened.wrong_tries_before,
         };
         let held = unsealed.held();
         if !held.payload.tokens.usable(wall_ms()) {
             unsealed.renew_under_lock(held, None).await?;
         }
         Ok(unsealed)
+    }
+
+    /// Under the refresh lock: opens the box as the vault has it. The count of wrong tries is left to the caller, whose
+    /// next change of the vault sets it back.
+    pub(super) async fn open_seal(&self, pin: &SecretString) -> Result<OpenedSeal, UnsealError> {
+        self.save_unsaved_seal().await?;
+        let (grant, sealed, tries) = self.take_a_try().await?;
+        let key = self.key_for(pin, &sealed).await?;
+        match key.open(&sealed, &place(&grant)) {
+            Some(payload) => Ok(OpenedSeal {
+                grant,
+                sealed,
+                key,
+                payload,
+                wrong_tries_before: tries.wrong.saturating_sub(1),
+            }),
+            None => Err(UnsealError::WrongPin {
+                tries: tries.wrong,
+                wait: delay(tries.wrong),
+            }),
+        }
     }
 
     /// Counts a try before it is made: killing the process must not give tries away for nothing.
@@ -149,7 +136,7 @@ impl Grants {
         Ok(())
     }
 
-    async fn new_key(&self, pin: &SecretString) -> Result<SealKey, TokenError> {
+    pub(super) async fn new_key(&self, pin: &SecretString) -> Result<SealKey, TokenError> {
         let (pin, cost) = (pin::normal(pin), self.inner.cost);
         self.blocking(move |inner| {
             let pepper = inner.vault.pepper()?;

@@ -7,7 +7,7 @@ use super::error::TokenError;
 use super::grants::{GrantKind, Grants};
 use super::logout::TokenReport;
 use super::refresh::ended_by;
-use super::seal::{NoSeal, Payload, SealKey, SealedExtras};
+use super::seal::{NoSeal, Payload, SealKey, Sealed, SealedExtras};
 use super::secret::Bearer;
 use super::token::Tokens;
 use crate::system::wall_ms;
@@ -24,6 +24,7 @@ pub struct Unsealed {
     pub(super) grants: Grants,
     pub(super) key: Arc<SealKey>,
     pub(super) held: Mutex<Held>,
+    pub(super) wrong_tries_before: u32,
 }
 
 /// What is open.
@@ -55,6 +56,12 @@ impl Unsealed {
         self.held().grant.scope
     }
 
+    /// How many wrong PINs were tried before the right one, since the last right one before: to be told to the person
+    /// and journaled. An older vault that was copied back brings its own count with it: then this says too little.
+    pub fn wrong_tries_before(&self) -> u32 {
+        self.wrong_tries_before
+    }
+
     /// Whether the seal is still the one that was opened: another PIN, or signing out, ends what was unsealed.
     pub async fn is_current(&self) -> bool {
         self.reread().await.is_ok()
@@ -70,6 +77,7 @@ impl Unsealed {
         let refused = refused.clone();
         let renewal = async move {
             let _lock = this.grants.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
+            this.grants.save_unsaved_seal().await?;
             let held = this.reread().await?;
             if !held.payload.tokens.usable(wall_ms()) || refused.is(&held.payload.tokens.access) {
                 this.renew_under_lock(held, Some(&refused)).await?;
@@ -88,6 +96,7 @@ impl Unsealed {
     /// As [`Self::renew`]; the old digests then stand.
     pub async fn set_extras(&self, extras: SealedExtras) -> Result<(), TokenError> {
         let _lock = self.grants.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
+        self.grants.save_unsaved_seal().await?;
         let mut held = self.reread().await?;
         held.payload.extras = extras;
         self.save(held).await
@@ -104,6 +113,7 @@ impl Unsealed {
             grants: self.grants.clone(),
             key: self.key.clone(),
             held: Mutex::new(self.held()),
+            wrong_tries_before: self.wrong_tries_before,
         }
     }
 
@@ -165,52 +175,39 @@ impl Unsealed {
                     refused_fresh,
                     ..issued.tokens
                 };
-                self.save_with_patience(held).await
+                let (was, now) = self.boxes(&held)?;
+                self.grants.save_renewed_seal(was, now.clone()).await?;
+                self.hold_sealed(held, now);
+                Ok(())
             }
             Err(refusal) => match ended_by(refusal) {
-                Ok(reason) => Err(self.withdraw(reason).await),
+                Ok(reason) => {
+                    let (was, _) = self.boxes(&held)?;
+                    Err(self.grants.withdraw_sealed(was, reason).await)
+                }
                 Err(_) if refused.is_none() && old.alive(wall_ms()) => Ok(()),
                 Err(reason) => Err(TokenError::Network(reason)),
             },
         }
     }
 
-    /// The old refresh token is spent: a disk that is full for a moment must not cost the grant.
-    async fn save_with_patience(&self, held: Held) -> Result<(), TokenError> {
-        for _ in 0..4 {
-            if self.save(held.clone()).await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-        self.save(held).await
+    async fn save(&self, held: Held) -> Result<(), TokenError> {
+        let (was, now) = self.boxes(&held)?;
+        self.grants.swap_seal(was, now.clone(), false).await?;
+        self.hold_sealed(held, now);
+        Ok(())
     }
 
-    async fn save(&self, held: Held) -> Result<(), TokenError> {
-        let sealed = self
-            .key
-            .seal(&held.payload, &place(&held.grant))
-            .map_err(no_seal)?;
-        let (endpoint, was) = (
-            self.grants.inner.endpoint.url().to_owned(),
-            self.held().grant.state,
-        );
-        let kept = sealed.clone();
-        let saved = self.grants.update(move |contents| {
-            let Some(grant) = contents.grant_mut(&endpoint, GrantKind::Trade) else {
-                return false;
-            };
-            let ours = matches!((&grant.state, &was), (State::Sealed(now), State::Sealed(was)) if now == was);
-            if ours {
-                grant.state = State::Sealed(kept);
-            }
-            ours
-        });
-        if !saved.await? {
-            return Err(TokenError::Busy(
-                "the trade grant was changed by another process".to_owned(),
-            ));
+    /// The box that the vault had when we last looked, and the one that is to take its place.
+    fn boxes(&self, held: &Held) -> Result<(Sealed, Sealed), TokenError> {
+        let now = self.key.seal(&held.payload, &place(&held.grant));
+        match self.held().grant.state {
+            State::Sealed(was) => Ok((was, now.map_err(no_seal)?)),
+            State::Open { .. } | State::Withdrawn(_) => Err(TokenError::Sealed),
         }
+    }
+
+    fn hold_sealed(&self, held: Held, sealed: Sealed) {
         let grant = StoredGrant {
             state: State::Sealed(sealed),
             ..held.grant
@@ -219,26 +216,6 @@ impl Unsealed {
             grant,
             payload: held.payload,
         });
-        Ok(())
-    }
-
-    async fn withdraw(&self, reason: &str) -> TokenError {
-        let (endpoint, was, told) = (
-            self.grants.inner.endpoint.url().to_owned(),
-            self.held().grant.state,
-            reason.to_owned(),
-        );
-        let saved = self.grants.update(move |contents| {
-            if let Some(grant) = contents.grant_mut(&endpoint, GrantKind::Trade)
-                && matches!((&grant.state, &was), (State::Sealed(now), State::Sealed(was)) if now == was)
-            {
-                grant.state = State::Withdrawn(told);
-            }
-        });
-        match saved.await {
-            Ok(()) => TokenError::Withdrawn(reason.to_owned()),
-            Err(error) => error,
-        }
     }
 }
 
@@ -249,12 +226,18 @@ pub(super) fn trade_grant<'c>(contents: &'c Contents, endpoint: &str) -> Option<
         .find(|grant| grant.endpoint == endpoint && grant.kind == GrantKind::Trade)
 }
 
-/// Where a seal belongs: it does not open for another endpoint, issuer or client.
+/// Where a seal belongs: it does not open for another endpoint, issuer or client, nor where what was under it would be
+/// sent to another address than when it was sealed. As JSON, so that no two places read the same.
 pub(super) fn place(grant: &StoredGrant) -> String {
-    format!(
-        "{}\n{}\n{}",
-        grant.endpoint, grant.registration.issuer, grant.registration.client_id
-    )
+    serde_json::json!([
+        grant.endpoint,
+        grant.resource,
+        grant.registration.issuer,
+        grant.registration.client_id,
+        grant.token_endpoint,
+        grant.revocation_endpoint,
+    ])
+    .to_string()
 }
 
 pub(super) fn no_seal(error: NoSeal) -> TokenError {

@@ -6,9 +6,12 @@ use super::{
     words,
 };
 use crate::gate::catalogue;
-use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, TokenError};
+use crate::oauth::{
+    GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, SealedExtras, TokenError,
+};
 use crate::system::{World, browser, process};
 use crate::upstream::{Failure, TradeLane};
+use secrecy::SecretString;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -192,6 +195,21 @@ pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Resu
     Ok(())
 }
 
+/// The PIN that a trade grant is to be kept under.
+#[derive(Clone, Copy)]
+pub struct Under<'a> {
+    /// The PIN.
+    pub pin: &'a SecretString,
+    /// What is authenticated together with the tokens, as it is when this is called.
+    pub extras: &'a (dyn Fn() -> SealedExtras + Sync),
+}
+
+impl std::fmt::Debug for Under<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Under(…)")
+    }
+}
+
 /// Keeps a trade grant if it is of the same `CrossTrade` user as the read grant; revokes it otherwise.
 /// Returns what pinning did.
 ///
@@ -203,6 +221,7 @@ pub async fn keep_trade(
     lane: &TradeLane,
     grant: NewGrant,
     single: bool,
+    under: Option<Under<'_>>,
 ) -> Result<PinReport, String> {
     if let Some(scope) = grant.scope()
         && !scope.split(' ').any(|word| word == "mcp:trade")
@@ -228,16 +247,34 @@ pub async fn keep_trade(
             return Err(format!("{why}. The new sign-in was not kept: {said}"));
         }
     };
-    grant.keep().await.map_err(|error| error.to_string())?;
+    let sealed = match under {
+        Some(under) => Some((
+            grant
+                .keep_sealed(under.pin, (under.extras)())
+                .await
+                .map_err(|error| error.to_string())?,
+            under,
+        )),
+        None => {
+            grant.keep().await.map_err(|error| error.to_string())?;
+            None
+        }
+    };
     let lists = Lists::load(&world.paths, lane.endpoint().url());
     lists.absorb_trade(&tools);
     if single {
         lists.absorb_read(&tools);
     }
     lane.close().await;
-    lists
+    let report = lists
         .pin_listed()
-        .map_err(|error| format!("the definitions could not be pinned: {error}"))
+        .map_err(|error| format!("the definitions could not be pinned: {error}"))?;
+    if let Some((unsealed, under)) = sealed {
+        // Not before: pins that were put in force for a grant that was not kept would be told to nobody.
+        let noted = unsealed.set_extras((under.extras)()).await;
+        noted.map_err(|error| format!("the trade sign-in is kept, but the pinned definitions could not be put under your PIN with it: {error}"))?;
+    }
+    Ok(report)
 }
 
 /// Asks `ListAccounts` with both grants: another `CrossTrade` user in the browser would trade other accounts than

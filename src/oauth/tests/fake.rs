@@ -85,6 +85,8 @@ pub(super) struct State {
     pub(super) rotate: bool,
     pub(super) issue_refresh: bool,
     pub(super) with_iss: bool,
+    /// How many requests have reached the token endpoint, those that it still thinks about included.
+    pub(super) asked: usize,
     /// How long the token endpoint takes.
     pub(super) delay: Duration,
     pub(super) reused: usize,
@@ -117,6 +119,7 @@ impl Fake {
             rotate: true,
             issue_refresh: true,
             with_iss: true,
+            asked: 0,
             delay: Duration::ZERO,
             reused: 0,
             refreshed: 0,
@@ -208,6 +211,9 @@ impl Fake {
             body,
             authorization,
         };
+        if path.ends_with("/token") {
+            self.set(|state| state.asked += 1);
+        }
         let delay = self.get(|state| state.delay);
         if path.ends_with("/token") && !delay.is_zero() {
             tokio::time::sleep(delay).await;

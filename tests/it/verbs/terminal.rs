@@ -137,6 +137,12 @@ async fn a_new_trade_sign_in_is_sealed_again_and_logout_takes_the_pin() {
     let opened = crate::support::verb::Opened::in_folder(&place.home.folder().join("person"));
     place.home = place.home.with("BROWSER", &opened.script.display().to_string());
     let terminal = Terminal::start(&place, &["login", "--trade"]);
+    // The PIN first: what comes back from the browser goes under it at once.
+    terminal.until("Your PIN for this sign-in").await;
+    terminal.type_line(OTHER).await;
+    let screen = terminal.until("The same again").await;
+    assert!(!screen.contains("Your browser is open"), "{screen}");
+    terminal.type_line(OTHER).await;
     terminal.until("Your browser is open").await;
     place
         .sim
@@ -145,10 +151,6 @@ async fn a_new_trade_sign_in_is_sealed_again_and_logout_takes_the_pin() {
         .send()
         .await
         .expect("the person's browser");
-    terminal.until("Your PIN for this sign-in").await;
-    terminal.type_line(OTHER).await;
-    terminal.until("The same again").await;
-    terminal.type_line(OTHER).await;
     let screen = terminal.until("[exit 0]").await;
     assert!(screen.contains("Signed in for trading"), "{screen}");
     assert!(place.run(&["status"]).await.1.contains("sealed under your PIN"));
