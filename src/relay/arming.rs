@@ -141,14 +141,14 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     if relay.world.paths.halt().exists() || !relay.grants.is_sealed().await.unwrap_or(false) {
         return;
     }
-    let covers = match relay.settings().map(|settings| settings.armed) {
-        Ok(ArmedFor::Exits) => "exits and protective stops",
-        Ok(ArmedFor::All) => "every order",
-        Err(_) => return,
+    let Ok(settings) = relay.settings() else { return };
+    let covers = match settings.armed {
+        ArmedFor::Exits => "exits and protective stops",
+        ArmedFor::All => "every order",
     };
     let slot = Slot::default();
     let title = format!("Your PIN, once: then a click approves {covers} of {} for {minutes} min", relay.client_name());
-    let answer = relay.desk.ask_pin(&title, verify_into(relay, &slot), relay.ending.child_token()).await;
+    let answer = relay.desk.ask_pin(&title, settings.phrase.as_deref(), verify_into(relay, &slot), relay.ending.child_token()).await;
     let unsealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Answer::Approved { .. }, Some(unsealed)) = (&answer, unsealed) else {
         tracing::info!(?answer, "not armed");

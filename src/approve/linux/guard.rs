@@ -133,11 +133,20 @@ impl Names {
         if sender == self.ours || sender == self.owner {
             return Sight::Nothing;
         }
-        let used = || Sight::Foreign(None, format!("another program used the server's controls ({member})"));
+        let used = || {
+            Sight::Foreign(
+                None,
+                format!("another program used the server's controls ({member})"),
+            )
+        };
         if path != PATH {
             let control = CONTROLS.contains(&interface) || interface.is_empty();
             let harmless = matches!(member, "Ping" | "ListNotifications" | "ListModes");
-            return if control && !harmless { used() } else { Sight::Nothing };
+            return if control && !harmless {
+                used()
+            } else {
+                Sight::Nothing
+            };
         }
         // A call may leave its interface out.
         let is = |known: &str| interface == known || interface.is_empty();
@@ -194,6 +203,8 @@ pub(super) fn text(message: &Message, place: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zbus::export::serde::Serialize;
+    use zbus::zvariant::DynamicType;
 
     fn names() -> Names {
         Names {
@@ -203,13 +214,16 @@ mod tests {
         }
     }
 
-    fn call<B: zbus::export::serde::Serialize + zbus::zvariant::DynamicType>(
+    fn call<B: Serialize + DynamicType>(
         sender: &str,
         interface: Option<&str>,
         member: &str,
         body: &B,
     ) -> Message {
-        let call = Message::method_call(PATH, member).unwrap().sender(sender).unwrap();
+        let call = Message::method_call(PATH, member)
+            .unwrap()
+            .sender(sender)
+            .unwrap();
         let call = match interface {
             Some(interface) => call.interface(interface).unwrap(),
             None => call,
@@ -230,7 +244,10 @@ mod tests {
             (None, "Set"),
         ] {
             let seen = names().judge(&call(":1.3", interface, member, &(1u32, "key")));
-            assert!(matches!(seen, Sight::Foreign(None, _)), "{interface:?} {member}: {seen:?}");
+            assert!(
+                matches!(seen, Sight::Foreign(None, _)),
+                "{interface:?} {member}: {seen:?}"
+            );
             let ours = names().judge(&call(":1.1", interface, member, &(1u32, "key")));
             assert_eq!(ours, Sight::Nothing, "{interface:?} {member}");
         }
@@ -255,7 +272,13 @@ mod tests {
         };
         assert_eq!(id(names().judge(&notify(7))), Some(7));
         assert_eq!(id(names().judge(&notify(0))), Some(0));
-        assert_eq!(id(names().judge(&call(":1.3", None, "CloseNotification", &7u32))), Some(7));
-        assert_eq!(id(names().judge(&call(":1.3", Some(NAME), "Notify", &"unreadable"))), None);
+        assert_eq!(
+            id(names().judge(&call(":1.3", None, "CloseNotification", &7u32))),
+            Some(7)
+        );
+        assert_eq!(
+            id(names().judge(&call(":1.3", Some(NAME), "Notify", &"unreadable"))),
+            None
+        );
     }
 }

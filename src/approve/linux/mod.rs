@@ -80,7 +80,9 @@ pub(super) async fn ask(
             Event::Halted => return Answer::Halted { via: VIA },
             Event::Approved => match cleared(&lock, &popup).await {
                 // A newer deed that came in between is asked for itself.
-                Ok(true) if text::same_deed(&card, &updates.borrow()) => return Answer::Approved { via: VIA },
+                Ok(true) if text::same_deed(&card, &updates.borrow()) => {
+                    return Answer::Approved { via: VIA };
+                }
                 Ok(_) => popup.show(&card, screen, false).await,
                 Err(why) => return Answer::Tampered(why),
             },

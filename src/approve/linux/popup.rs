@@ -17,7 +17,8 @@ use zbus::{MatchRule, Message, MessageStream};
 /// How long the monitor may lag behind the signal itself.
 const ECHO_LIMIT: Duration = Duration::from_secs(1);
 /// Why a popup does not decide where the bus allows no monitor.
-pub(super) const UNWATCHED: &str = "this session bus does not let us watch for other programs rewriting a popup";
+pub(super) const UNWATCHED: &str =
+    "this session bus does not let us watch for other programs rewriting a popup";
 const STOP: &str = "Stop AI trading";
 
 /// What happened to the popup.
@@ -231,11 +232,13 @@ impl<'a> Popup<'a> {
         if key == self.keys.page {
             return Some(Event::OpenPage);
         }
-        Some(if self.decides && self.guard.is_some() && key == self.keys.approve {
-            Event::Approved
-        } else {
-            Event::Gone
-        })
+        Some(
+            if self.decides && self.guard.is_some() && key == self.keys.approve {
+                Event::Approved
+            } else {
+                Event::Gone
+            },
+        )
     }
 
     /// The monitor must have shown the same press, with nothing foreign before it.

@@ -206,8 +206,21 @@ async fn where_nobody_may_watch_the_popup_cannot_approve() {
     let machine = page::Machine::new();
     let script = machine.world.env.text("BROWSER").expect("a browser").to_owned();
     let world = desktop.world_with(&[("BROWSER", &script)]);
-    let channel = Desk::new(&world).channel(Tier::Click, false).await.expect("a channel");
-    assert!(matches!(channel, Channel::Page { notification: Some(_), why: Some(_), .. }), "{channel}");
+    let channel = Desk::new(&world)
+        .channel(Tier::Click, false)
+        .await
+        .expect("a channel");
+    assert!(
+        matches!(
+            channel,
+            Channel::Page {
+                notification: Some(_),
+                why: Some(_),
+                ..
+            }
+        ),
+        "{channel}"
+    );
     assert!(channel.to_string().contains("does not let us watch"), "{channel}");
     let mut asking = Asking::click(&world);
     asking.shown().await;
@@ -231,7 +244,10 @@ async fn where_nobody_may_watch_and_no_browser_is_there_nobody_is_asked() {
     let answer = Asking::click(&world).answer().await;
     is_nobody(&answer, "does not let us watch");
     is_nobody(&answer, "countersign watch");
-    let told = Desk::new(&world).channel(Tier::Click, false).await.expect_err("no channel");
+    let told = Desk::new(&world)
+        .channel(Tier::Click, false)
+        .await
+        .expect_err("no channel");
     assert!(told.contains("does not let us watch"), "{told}");
     assert!(desktop.popups().is_empty());
 }
@@ -241,9 +257,23 @@ async fn where_nobody_may_watch_and_no_browser_is_there_nobody_is_asked() {
 async fn controls_of_a_server_are_tampering() {
     let desktop = Desktop::start();
     let answer = check(&desktop, "notification-before-controls", |d| {
-        let to = ["call", "--session", "-d", "org.freedesktop.Notifications", "-o", OBJECT, "-m"];
+        let to = [
+            "call",
+            "--session",
+            "-d",
+            "org.freedesktop.Notifications",
+            "-o",
+            OBJECT,
+            "-m",
+        ];
         d.gdbus(&[&to[..], &["org.freedesktop.Notifications.GetCapabilities"]].concat());
-        d.gdbus(&[&to[..], &["org.kde.NotificationManager.InvokeAction", "uint32 1", "approve"]].concat());
+        d.gdbus(
+            &[
+                &to[..],
+                &["org.kde.NotificationManager.InvokeAction", "uint32 1", "approve"],
+            ]
+            .concat(),
+        );
     })
     .await;
     tampered(&answer, "InvokeAction");
