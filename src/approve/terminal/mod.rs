@@ -14,7 +14,6 @@ use crate::system::mono_ms;
 use keys::{Key, Keys};
 use paper::Paper;
 use secrecy::SecretString;
-use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +55,7 @@ pub async fn ask(
         card,
         seen_ms: 0,
         printed_ms: 0,
+        not_before: 0,
     };
     let answer = tokio::select! {
         biased;
@@ -88,6 +88,7 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
         card: None,
         seen_ms: 0,
         printed_ms: 0,
+        not_before: 0,
     };
     talk.paper.put(&format!("{}: ", text::ascii(question)));
     Ok(talk
@@ -107,6 +108,17 @@ struct Talk {
     /// When what is to be approved was printed last (monotonic).
     seen_ms: u64,
     printed_ms: u64,
+    /// No PIN is looked at before (monotonic).
+    not_before: u64,
+}
+
+/// How an "approve" ended.
+enum Proof {
+    Approved,
+    Denied,
+    Halted,
+    /// Wrong, too early, or of something else by now: asked again.
+    NotYet,
 }
 
 impl Talk {
@@ -138,8 +150,10 @@ impl Talk {
                     self.paper.line("That was too quick to be meant. Read it first.");
                 }
                 "approve" => match self.prove().await {
-                    Ok(true) => return Answer::Approved { via: VIA },
-                    Ok(false) => {}
+                    Ok(Proof::Approved) => return Answer::Approved { via: VIA },
+                    Ok(Proof::Denied) => return Answer::Denied { via: VIA },
+                    Ok(Proof::Halted) => return Answer::Halted { via: VIA },
+                    Ok(Proof::NotYet) => {}
                     Err(Cut::Left | Cut::Newer) => return Answer::Stopped,
                 },
                 _ => self.paper.line("Please type one of the three words."),
@@ -299,25 +313,67 @@ impl Talk {
         ))
     }
 
-    /// Asks for the PIN, where one is wanted; `false` when it was wrong.
-    async fn prove(&mut self) -> Result<bool, Cut> {
-        let Some(verify) = self.verify.clone() else {
-            return Ok(true);
-        };
-        self.paper.put("PIN (not shown): ");
-        let pin = self.typed(false).await?;
-        if self.is_outdated() {
-            self.paper.line("It changed while you typed.");
-            return Ok(false);
-        }
-        self.paper.line("Checking the PIN ...");
-        match verify(SecretString::from(pin.as_str())).await {
-            Ok(()) => Ok(true),
-            Err(wrong) => {
+    /// Asks for the PIN, where one is wanted. While it is checked, the keyboard is heard: denying never waits.
+    async fn prove(&mut self) -> Result<Proof, Cut> {
+        if let Some(verify) = self.verify.clone() {
+            let wait = self.not_before.saturating_sub(mono_ms());
+            if wait > 0 {
+                let seconds = wait.div_ceil(1000);
+                self.paper.line(&format!(
+                    "The next PIN can be tried in {seconds} s. You can deny at once."
+                ));
+                return Ok(Proof::NotYet);
+            }
+            self.paper.put("PIN (not shown): ");
+            let pin = self.typed(false).await?;
+            if self.is_outdated() {
+                self.paper.line("It changed while you typed.");
+                return Ok(Proof::NotYet);
+            }
+            self.paper
+                .line("Checking the PIN ... (deny or stop, and Enter, still count)");
+            let checked = tokio::select! {
+                biased;
+                checked = verify(SecretString::from(pin.as_str())) => checked,
+                proof = refusal(&mut self.keys) => return proof,
+            };
+            if let Err(wrong) = checked {
                 self.paper.line(&text::ascii(&wrong.message));
-                tokio::time::sleep(Duration::from_millis(wrong.wait_ms)).await;
-                Ok(false)
+                self.not_before = mono_ms().saturating_add(wrong.wait_ms);
+                return Ok(Proof::NotYet);
             }
         }
+        // What was typed and checked took its time: it counts for what was printed, and for nothing newer.
+        if self.is_outdated() {
+            self.paper.line("It changed while you answered.");
+            return Ok(Proof::NotYet);
+        }
+        Ok(Proof::Approved)
+    }
+}
+
+/// Waits for a word that refuses, typed without echo; everything else is not heard.
+async fn refusal(keys: &mut Keys) -> Result<Proof, Cut> {
+    let mut word = String::new();
+    loop {
+        match keys.next().await {
+            Key::Leave => return Err(Cut::Left),
+            Key::Enter => match refused(&word) {
+                Some(proof) => return Ok(proof),
+                None => word.clear(),
+            },
+            Key::Byte(byte) if word.len() < TYPED_MAX => word.push(char::from(byte)),
+            Key::Backspace => drop(word.pop()),
+            Key::Clear => word.clear(),
+            Key::Byte(_) => {}
+        }
+    }
+}
+
+fn refused(word: &str) -> Option<Proof> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "deny" | "d" | "no" | "n" => Some(Proof::Denied),
+        "stop" => Some(Proof::Halted),
+        _ => None,
     }
 }
