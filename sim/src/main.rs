@@ -33,7 +33,9 @@ async fn main() -> ExitCode {
     let done = match Command::parse().verb {
         Verb::Serve(options) => serve(options).await,
         Verb::Demo => crosstrade_sim::demo::run().await.map_err(io::Error::other),
-        Verb::Person { address } => crosstrade_sim::demo::person::visit(&address).await.map_err(io::Error::other),
+        Verb::Person { address } => crosstrade_sim::demo::person::visit(&address)
+            .await
+            .map_err(io::Error::other),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,8 +2,11 @@
 
 use super::{Context, Exit, args, out};
 use crate::gate::Tier;
-use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, TokenError, TokenReport, UnsealError, Which};
-use crate::relay::lists::Lists;
+use crate::oauth::{
+    GrantKind, Grants, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, TokenError,
+    TokenReport, UnsealError, Which,
+};
+use crate::relay::lists::{Lists, PinReport};
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said};
 use crate::system::process;
@@ -27,11 +30,19 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         Ok(grant) => grant,
         Err(error) => return fail(context, &error.to_string(), "", exit_of(&error)),
     };
-    let lane = TradeLane::new(context.http.clone(), context.endpoint.clone(), settings.budget(&context.world.paths));
+    let lane = TradeLane::new(
+        context.http.clone(),
+        context.endpoint.clone(),
+        settings.budget(&context.world.paths),
+    );
     let kept = if trade {
-        signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant).await.map(Some)
+        signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant)
+            .await
+            .map(Some)
     } else {
-        signin::keep_read(&context.world, &lane, grant).await.map(|()| None)
+        signin::keep_read(&context.world, &lane, grant)
+            .await
+            .map(|()| None)
     };
     let pinned = match kept {
         Ok(pinned) => pinned,
@@ -41,7 +52,12 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         let sealed = super::rules::seal(context, &grants, "Your PIN for this sign-in").await;
         if sealed != Exit::Fine {
             let _ = grants.logout(Which::TradeOnly).await;
-            return fail(context, "without the PIN the new trade sign-in was revoked again", "run `countersign login --trade` again", sealed);
+            return fail(
+                context,
+                "without the PIN the new trade sign-in was revoked again",
+                "run `countersign login --trade` again",
+                sealed,
+            );
         }
     }
     done(context, what, pinned)
@@ -51,48 +67,91 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
 async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::Login) -> Result<(), Exit> {
     if what.single_grant && tier != Tier::Click {
         let hint = "sign in with --trade, or go back to a click first: countersign presence set click";
-        return Err(fail(context, "one sign-in for both cannot lie under your PIN: reading would need the PIN as well", hint, Exit::Usage));
+        return Err(fail(
+            context,
+            "one sign-in for both cannot lie under your PIN: reading would need the PIN as well",
+            hint,
+            Exit::Usage,
+        ));
     }
     if (what.trade || what.single_grant) && tier != Tier::Click {
         if !context.out.can_ask() {
             let hint = "run it in a terminal";
-            return Err(fail(context, "the trade sign-in lies under your PIN, which is asked for in a terminal", hint, Exit::Usage));
+            return Err(fail(
+                context,
+                "the trade sign-in lies under your PIN, which is asked for in a terminal",
+                hint,
+                Exit::Usage,
+            ));
         }
-        context.out.say("The trade sign-in lies under your PIN: you are asked for the PIN after signing in.");
+        context
+            .out
+            .say("The trade sign-in lies under your PIN: you are asked for the PIN after signing in.");
     }
     if !what.trade || what.single_grant {
         return Ok(());
     }
     match grants.bearer(GrantKind::Read).await {
         Ok(_) => Ok(()),
-        Err(TokenError::NotSignedIn) => Err(fail(context, "sign in for reading first", "countersign login, then countersign login --trade", Exit::NotSignedIn)),
-        Err(error @ TokenError::Withdrawn(_)) => {
-            Err(fail(context, &format!("sign in for reading first: {error}"), "", Exit::NotSignedIn))
-        }
+        Err(TokenError::NotSignedIn) => Err(fail(
+            context,
+            "sign in for reading first",
+            "countersign login, then countersign login --trade",
+            Exit::NotSignedIn,
+        )),
+        Err(error @ TokenError::Withdrawn(_)) => Err(fail(
+            context,
+            &format!("sign in for reading first: {error}"),
+            "",
+            Exit::NotSignedIn,
+        )),
         Err(error @ TokenError::Network(_)) => Err(fail(context, &error.to_string(), "", Exit::Unreachable)),
         Err(error) => Err(fail(context, &error.to_string(), "", Exit::Failure)),
     }
 }
 
-fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
+fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exit {
     let trade = what.trade || what.single_grant;
-    let mut text = if trade {
-        format!(
-            "Signed in for trading. Every trade call is held until you approve it.\n{} tool descriptions are on record: if CrossTrade changes one, trading with it stops until you have looked.",
-            Lists::load(&context.world.paths, context.endpoint.url()).pinned_count()
-        )
+    let lists = Lists::load(&context.world.paths, context.endpoint.url());
+    let mut lines = if trade {
+        vec![
+            "Signed in for trading. Every trade call is held until you approve it.".to_owned(),
+            format!(
+                "{} tool descriptions are on record: where CrossTrade changes one, that tool is off.",
+                lists.pinned_count()
+            ),
+        ]
     } else {
-        "Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()
+        vec!["Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()]
     };
-    if what.single_grant {
-        text.push_str("\nOne sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.");
+    let changed = pinned
+        .as_ref()
+        .map(|report| report.changed.clone())
+        .unwrap_or_default();
+    if trade && !changed.is_empty() {
+        let names: Vec<String> = changed.iter().map(|name| out::safe(name)).collect();
+        lines.push(format!("CHANGED since you last signed in for trading, and in force from now on: {}. Look at them with `countersign tools --json`.", names.join(", ")));
     }
-    context.out.data(&text, &json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned }));
+    if what.single_grant {
+        lines.push("One sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.".to_owned());
+    }
+    let object = json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned.map(|report| report.new), "changed": changed });
+    context.out.data(&lines.join("\n"), &object);
     Exit::Fine
 }
 
-async fn sign_in(context: &Context, grants: &Grants, kind: GrantKind, what: &args::Login) -> Result<NewGrant, LoginError> {
-    let request = LoginRequest { kind, challenge: None, single_grant: what.single_grant, host_name: process::host_name() };
+async fn sign_in(
+    context: &Context,
+    grants: &Grants,
+    kind: GrantKind,
+    what: &args::Login,
+) -> Result<NewGrant, LoginError> {
+    let request = LoginRequest {
+        kind,
+        challenge: None,
+        single_grant: what.single_grant,
+        host_name: process::host_name(),
+    };
     let stop = CancellationToken::new();
     let out = context.out;
     let signal = stop.clone();
@@ -103,7 +162,16 @@ async fn sign_in(context: &Context, grants: &Grants, kind: GrantKind, what: &arg
         }
     });
     let say = |said: Said<'_>| talk(out, what, &said);
-    let grant = signin::run(grants, &context.world, request, !what.no_browser, typed_lines(what.no_browser), say, stop).await;
+    let grant = signin::run(
+        grants,
+        &context.world,
+        request,
+        !what.no_browser,
+        typed_lines(what.no_browser),
+        say,
+        stop,
+    )
+    .await;
     interrupted.abort();
     grant
 }
@@ -160,19 +228,29 @@ fn exit_of(error: &LoginError) -> Exit {
 
 /// The tokens under the PIN can be revoked only with it. Without the PIN they are wiped here, and stay good at the
 /// service until the person revokes them there.
-async fn revoke_sealed(context: &Context, grants: &Grants, pin_stdin: bool) -> Result<Vec<TokenReport>, Exit> {
+async fn revoke_sealed(
+    context: &Context,
+    grants: &Grants,
+    pin_stdin: bool,
+) -> Result<Vec<TokenReport>, Exit> {
     let can_ask = pin_stdin || context.out.can_ask();
     if !can_ask || !grants.is_sealed().await.unwrap_or(false) {
         return Ok(Vec::new());
     }
-    let Ok(pin) = super::rules::Asked::new(pin_stdin).pin("Your PIN, to revoke the trade sign-in too (empty: leave that to the AI Clients page)").await else {
+    let Ok(pin) = super::rules::Asked::new(pin_stdin)
+        .pin("Your PIN, to revoke the trade sign-in too (empty: leave that to the AI Clients page)")
+        .await
+    else {
         return Ok(Vec::new());
     };
     match grants.unseal(&pin).await {
         Ok(unsealed) => Ok(unsealed.revoke().await),
-        Err(error @ (UnsealError::WrongPin { .. } | UnsealError::Wait(_))) => {
-            Err(fail(context, &error.to_string(), "nothing was signed out; without the PIN: give an empty one", Exit::Denied))
-        }
+        Err(error @ (UnsealError::WrongPin { .. } | UnsealError::Wait(_))) => Err(fail(
+            context,
+            &error.to_string(),
+            "nothing was signed out; without the PIN: give an empty one",
+            Exit::Denied,
+        )),
         Err(_) => Ok(Vec::new()),
     }
 }
@@ -184,7 +262,9 @@ pub(super) async fn logout(context: &Context, trade: bool, pin_stdin: bool) -> E
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let mut report = grants.logout(if trade { Which::TradeOnly } else { Which::All }).await;
+    let mut report = grants
+        .logout(if trade { Which::TradeOnly } else { Which::All })
+        .await;
     if !opened.is_empty() {
         report.tokens.retain(|token| token.answer != RevokeAnswer::Sealed);
         report.tokens.extend(opened);
@@ -199,7 +279,18 @@ pub(super) async fn logout(context: &Context, trade: bool, pin_stdin: bool) -> E
 }
 
 fn report_text(report: &LogoutReport) -> String {
-    let mut lines: Vec<String> = report.tokens.iter().map(|token| format!("{:<6} {:<8} {}", token.kind.as_str(), token.token, said(&token.answer))).collect();
+    let mut lines: Vec<String> = report
+        .tokens
+        .iter()
+        .map(|token| {
+            format!(
+                "{:<6} {:<8} {}",
+                token.kind.as_str(),
+                token.token,
+                said(&token.answer)
+            )
+        })
+        .collect();
     if lines.is_empty() {
         lines.push("There was nothing to revoke.".to_owned());
     }

@@ -16,15 +16,27 @@ pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
         return list(context, &tickets, &unknown);
     };
     if !unknown.iter().any(|ticket| ticket.id == id) {
-        context.out.error(&format!("{id} has no unknown outcome that waits for you"), "`countersign acknowledge` lists those that do");
+        context.out.error(
+            &format!("{id} has no unknown outcome that waits for you"),
+            "`countersign acknowledge` lists those that do",
+        );
         return Exit::Failure;
     }
     let fields = Map::from_iter([("ticket".to_owned(), Value::from(id.clone()))]);
     if let Err(error) = Journal::of(&context.world.paths).append("acknowledged", fields) {
-        context.out.error(&format!("the journal cannot be written: {error}"), "nothing was changed");
+        context.out.error(
+            &format!("the journal cannot be written: {error}"),
+            "nothing was changed",
+        );
         return Exit::Failure;
     }
-    tickets.save_notes(&id, &Notes { acknowledged: true, ..tickets.notes(&id) });
+    tickets.save_notes(
+        &id,
+        &Notes {
+            acknowledged: true,
+            ..tickets.notes(&id)
+        },
+    );
     context.out.data(
         &format!("{id} is acknowledged. New orders there may be proposed again; each is still held for your approval."),
         &json!({ "ticket": id, "acknowledged": true }),
@@ -34,7 +46,11 @@ pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
 
 fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
     let line = |ticket: &Ticket| {
-        let found = tickets.notes(&ticket.id).found.map(|found| format!("\n      {found}")).unwrap_or_default();
+        let found = tickets
+            .notes(&ticket.id)
+            .found
+            .map(|found| format!("\n      {found}"))
+            .unwrap_or_default();
         format!("{}{found}", waiting::line(ticket))
     };
     let lines: Vec<String> = unknown.iter().map(line).collect();
@@ -46,6 +62,9 @@ fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
             lines.join("\n")
         )
     };
-    context.out.data(&text, &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>() }));
+    context.out.data(
+        &text,
+        &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>() }),
+    );
     Exit::Fine
 }

@@ -3,10 +3,11 @@
 use super::{Context, Exit};
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
+use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::system::{FileLock, clock, file};
-use crate::upstream::ReadLane;
+use crate::upstream::{Failure, ReadLane};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -25,15 +26,33 @@ struct Check {
 pub(super) async fn doctor(context: &Context) -> Exit {
     let settings = Settings::load(&context.world.paths);
     let tier = settings.as_ref().map_or(Tier::Click, |settings| settings.tier);
-    let mut checks = vec![folder(context), locks(context), settings_check(&settings), policy(context), journal(context), halt(context)];
+    let mut checks = vec![
+        folder(context),
+        locks(context),
+        settings_check(&settings),
+        policy(context),
+        journal(context),
+        halt(context),
+    ];
     checks.extend(sign_ins(context).await);
+    checks.push(definitions(context));
     checks.push(service(context).await);
     checks.push(prompt(context, tier).await);
-    let bad = checks.iter().filter(|check| matches!(check.seen, Seen::Bad(..))).count();
+    let bad = checks
+        .iter()
+        .filter(|check| matches!(check.seen, Seen::Bad(..)))
+        .count();
     let lines: Vec<String> = checks.iter().map(line).collect();
     let objects: Vec<Value> = checks.iter().map(object).collect();
-    let last = if bad == 0 { "Everything is in order.".to_owned() } else { format!("{bad} of {} checks failed.", checks.len()) };
-    context.out.data(&format!("{}\n{last}", lines.join("\n")), &json!({ "checks": objects, "failed": bad }));
+    let last = if bad == 0 {
+        "Everything is in order.".to_owned()
+    } else {
+        format!("{bad} of {} checks failed.", checks.len())
+    };
+    context.out.data(
+        &format!("{}\n{last}", lines.join("\n")),
+        &json!({ "checks": objects, "failed": bad }),
+    );
     if bad == 0 { Exit::Fine } else { Exit::Failure }
 }
 
@@ -59,17 +78,29 @@ fn folder(context: &Context) -> Check {
     let probe = state.join(".probe");
     let seen = match file::write_atomic(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe)) {
         Ok(()) => Seen::Good(state.display().to_string()),
-        Err(error) => Seen::Bad(format!("{}: {error}", state.display()), "free some space, or set COUNTERSIGN_HOME to a folder that you can write"),
+        Err(error) => Seen::Bad(
+            format!("{}: {error}", state.display()),
+            "free some space, or set COUNTERSIGN_HOME to a folder that you can write",
+        ),
     };
-    Check { name: "state folder", seen }
+    Check {
+        name: "state folder",
+        seen,
+    }
 }
 
 fn locks(context: &Context) -> Check {
     let path = context.world.paths.lock("doctor.lock");
     let seen = match (FileLock::try_take(&path), FileLock::try_take(&path)) {
         (Ok(Some(_)), Ok(None)) => Seen::Good("file locks work here".to_owned()),
-        (Err(error), _) | (_, Err(error)) => Seen::Bad(error.to_string(), "move the state to a local disk with COUNTERSIGN_HOME"),
-        _ => Seen::Bad("two locks on one file".to_owned(), "this file system does not lock: move the state to a local disk with COUNTERSIGN_HOME"),
+        (Err(error), _) | (_, Err(error)) => Seen::Bad(
+            error.to_string(),
+            "move the state to a local disk with COUNTERSIGN_HOME",
+        ),
+        _ => Seen::Bad(
+            "two locks on one file".to_owned(),
+            "this file system does not lock: move the state to a local disk with COUNTERSIGN_HOME",
+        ),
     };
     Check { name: "locks", seen }
 }
@@ -77,9 +108,15 @@ fn locks(context: &Context) -> Check {
 fn settings_check(settings: &Result<Settings, String>) -> Check {
     let seen = match settings {
         Ok(settings) => Seen::Good(format!("approval by {}", super::rules::word(settings.tier))),
-        Err(why) => Seen::Bad(why.clone(), "correct the file; until then every trade call is refused"),
+        Err(why) => Seen::Bad(
+            why.clone(),
+            "correct the file; until then every trade call is refused",
+        ),
     };
-    Check { name: "settings", seen }
+    Check {
+        name: "settings",
+        seen,
+    }
 }
 
 fn policy(context: &Context) -> Check {
@@ -95,19 +132,31 @@ fn policy(context: &Context) -> Check {
 fn journal(context: &Context) -> Check {
     let text = file::read_text(&context.world.paths.journal(), 1024 * 1024 * 1024);
     let seen = match text.map(|text| crate::journal::verify(&text.unwrap_or_default())) {
-        Ok(verdict) if verdict.faults.is_empty() => Seen::Good(format!("{} lines, the chain holds", verdict.lines)),
+        Ok(verdict) if verdict.faults.is_empty() => {
+            Seen::Good(format!("{} lines, the chain holds", verdict.lines))
+        }
         Ok(verdict) => {
             let line = verdict.faults.first().map_or(0, |fault| fault.line);
-            Seen::Bad(format!("damaged in {} places, first at line {line}", verdict.faults.len()), "see `countersign journal verify`; keep the file, and move it away to start a new one")
+            Seen::Bad(
+                format!("damaged in {} places, first at line {line}", verdict.faults.len()),
+                "see `countersign journal verify`; keep the file, and move it away to start a new one",
+            )
         }
         Err(error) => Seen::Bad(error.to_string(), "move the journal file away and keep it"),
     };
-    Check { name: "journal", seen }
+    Check {
+        name: "journal",
+        seen,
+    }
 }
 
 fn halt(context: &Context) -> Check {
     let halted = context.world.paths.halt().exists();
-    let seen = if halted { Seen::Note("AI trading is stopped by you; `countersign resume` allows it again".to_owned()) } else { Seen::Good("AI trading is not stopped".to_owned()) };
+    let seen = if halted {
+        Seen::Note("AI trading is stopped by you; `countersign resume` allows it again".to_owned())
+    } else {
+        Seen::Good("AI trading is not stopped".to_owned())
+    };
     Check { name: "halt", seen }
 }
 
@@ -115,15 +164,28 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
     let grants = match context.grants().overview().await {
         Ok(grants) => grants,
         Err(TokenError::NotSignedIn) => Vec::new(),
-        Err(error) => return vec![Check { name: "vault", seen: Seen::Bad(error.to_string(), "start your keychain, or choose the file store: COUNTERSIGN_STORE=file") }],
+        Err(error) => {
+            return vec![Check {
+                name: "vault",
+                seen: Seen::Bad(
+                    error.to_string(),
+                    "start your keychain, or choose the file store: COUNTERSIGN_STORE=file",
+                ),
+            }];
+        }
     };
     let store = match grants.first() {
         None => Seen::Good("empty".to_owned()),
-        Some(grant) if grant.store == StoreKind::File => Seen::Note(format!("its key lies {}", super::status::store(grant))),
+        Some(grant) if grant.store == StoreKind::File => {
+            Seen::Note(format!("its key lies {}", super::status::store(grant)))
+        }
         Some(grant) => Seen::Good(format!("its key lies {}", super::status::store(grant))),
     };
     let trade = grants.iter().find(|grant| grant.kind == GrantKind::Trade);
-    let read = grants.iter().find(|grant| grant.kind == GrantKind::Read).or(trade.filter(|grant| grant.single));
+    let read = grants
+        .iter()
+        .find(|grant| grant.kind == GrantKind::Read)
+        .or(trade.filter(|grant| grant.single));
     let ended = |why: &String, todo| Seen::Bad(format!("CrossTrade has ended it: {why}"), todo);
     vec![
         Check { name: "vault", seen: store },
@@ -148,26 +210,80 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
     ]
 }
 
+/// Tools that are off because the service describes them differently from when they were put on record.
+fn definitions(context: &Context) -> Check {
+    let lists = Lists::load(&context.world.paths, context.endpoint.url());
+    let changed: Vec<String> = lists
+        .changed()
+        .iter()
+        .map(|name| super::out::safe(name))
+        .collect();
+    let seen = if changed.is_empty() {
+        Seen::Good(format!(
+            "{} tool descriptions on record, none changed",
+            lists.pinned_count()
+        ))
+    } else {
+        let what = format!(
+            "CrossTrade now describes these differently, so they are off: {}",
+            changed.join(", ")
+        );
+        Seen::Bad(
+            what,
+            "ask CrossTrade what has changed before you trade with them; this version cannot accept a changed description",
+        )
+    };
+    Check { name: "tools", seen }
+}
+
 async fn service(context: &Context) -> Check {
-    let budget = Settings::load(&context.world.paths).unwrap_or_default().budget(&context.world.paths);
-    let lane = ReadLane::new(context.http.clone(), context.endpoint.clone(), context.grants(), GrantKind::Read, budget, Box::new(|_| {}));
+    let budget = Settings::load(&context.world.paths)
+        .unwrap_or_default()
+        .budget(&context.world.paths);
+    let lane = ReadLane::new(
+        context.http.clone(),
+        context.endpoint.clone(),
+        context.grants(),
+        GrantKind::Read,
+        budget,
+        Box::new(|_| {}),
+    );
     let began = clock::mono_ms();
-    let asked = tokio::time::timeout(Duration::from_secs(15), lane.own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#)).await;
+    let asked = tokio::time::timeout(
+        Duration::from_secs(15),
+        lane.own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#),
+    )
+    .await;
     lane.close().await;
     let took = clock::mono_ms().saturating_sub(began);
     let seen = match asked {
         Ok(Ok(_)) => Seen::Good(format!("the service and NinjaTrader answered in {took} ms")),
-        Ok(Err(failure)) => Seen::Bad(failure.to_string(), "check the network, the sign-in, and that NinjaTrader runs with the CrossTrade add-on"),
-        Err(_) => Seen::Bad("no answer within 15 s".to_owned(), "check the network and NinjaTrader"),
+        Ok(Err(Failure::Token(TokenError::NotSignedIn | TokenError::Withdrawn(_)))) => {
+            Seen::Note("not asked: nobody is signed in".to_owned())
+        }
+        Ok(Err(failure)) => Seen::Bad(
+            failure.to_string(),
+            "check the network, the sign-in, and that NinjaTrader runs with the CrossTrade add-on",
+        ),
+        Err(_) => Seen::Bad(
+            "no answer within 15 s".to_owned(),
+            "check the network and NinjaTrader",
+        ),
     };
-    Check { name: "service", seen }
+    Check {
+        name: "service",
+        seen,
+    }
 }
 
 async fn prompt(context: &Context, tier: Tier) -> Check {
     let desk = crate::approve::Desk::new(&context.world);
     let seen = match desk.channel(tier, false).await {
         Ok(channel) => Seen::Good(channel.to_string()),
-        Err(why) => Seen::Bad(why, "without a prompt, trade calls are refused; `countersign watch` in a terminal can decide on them"),
+        Err(why) => Seen::Bad(
+            why,
+            "without a prompt, trade calls are refused; `countersign watch` in a terminal can decide on them",
+        ),
     };
     Check { name: "prompt", seen }
 }

@@ -32,25 +32,53 @@ fn show(context: &Context, text: &str, last: usize) -> Exit {
     let shown: Vec<&journal::Entry> = entries.iter().skip(from).collect();
     let lines: Vec<String> = shown.iter().map(|entry| line(entry)).collect();
     let objects: Vec<Value> = shown.iter().map(|entry| entry.object.clone()).collect();
-    let text = if lines.is_empty() { "The journal is empty.".to_owned() } else { lines.join("\n") };
+    let text = if lines.is_empty() {
+        "The journal is empty.".to_owned()
+    } else {
+        lines.join("\n")
+    };
     context.out.data(&text, &json!({ "entries": objects }));
     Exit::Fine
 }
 
 /// One entry on one line.
 fn line(entry: &journal::Entry) -> String {
-    let text = |key: &str| entry.object.get(key).and_then(Value::as_str).map(out::safe).unwrap_or_default();
-    let detail = ["reason", "said", "found", "rule", "via"].into_iter().map(text).find(|found| !found.is_empty());
+    let text = |key: &str| {
+        entry
+            .object
+            .get(key)
+            .and_then(Value::as_str)
+            .map(out::safe)
+            .unwrap_or_default()
+    };
+    let detail = ["reason", "said", "found", "rule", "via"]
+        .into_iter()
+        .map(text)
+        .find(|found| !found.is_empty());
     let detail: String = detail.unwrap_or_default().chars().take(100).collect();
     let at = entry.at.get(..19).unwrap_or(&entry.at).replace('T', " ");
-    format!("{at}  {:<10} {:<5} {:<18} {detail}", entry.kind, text("ticket"), text("tool")).trim_end().to_owned()
+    format!(
+        "{at}  {:<10} {:<5} {:<18} {detail}",
+        entry.kind,
+        text("ticket"),
+        text("tool")
+    )
+    .trim_end()
+    .to_owned()
 }
 
 fn verify(context: &Context, text: &str) -> Exit {
     let verdict = journal::verify(text);
-    let faults: Vec<Value> = verdict.faults.iter().map(|fault| json!({ "line": fault.line, "what": fault.what })).collect();
+    let faults: Vec<Value> = verdict
+        .faults
+        .iter()
+        .map(|fault| json!({ "line": fault.line, "what": fault.what }))
+        .collect();
     let words = match verdict.faults.first() {
-        None => format!("The journal holds: {} lines, none changed, removed or inserted.\nhead {}", verdict.lines, verdict.head),
+        None => format!(
+            "The journal holds: {} lines, none changed, removed or inserted.\nhead {}",
+            verdict.lines, verdict.head
+        ),
         Some(first) => format!(
             "The journal does NOT hold: {} of its places are wrong, the first is line {}: {}.",
             verdict.faults.len(),
@@ -58,6 +86,13 @@ fn verify(context: &Context, text: &str) -> Exit {
             first.what
         ),
     };
-    context.out.data(&words, &json!({ "lines": verdict.lines, "head": verdict.head, "faults": faults }));
-    if verdict.faults.is_empty() { Exit::Fine } else { Exit::Failure }
+    context.out.data(
+        &words,
+        &json!({ "lines": verdict.lines, "head": verdict.head, "faults": faults }),
+    );
+    if verdict.faults.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Failure
+    }
 }

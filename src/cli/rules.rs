@@ -1,12 +1,12 @@
 //! `policy` and `presence`.
 
 use super::{Context, Exit, args};
+use crate::approve::terminal::read_pin;
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, Grants, SealedExtras, TokenError, check_pin};
 use crate::relay::lists::Lists;
-use crate::relay::settings::Settings;
-use crate::approve::terminal::read_pin;
 use crate::relay::load_policy_at;
+use crate::relay::settings::Settings;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
@@ -16,11 +16,17 @@ pub(super) fn policy(context: &Context, what: &args::Policy) -> Exit {
     let policy = match load_policy_at(&path) {
         Ok(policy) => policy,
         Err(why) => {
-            context.out.error(&why, "while it is wrong, every trade call is refused");
+            context
+                .out
+                .error(&why, "while it is wrong, every trade call is refused");
             return Exit::Config;
         }
     };
-    let from = if path.exists() { path.display().to_string() } else { "the built-in rules (there is no policy.toml)".to_owned() };
+    let from = if path.exists() {
+        path.display().to_string()
+    } else {
+        "the built-in rules (there is no policy.toml)".to_owned()
+    };
     let text = match what {
         args::Policy::Check => format!("The policy is fine: {from}"),
         args::Policy::Show => format!("# {from}\n{}", policy.show()),
@@ -38,11 +44,14 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
         }
     };
     let args::Presence::Set { tier, pin_stdin } = what else {
-        context.out.data(&format!("To approve a trade call it takes: {}", word(settings.tier)), &json!({ "tier": settings.tier }));
+        context.out.data(
+            &format!("To approve a trade call it takes: {}", word(settings.tier)),
+            &json!({ "tier": settings.tier }),
+        );
         return Exit::Fine;
     };
     let grants = context.grants();
-    let mut asked = Asked::new(*pin_stdin);
+    let asked = Asked::new(*pin_stdin);
     let to_pin = tier == "pin";
     let have = match grants.overview().await {
         Ok(have) => have,
@@ -63,7 +72,13 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     };
     // The new one is looked at before anything is opened: a weak one leaves all as it is.
     let new = if to_pin {
-        match new_pin(context, &mut asked, "A new PIN (at least 12 characters, or five words)").await {
+        match new_pin(
+            context,
+            &asked,
+            "A new PIN (at least 12 characters, or five words)",
+        )
+        .await
+        {
             Ok(pin) => Some(pin),
             Err(exit) => return exit,
         }
@@ -78,17 +93,27 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     if let Some(new) = &new
         && let Err(error) = grants.seal(new, extras(context)).await
     {
-        context.out.error(&error.to_string(), "no PIN protects the trade sign-in now: try again, or sign out with countersign logout --trade");
+        context.out.error(
+            &error.to_string(),
+            "no PIN protects the trade sign-in now: try again, or sign out with countersign logout --trade",
+        );
         return Exit::Partly;
     }
     settings.tier = if to_pin { Tier::Pin } else { Tier::Click };
     if let Err(error) = settings.save(&context.world.paths) {
-        context.out.error(&format!("the settings could not be written: {error}"), "the PIN was changed all the same; run this again");
+        context.out.error(
+            &format!("the settings could not be written: {error}"),
+            "the PIN was changed all the same; run this again",
+        );
         return Exit::Partly;
     }
     let text = match settings.tier {
-        Tier::Click => "To approve it now takes a click on the prompt. A program that runs as you and controls the mouse or a shell could do that too.",
-        _ => "To approve it now takes your PIN for each order. Nobody can look the PIN up: if you forget it, sign out and in again.",
+        Tier::Click => {
+            "To approve it now takes a click on the prompt. A program that runs as you and controls the mouse or a shell could do that too."
+        }
+        _ => {
+            "To approve it now takes your PIN for each order. Nobody can look the PIN up: if you forget it, sign out and in again."
+        }
     };
     context.out.data(text, &json!({ "tier": settings.tier }));
     Exit::Fine
@@ -97,8 +122,16 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
 /// Whether there is something to put under a PIN.
 fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exit> {
     let (why, hint, exit) = match trade {
-        None => ("the PIN protects the trade sign-in, and there is none yet", "countersign login --trade, then this again", Exit::NotSignedIn),
-        Some(grant) if grant.withdrawn.is_some() => ("CrossTrade has ended the trade sign-in", "countersign login --trade, then this again", Exit::NotSignedIn),
+        None => (
+            "the PIN protects the trade sign-in, and there is none yet",
+            "countersign login --trade, then this again",
+            Exit::NotSignedIn,
+        ),
+        Some(grant) if grant.withdrawn.is_some() => (
+            "CrossTrade has ended the trade sign-in",
+            "countersign login --trade, then this again",
+            Exit::NotSignedIn,
+        ),
         Some(grant) if grant.single => (
             "one sign-in serves reading and trading here, and it cannot lie under a PIN: reading would need the PIN as well",
             "countersign logout, then countersign login and countersign login --trade, where CrossTrade allows both",
@@ -112,7 +145,7 @@ fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exi
 
 /// Seals the trade grant under a PIN that is asked for here.
 pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Exit {
-    let pin = match new_pin(context, &mut Asked::new(false), prompt).await {
+    let pin = match new_pin(context, &Asked::new(false), prompt).await {
         Ok(pin) => pin,
         Err(exit) => return exit,
     };
@@ -123,7 +156,7 @@ pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Ex
 }
 
 /// A PIN that is good enough, asked for twice in a terminal.
-async fn new_pin(context: &Context, asked: &mut Asked, prompt: &str) -> Result<SecretString, Exit> {
+async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
     let usage = |why: &str| fail(context, why, Exit::Usage);
     let pin = asked.pin(prompt).await.map_err(|why| usage(&why))?;
     check_pin(&pin).map_err(|why| usage(&format!("this PIN is not strong enough: {why}")))?;
@@ -138,7 +171,9 @@ async fn new_pin(context: &Context, asked: &mut Asked, prompt: &str) -> Result<S
 
 /// What is authenticated together with the sealed grant.
 fn extras(context: &Context) -> SealedExtras {
-    let policy = load_policy_at(&context.world.paths.policy()).map(|policy| policy.digest().to_owned()).unwrap_or_default();
+    let policy = load_policy_at(&context.world.paths.policy())
+        .map(|policy| policy.digest().to_owned())
+        .unwrap_or_default();
     let pins = Lists::load(&context.world.paths, context.endpoint.url()).pins_digest();
     SealedExtras::from([("policy".to_owned(), policy), ("pins".to_owned(), pins)])
 }
@@ -153,17 +188,26 @@ impl Asked {
         Self { from_stdin }
     }
 
-    pub(super) async fn pin(&mut self, prompt: &str) -> Result<SecretString, String> {
+    pub(super) async fn pin(&self, prompt: &str) -> Result<SecretString, String> {
         if self.from_stdin {
             let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+            let read = std::io::stdin()
+                .lock()
+                .read_line(&mut line)
+                .map_err(|error| error.to_string())?;
             let pin = line.trim_end_matches(['\r', '\n']).to_owned();
-            return if read == 0 || pin.is_empty() { Err("no PIN came on stdin".to_owned()) } else { Ok(pin.into()) };
+            return if read == 0 || pin.is_empty() {
+                Err("no PIN came on stdin".to_owned())
+            } else {
+                Ok(pin.into())
+            };
         }
         if !std::io::stdin().is_terminal() {
             return Err("a PIN is asked for in a terminal only; scripts give it with --pin-stdin".to_owned());
         }
-        read_pin(prompt).await?.ok_or_else(|| "no PIN was given".to_owned())
+        read_pin(prompt)
+            .await?
+            .ok_or_else(|| "no PIN was given".to_owned())
     }
 }
 
@@ -176,7 +220,11 @@ pub(super) fn word(tier: Tier) -> &'static str {
 }
 
 fn token_error(context: &Context, error: &TokenError) -> Exit {
-    let exit = if matches!(error, TokenError::NotSignedIn) { Exit::NotSignedIn } else { Exit::Failure };
+    let exit = if matches!(error, TokenError::NotSignedIn) {
+        Exit::NotSignedIn
+    } else {
+        Exit::Failure
+    };
     fail(context, &error.to_string(), exit)
 }
 

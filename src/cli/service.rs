@@ -6,17 +6,31 @@ use crate::relay::lists::Lists;
 use crate::relay::{is_ours, one_call};
 use serde_json::{Value, json};
 
-pub(super) async fn tools(context: &Context) -> Exit {
+pub(super) fn tools(context: &Context) -> Exit {
     let lists = Lists::load(&context.world.paths, context.endpoint.url());
     if lists.is_empty() {
-        context.out.error("nobody has signed in here yet", "run `countersign login`");
+        context
+            .out
+            .error("nobody has signed in here yet", "run `countersign login`");
         return Exit::NotSignedIn;
     }
     let listed: Value = serde_json::from_str(&lists.tools(&[])).unwrap_or_default();
-    let tools = listed.get("tools").and_then(Value::as_array).cloned().unwrap_or_default();
-    let name = |tool: &Value| tool.get("name").and_then(Value::as_str).map(out::safe).unwrap_or_default();
+    let tools = listed
+        .get("tools")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let name = |tool: &Value| {
+        tool.get("name")
+            .and_then(Value::as_str)
+            .map(out::safe)
+            .unwrap_or_default()
+    };
     let held = |tool: &Value| !crate::gate::catalogue::is_known_read_tool(&name(tool));
-    let lines: Vec<String> = tools.iter().map(|tool| format!("{}  {}", if held(tool) { "held" } else { "read" }, name(tool))).collect();
+    let lines: Vec<String> = tools
+        .iter()
+        .map(|tool| format!("{}  {}", if held(tool) { "held" } else { "read" }, name(tool)))
+        .collect();
     context.out.data(&lines.join("\n"), &json!({ "tools": tools }));
     Exit::Fine
 }
@@ -25,7 +39,10 @@ pub(super) async fn tools(context: &Context) -> Exit {
 pub(super) async fn call(context: &Context, tool: &str, arguments: Option<&str>) -> Exit {
     let arguments = arguments.unwrap_or("{}");
     if let Err(why) = serde_json::from_str::<serde_json::Map<String, Value>>(arguments) {
-        context.out.error(&format!("the arguments are no JSON object: {why}"), "such as '{\"account\":\"Sim101\"}'; nothing was sent");
+        context.out.error(
+            &format!("the arguments are no JSON object: {why}"),
+            "such as '{\"account\":\"Sim101\"}'; nothing was sent",
+        );
         return Exit::Usage;
     }
     if !is_ours(tool)
@@ -41,8 +58,18 @@ pub(super) async fn call(context: &Context, tool: &str, arguments: Option<&str>)
         }
     };
     let value: Value = serde_json::from_str(&result).unwrap_or_default();
-    let text = value.get("content").and_then(|c| c.get(0)).and_then(|c| c.get("text")).and_then(Value::as_str);
-    context.out.data(&text.map_or_else(|| result.clone(), |text| text.lines().map(out::safe).collect::<Vec<_>>().join("\n")), &json!({ "result": value }));
+    let text = value
+        .get("content")
+        .and_then(|c| c.get(0))
+        .and_then(|c| c.get("text"))
+        .and_then(Value::as_str);
+    context.out.data(
+        &text.map_or_else(
+            || result.clone(),
+            |text| text.lines().map(out::safe).collect::<Vec<_>>().join("\n"),
+        ),
+        &json!({ "result": value }),
+    );
     exit_of(&value)
 }
 
@@ -60,8 +87,14 @@ async fn signed_in(context: &Context) -> Result<(), Exit> {
 
 fn exit_of(result: &Value) -> Exit {
     let failed = result.get("isError").and_then(Value::as_bool) == Some(true);
-    let ours = result.get("structuredContent").and_then(|inner| inner.get("status")).and_then(Value::as_str);
-    let code = result.get("structuredContent").and_then(|inner| inner.get("code")).and_then(Value::as_str);
+    let ours = result
+        .get("structuredContent")
+        .and_then(|inner| inner.get("status"))
+        .and_then(Value::as_str);
+    let code = result
+        .get("structuredContent")
+        .and_then(|inner| inner.get("code"))
+        .and_then(Value::as_str);
     match (failed, ours) {
         (false, _) => Exit::Fine,
         // Something was sent and nobody knows what became of it.

@@ -21,12 +21,18 @@ pub(super) async fn status(context: &Context) -> Exit {
     let tickets = Tickets::of(paths).all();
     let day_ago = clock::wall_ms().saturating_sub(24 * 3600 * 1000);
     let open: Vec<_> = tickets.iter().filter(|ticket| ticket.state.is_open()).collect();
-    let unknown: Vec<_> = tickets.iter().filter(|t| t.state == crate::gate::ticket::State::Unknown && t.created_wall >= day_ago).collect();
+    let unknown: Vec<_> = tickets
+        .iter()
+        .filter(|t| t.state == crate::gate::ticket::State::Unknown && t.created_wall >= day_ago)
+        .collect();
     let mut lines = vec![format!("service   {}", context.endpoint.url())];
     lines.extend(trouble.iter().map(|why| format!("sign-in   {why}")));
     let trade = grants.iter().find(|grant| grant.kind == GrantKind::Trade);
     let single = trade.filter(|grant| grant.single);
-    let read = grants.iter().find(|grant| grant.kind == GrantKind::Read).or(single);
+    let read = grants
+        .iter()
+        .find(|grant| grant.kind == GrantKind::Read)
+        .or(single);
     if trouble.is_none() {
         lines.push(grant_line("reading", read));
         lines.push(grant_line("trading", trade));
@@ -47,15 +53,29 @@ pub(super) async fn status(context: &Context) -> Exit {
         Err(why) => format!("policy    WRONG, trade calls are refused: {why}"),
     });
     lines.push(match (halted, trade) {
-        (true, _) => "orders    STOPPED by you: every trade call is refused (countersign resume allows it again)".to_owned(),
+        (true, _) => {
+            "orders    STOPPED by you: every trade call is refused (countersign resume allows it again)"
+                .to_owned()
+        }
         (false, Some(_)) => "orders    every trade call is held until you approve it".to_owned(),
         (false, None) => "orders    none can be placed from here".to_owned(),
     });
-    lines.push(format!("waiting   {}", if open.is_empty() { "nothing".to_owned() } else { String::new() }));
+    lines.push(format!(
+        "waiting   {}",
+        if open.is_empty() {
+            "nothing".to_owned()
+        } else {
+            String::new()
+        }
+    ));
     lines.extend(open.iter().map(|ticket| format!("  {}", waiting::line(ticket))));
     if !unknown.is_empty() {
         lines.push("OUTCOME UNKNOWN in the last 24 hours; check NinjaTrader:".to_owned());
-        lines.extend(unknown.iter().map(|ticket| format!("  {}", waiting::line(ticket))));
+        lines.extend(
+            unknown
+                .iter()
+                .map(|ticket| format!("  {}", waiting::line(ticket))),
+        );
     }
     let object = json!({
         "endpoint": context.endpoint.url(), "halted": halted, "trouble": trouble,
@@ -77,12 +97,22 @@ fn grant_line(what: &str, grant: Option<&GrantInfo>) -> String {
     match grant {
         None if what == "reading" => "reading   not signed in: countersign login".to_owned(),
         None => "trading   not enabled: countersign login --trade".to_owned(),
-        Some(GrantInfo { withdrawn: Some(why), .. }) => {
-            let verb = if what == "reading" { "countersign login" } else { "countersign login --trade" };
+        Some(GrantInfo {
+            withdrawn: Some(why), ..
+        }) => {
+            let verb = if what == "reading" {
+                "countersign login"
+            } else {
+                "countersign login --trade"
+            };
             format!("{what:<9} ENDED: {why}; sign in again: {verb}")
         }
         Some(grant) => {
-            let sealed = if grant.sealed { ", sealed under your PIN" } else { "" };
+            let sealed = if grant.sealed {
+                ", sealed under your PIN"
+            } else {
+                ""
+            };
             let name = &grant.client_name;
             format!("{what:<9} signed in as \"{name}\"{sealed}")
         }
@@ -93,7 +123,9 @@ fn grant_line(what: &str, grant: Option<&GrantInfo>) -> String {
 pub(super) fn store(grant: &GrantInfo) -> &'static str {
     match grant.store {
         StoreKind::Keychain => "in the keychain of this system",
-        StoreKind::File => "in a FILE, not in a keychain: any program that runs as you can read it and use your sign-in",
+        StoreKind::File => {
+            "in a FILE, not in a keychain: any program that runs as you can read it and use your sign-in"
+        }
     }
 }
 

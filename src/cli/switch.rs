@@ -1,7 +1,7 @@
 //! `halt`, `resume` and `arm`.
 
 use super::{Context, Exit};
-use crate::relay::{Relay, request_arming};
+use crate::relay::{NotResumed, Relay, request_arming};
 use serde_json::json;
 
 pub(super) fn halt(context: &Context) -> Exit {
@@ -13,9 +13,10 @@ pub(super) fn halt(context: &Context) -> Exit {
             return Exit::Failure;
         }
     };
-    relay.halt("countersign halt");
-    if !context.world.paths.halt().exists() {
-        context.out.error("the halt could not be written", "close the AI clients to be sure, and check the disk");
+    if let Err(why) = relay.halt("countersign halt") {
+        context
+            .out
+            .error(&why, "close the AI clients to be sure, and check the disk");
         return Exit::Failure;
     }
     context.out.data(
@@ -28,7 +29,9 @@ pub(super) fn halt(context: &Context) -> Exit {
 pub(super) async fn resume(context: &Context) -> Exit {
     let path = context.world.paths.halt();
     if !path.exists() {
-        context.out.data("AI trading is not stopped.", &json!({ "halted": false }));
+        context
+            .out
+            .data("AI trading is not stopped.", &json!({ "halted": false }));
         return Exit::Fine;
     }
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
@@ -39,17 +42,36 @@ pub(super) async fn resume(context: &Context) -> Exit {
         }
     };
     if let Err(why) = relay.confirm_resume(context.out.can_ask()).await {
-        context.out.error(&why, "AI trading stays stopped");
-        return Exit::Denied;
+        let (why, hint, exit) = match why {
+            NotResumed::Denied(why) => (why, "AI trading stays stopped", Exit::Denied),
+            NotResumed::Unanswered => (
+                "nobody answered".to_owned(),
+                "AI trading stays stopped",
+                Exit::Expired,
+            ),
+            NotResumed::CannotAsk(why) => (
+                why,
+                "AI trading stays stopped; run `countersign resume` in a terminal on this computer",
+                Exit::Failure,
+            ),
+        };
+        context.out.error(&why, hint);
+        return exit;
     }
     match std::fs::remove_file(&path) {
         Ok(()) => {
             relay.note("resumed");
-            context.out.data("AI trading is allowed again; every trade call is still held for your approval.", &json!({ "halted": false }));
+            context.out.data(
+                "AI trading is allowed again; every trade call is still held for your approval.",
+                &json!({ "halted": false }),
+            );
             Exit::Fine
         }
         Err(error) => {
-            context.out.error(&format!("{}: {error}", path.display()), "AI trading stays stopped");
+            context.out.error(
+                &format!("{}: {error}", path.display()),
+                "AI trading stays stopped",
+            );
             Exit::Failure
         }
     }
@@ -61,7 +83,10 @@ pub(super) async fn arm(context: &Context, minutes: u64) -> Exit {
         Ok(true) => {}
         Ok(false) => {
             let hint = "a click approves already; `countersign presence set pin` asks for a PIN instead";
-            context.out.error("there is nothing to arm: no trade sign-in is sealed under a PIN", hint);
+            context.out.error(
+                "there is nothing to arm: no trade sign-in is sealed under a PIN",
+                hint,
+            );
             return Exit::Failure;
         }
         Err(error) => {
@@ -70,11 +95,16 @@ pub(super) async fn arm(context: &Context, minutes: u64) -> Exit {
         }
     }
     if context.world.paths.halt().exists() {
-        context.out.error("AI trading is stopped", "`countersign resume` allows it again");
+        context
+            .out
+            .error("AI trading is stopped", "`countersign resume` allows it again");
         return Exit::Refused;
     }
     if let Err(error) = request_arming(&context.world.paths, minutes) {
-        context.out.error(&error.to_string(), "the state folder cannot be written; nothing was changed");
+        context.out.error(
+            &error.to_string(),
+            "the state folder cannot be written; nothing was changed",
+        );
         return Exit::Failure;
     }
     context.out.data(

@@ -8,15 +8,24 @@ use crate::relay::{Relay, WATCHING, decide_here, end_held_in};
 use crate::system::{FileLock, clock};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often `watch` looks for new tickets.
 const LOOK: Duration = Duration::from_millis(300);
 
 pub(super) fn pending(context: &Context) -> Exit {
-    let open: Vec<Ticket> = Tickets::of(&context.world.paths).all().into_iter().filter(|ticket| ticket.state.is_open()).collect();
+    let open: Vec<Ticket> = Tickets::of(&context.world.paths)
+        .all()
+        .into_iter()
+        .filter(|ticket| ticket.state.is_open())
+        .collect();
     let objects: Vec<Value> = open.iter().map(object).collect();
-    let text = if open.is_empty() { "Nothing is waiting.".to_owned() } else { open.iter().map(line).collect::<Vec<_>>().join("\n") };
+    let text = if open.is_empty() {
+        "Nothing is waiting.".to_owned()
+    } else {
+        open.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
     context.out.data(&text, &json!({ "pending": objects }));
     Exit::Fine
 }
@@ -32,32 +41,91 @@ pub(super) fn object(ticket: &Ticket) -> Value {
 
 /// A ticket on one line.
 pub(super) fn line(ticket: &Ticket) -> String {
-    let until = ticket.deadline().map(|at| format!(", closes {}", clock::local_time(at))).unwrap_or_default();
-    format!("{}  {:<8} {}  (from {}{until})", ticket.id, ticket.state.word(), out::safe(&headline(ticket)), out::safe(&ticket.client))
+    let until = ticket
+        .deadline()
+        .map(|at| format!(", closes {}", clock::local_time(at)))
+        .unwrap_or_default();
+    format!(
+        "{}  {:<8} {}  (from {}{until})",
+        ticket.id,
+        ticket.state.word(),
+        out::safe(&headline(ticket)),
+        out::safe(&ticket.client)
+    )
 }
 
 fn headline(ticket: &Ticket) -> String {
-    ticket.card.as_ref().map_or_else(|| crate::relay::tool_name(ticket), |card| format!("{} {} {}", card.badge, card.account, card.headline))
+    ticket.card.as_ref().map_or_else(
+        || crate::relay::tool_name(ticket),
+        |card| format!("{} {} {}", card.badge, card.account, card.headline),
+    )
 }
 
 pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
     let id = ticket.to_ascii_uppercase();
-    let (tickets, journal) = (Tickets::of(&context.world.paths), Journal::of(&context.world.paths));
-    match end_held_in(&tickets, &journal, &id, State::Denied, "the person denied it (countersign deny)").await {
+    let (tickets, journal) = (
+        Tickets::of(&context.world.paths),
+        Journal::of(&context.world.paths),
+    );
+    match end_held_in(
+        &tickets,
+        &journal,
+        &id,
+        State::Denied,
+        "the person denied it (countersign deny)",
+    )
+    .await
+    {
         Ok(()) => {
-            context.out.data(&format!("{id} is denied; nothing was sent."), &json!({ "ticket": id, "state": "denied" }));
+            context.out.data(
+                &format!("{id} is denied; nothing was sent."),
+                &json!({ "ticket": id, "state": "denied" }),
+            );
             Exit::Fine
         }
         Err(error) => {
-            context.out.error(&format!("{id}: {error}"), "`countersign pending` lists what waits");
+            let why = match tickets.load(&id) {
+                Ok(Some(ticket)) if ticket.state.is_final() => {
+                    format!("{} has ended already: {}", ticket.id, how_it_ended(&ticket))
+                }
+                Ok(Some(ticket)) if ticket.state == State::Sending => format!(
+                    "{} was approved and is on its way: it can no longer be denied. Check orders in NinjaTrader",
+                    ticket.id
+                ),
+                Ok(None) => format!("there is no ticket {}", out::safe(&id)),
+                Ok(Some(_)) | Err(_) => format!("{}: {error}", out::safe(&id)),
+            };
+            context.out.error(&why, "`countersign pending` lists what waits");
             Exit::Failure
         }
     }
 }
 
+/// How a ticket ended, in words.
+fn how_it_ended(ticket: &Ticket) -> String {
+    let word = match ticket.state {
+        State::Accepted => "sent, and accepted by the service",
+        State::Rejected if ticket.sent_wall.is_some() => "sent, and REJECTED by the service",
+        State::Unknown => "sent, outcome UNKNOWN; check orders and positions in NinjaTrader",
+        State::Denied => "denied, nothing was sent",
+        State::Expired => "not decided in time, nothing was sent",
+        State::Withdrawn => "taken back, nothing was sent",
+        State::Voided | State::Tampered | State::Rejected => "void, nothing was sent",
+        State::Held => "still waiting",
+        State::Sending => "on its way",
+    };
+    ticket
+        .reason
+        .as_deref()
+        .map_or_else(|| word.to_owned(), |why| format!("{word} ({})", out::safe(why)))
+}
+
 pub(super) async fn watch(context: &Context) -> Exit {
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        context.out.error("watch asks you in a terminal, and this is none", "open a terminal and run it there");
+        context.out.error(
+            "watch asks you in a terminal, and this is none",
+            "open a terminal and run it there",
+        );
         return Exit::Usage;
     }
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
@@ -75,19 +143,31 @@ pub(super) async fn watch(context: &Context) -> Exit {
         let mut watching = None;
         loop {
             if watching.is_none() {
-                watching = FileLock::try_take(&context.world.paths.lock(WATCHING)).ok().flatten();
+                watching = FileLock::try_take(&context.world.paths.lock(WATCHING))
+                    .ok()
+                    .flatten();
             }
             let held = relay.tickets().all().into_iter().rev().find(|ticket| {
-                ticket.state == State::Held && ticket.endpoint == context.endpoint.url() && !seen.contains(&ticket.id)
+                ticket.state == State::Held
+                    && ticket.endpoint == context.endpoint.url()
+                    && !seen.contains(&ticket.id)
             });
             match held {
                 Some(ticket) => {
-                    seen.insert(ticket.id.clone());
-                    if let Err(why) = decide_here(&relay, &ticket).await {
-                        context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
+                    let id = ticket.id.clone();
+                    seen.insert(id.clone());
+                    // A task of the relay's own: Ctrl-C ends the question, never the wait for an order that is on its way.
+                    let deciding = Arc::clone(&relay);
+                    let decided = relay
+                        .spawn(async move { Box::pin(decide_here(&deciding, &ticket)).await })
+                        .await;
+                    if let Ok(Err(why)) = decided {
+                        context.out.say(&format!("{id}: {}", out::safe(&why)));
                     }
-                    if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {
-                        context.out.say(&format!("{} {}{}", after.id, after.state.word(), after.reason.map(|why| format!(": {}", out::safe(&why))).unwrap_or_default()));
+                    if let Ok(Some(after)) = relay.tickets().load(&id) {
+                        context
+                            .out
+                            .say(&format!("{}: {}", after.id, how_it_ended(&after)));
                     }
                 }
                 None => tokio::time::sleep(LOOK).await,

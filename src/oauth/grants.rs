@@ -285,7 +285,7 @@ impl Grants {
     ) -> Result<T, TokenError> {
         let inner = self.inner.clone();
         match tokio::task::spawn_blocking(move || work(&inner)).await {
-            Ok(result) => result.map_err(|VaultError(reason)| TokenError::Store(reason)),
+            Ok(result) => result.map_err(|error| TokenError::Store(error.to_string())),
             Err(_) => Err(TokenError::Store(
                 "the vault could not be used: its task was cut off".to_owned(),
             )),

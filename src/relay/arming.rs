@@ -4,7 +4,7 @@
 //! its own memory, until the time is over, a halt, a locked screen, a sleep, a changed seal, or its end.
 
 use super::verbs::{Slot, verify_into};
-use super::{Relay, hold, lock};
+use super::{Relay, lock, outcomes};
 use crate::approve::{Answer, Notice};
 use crate::relay::settings::Armed as ArmedFor;
 use crate::system::clock::{local_time, mono_ms, wall_ms};
@@ -36,7 +36,11 @@ struct Request {
 /// # Errors
 /// As the file system says.
 pub(crate) fn request(paths: &Paths, minutes: u64) -> io::Result<()> {
-    let text = serde_json::to_string(&Request { at: wall_ms(), minutes }).map_err(io::Error::other)?;
+    let text = serde_json::to_string(&Request {
+        at: wall_ms(),
+        minutes,
+    })
+    .map_err(io::Error::other)?;
     file::write_atomic(&place(paths), text.as_bytes())
 }
 
@@ -63,18 +67,28 @@ struct Seen {
     wall: u64,
 }
 
+/// How far (ms) a request may lie ahead: two processes read the same clock.
+const FUTURE_MS: u64 = 5000;
+
 impl Arming {
     /// A request from before the start is not for this process.
     pub(super) fn new(paths: &Paths) -> Self {
         let request = read(paths).map_or(0, |request| request.at);
-        Self(Mutex::new(Seen { request, asking: false, mono: mono_ms(), wall: wall_ms() }))
+        Self(Mutex::new(Seen {
+            request,
+            asking: false,
+            mono: mono_ms(),
+            wall: wall_ms(),
+        }))
     }
 
     /// Whether the machine slept, or its clock was set, since this was last asked.
     fn jumped(&self) -> bool {
         let mut seen = lock(&self.0);
         let (mono, wall) = (mono_ms(), wall_ms());
-        let drift = wall.saturating_sub(seen.wall).abs_diff(mono.saturating_sub(seen.mono));
+        let drift = wall
+            .saturating_sub(seen.wall)
+            .abs_diff(mono.saturating_sub(seen.mono));
         (seen.mono, seen.wall) = (mono, wall);
         drift > JUMP_MS
     }
@@ -82,7 +96,9 @@ impl Arming {
     /// A request that is new and fresh; from then on a page counts as open.
     fn take(&self, found: Option<Request>) -> Option<Request> {
         let mut seen = lock(&self.0);
-        let request = found.filter(|found| found.at > seen.request)?;
+        // A time that is still to come was not written by `arm`, and would make this process deaf to it.
+        let request = found
+            .filter(|found| found.at > seen.request && found.at <= wall_ms().saturating_add(FUTURE_MS))?;
         seen.request = request.at;
         let fresh = wall_ms().saturating_sub(request.at) <= FRESH_MS;
         if !fresh || seen.asking {
@@ -104,7 +120,7 @@ pub(super) fn look(relay: &Arc<Relay>) {
     if relay.arming.jumped() && armed {
         return end(relay, "the computer slept or its clock was set");
     }
-    if armed && relay.world.paths.halt().exists() {
+    if armed && relay.is_halted() {
         return end(relay, "AI trading was stopped");
     }
     if let Some(unsealed) = unsealed {
@@ -128,52 +144,97 @@ pub(super) fn look(relay: &Arc<Relay>) {
 
 fn end(relay: &Arc<Relay>, why: &'static str) {
     relay.unsealed.disarm();
-    hold::note(relay, "disarmed", &[("reason", why.into())]);
+    outcomes::note(relay, "disarmed", &[("reason", why.into())]);
     let relay = Arc::clone(relay);
     relay.tasks.clone().spawn(async move {
         let lines = vec![format!("{why}. From now on each order needs your PIN again.")];
-        relay.desk.notice(Notice { title: "The armed time has ended".to_owned(), lines, lasting: false }).await;
+        relay
+            .desk
+            .notice(Notice {
+                title: "The armed time has ended".to_owned(),
+                lines,
+                lasting: false,
+            })
+            .await;
     });
 }
 
 /// Opens the PIN page of this process, and keeps what the PIN unseals for the asked minutes.
 async fn ask(relay: &Arc<Relay>, minutes: u64) {
-    if relay.world.paths.halt().exists() || !relay.grants.is_sealed().await.unwrap_or(false) {
+    if relay.is_halted() || !relay.grants.is_sealed().await.unwrap_or(false) {
         return;
     }
-    let Ok(settings) = relay.settings() else { return };
-    let covers = match settings.armed {
+    let Ok(settings) = relay.settings() else {
+        return;
+    };
+    let scope = settings.armed;
+    let covers = match scope {
         ArmedFor::Exits => "exits and protective stops",
         ArmedFor::All => "every order",
     };
     let slot = Slot::default();
-    let title = format!("Your PIN, once: then a click approves {covers} of {} for {minutes} min", relay.client_name());
-    let answer = relay.desk.ask_pin(&title, settings.phrase.as_deref(), verify_into(relay, &slot), relay.ending.child_token()).await;
+    let title = format!(
+        "Your PIN, once: then a click approves {covers} of {} for {minutes} min",
+        relay.client_name()
+    );
+    let answer = relay
+        .desk
+        .ask_pin(
+            &title,
+            settings.phrase.as_deref(),
+            verify_into(relay, &slot),
+            relay.ending.child_token(),
+        )
+        .await;
     let unsealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Answer::Approved { .. }, Some(unsealed)) = (&answer, unsealed) else {
         tracing::info!(?answer, "not armed");
         return;
     };
     // A halt while the person typed wins.
-    if relay.world.paths.halt().exists() {
+    if relay.is_halted() {
         return;
     }
-    relay.unsealed.arm(unsealed, Duration::from_secs(minutes * 60));
-    hold::note(relay, "armed", &[("minutes", minutes.into()), ("covers", covers.into()), ("client", relay.client_name().into())]);
+    relay
+        .unsealed
+        .arm(unsealed, Duration::from_secs(minutes * 60), scope);
+    outcomes::note(
+        relay,
+        "armed",
+        &[
+            ("minutes", minutes.into()),
+            ("covers", covers.into()),
+            ("client", relay.client_name().into()),
+        ],
+    );
     told(relay, minutes, covers).await;
 }
 
 /// The armed time begins with a look at what it will need: the service, and a card that shows.
 async fn told(relay: &Arc<Relay>, minutes: u64, covers: &str) {
     let until = local_time(wall_ms().saturating_add(minutes * 60_000));
-    let asked = relay.read.own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#).await;
+    let asked = relay
+        .read
+        .own("tools/call", r#"{"name":"GetConnections","arguments":{}}"#)
+        .await;
     let service = match asked {
         Ok(_) => "The service and NinjaTrader answer.".to_owned(),
         Err(failure) => format!("But: {failure}."),
     };
-    let lines = vec![format!("A click approves {covers} until {until}. `countersign halt` ends it at once."), service];
+    let lines = vec![
+        format!("A click approves {covers} until {until}. `countersign halt` ends it at once."),
+        service,
+    ];
     let title = format!("Armed for {}", relay.client_name());
-    if !relay.desk.notice(Notice { title, lines, lasting: false }).await {
+    if !relay
+        .desk
+        .notice(Notice {
+            title,
+            lines,
+            lasting: false,
+        })
+        .await
+    {
         tracing::warn!("armed, but no notification can be shown: each order opens the page");
     }
 }
@@ -190,11 +251,26 @@ mod tests {
         let arming = Arming::new(&paths);
         assert_eq!(arming.take(read(&paths)), None, "from before the start");
         let now = wall_ms();
-        let new = Request { at: now + 1, minutes: 5 };
+        let new = Request {
+            at: now + 1,
+            minutes: 5,
+        };
         assert_eq!(arming.take(Some(new)), Some(new));
         arming.done();
         assert_eq!(arming.take(Some(new)), None, "once");
-        let arming = Arming(Mutex::new(Seen { request: 0, asking: false, mono: 0, wall: 0 }));
-        assert_eq!(arming.take(Some(Request { at: now - FRESH_MS - 1, minutes: 5 })), None, "stale");
+        let arming = Arming(Mutex::new(Seen {
+            request: 0,
+            asking: false,
+            mono: 0,
+            wall: 0,
+        }));
+        assert_eq!(
+            arming.take(Some(Request {
+                at: now - FRESH_MS - 1,
+                minutes: 5
+            })),
+            None,
+            "stale"
+        );
     }
 }

@@ -17,7 +17,14 @@ const FRESH_MS: u64 = 2000;
 const SLOW_MS: u64 = 8000;
 /// What moves fast: what an order would do hangs on these. They are never taken from the cache: right after a fill, old
 /// positions would make a protective stop look like an entry.
-const FAST: [&str; 6] = ["ListPositions", "GetAllPositions", "ListOrders", "GetAllOrders", "GetOrder", "GetQuote"];
+const FAST: [&str; 6] = [
+    "ListPositions",
+    "GetAllPositions",
+    "ListOrders",
+    "GetAllOrders",
+    "GetOrder",
+    "GetQuote",
+];
 
 /// The answers of the last moments.
 #[derive(Debug, Default)]
@@ -34,7 +41,8 @@ impl FactCache {
     /// Reads what this call's card wants; `again` where the card is there already, and only its changes are wanted.
     pub async fn gather(&self, lane: &ReadLane, call: &Call, again: bool) -> Facts {
         let reads = call.reads();
-        let answers = futures_util::future::join_all(reads.iter().map(|read| self.one(lane, read, again))).await;
+        let answers =
+            futures_util::future::join_all(reads.iter().map(|read| self.one(lane, read, again))).await;
         let mut facts = Facts::default();
         for (read, kept) in reads.iter().zip(answers) {
             facts.absorb(read, kept.answer.as_deref().map_err(Clone::clone), kept.wall);
@@ -46,7 +54,11 @@ impl FactCache {
         let key = (read.tool.to_owned(), read.arguments.clone());
         let now = mono_ms();
         let age = if again { SLOW_MS } else { FRESH_MS };
-        let kept = self.map().get(&key).filter(|kept| now.saturating_sub(kept.mono) <= age && kept.answer.is_ok()).cloned();
+        let kept = self
+            .map()
+            .get(&key)
+            .filter(|kept| now.saturating_sub(kept.mono) <= age && kept.answer.is_ok())
+            .cloned();
         if let Some(kept) = kept.filter(|_| !FAST.contains(&read.tool)) {
             return kept;
         }

@@ -1,11 +1,11 @@
 //! After an unknown outcome: looks at orders and positions, and tells what was found. Nothing is ever sent again.
 
 use super::tickets::Owned;
-use super::{Relay, hold};
+use super::{Relay, outcomes};
 use crate::approve::Notice;
-use crate::gate::{Call, Facts};
 use crate::gate::outcome::{Seen, seen};
 use crate::gate::ticket::Ticket;
+use crate::gate::{Call, Facts};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,15 @@ pub(super) fn start(relay: &Arc<Relay>, owned: Owned, ticket: Ticket) {
             format!("Ticket {} was being sent when Countersign stopped.", ticket.id),
             "It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned(),
         ];
-        let title = format!("OUTCOME UNKNOWN: {}", headline(&ticket));
-        relay.desk.notice(Notice { title, lines, lasting: true }).await;
+        let title = format!("OUTCOME UNKNOWN: {}", outcomes::headline(&ticket));
+        relay
+            .desk
+            .notice(Notice {
+                title,
+                lines,
+                lasting: true,
+            })
+            .await;
         // Another service's ticket: what it holds cannot be read through this lane.
         if ticket.endpoint == relay.endpoint.url() {
             run(&relay, &ticket, None).await;
@@ -30,19 +37,27 @@ pub(super) fn start(relay: &Arc<Relay>, owned: Owned, ticket: Ticket) {
     });
 }
 
-fn headline(ticket: &Ticket) -> String {
-    ticket.card.as_ref().map_or_else(|| hold::tool_name(ticket), |card| card.headline.clone())
-}
-
 /// Tells of a protective or closing order that did not go out. The notice stays.
 pub(super) async fn unprotected(relay: &Relay, id: &str, what: &str) {
-    let lines = vec![format!("{what} (ticket {id}) was NOT sent."), "Manage the position in NinjaTrader.".to_owned()];
-    relay.desk.notice(Notice { title: "POSITION UNPROTECTED".to_owned(), lines, lasting: true }).await;
+    let lines = vec![
+        format!("{what} (ticket {id}) was NOT sent."),
+        "Manage the position in NinjaTrader.".to_owned(),
+    ];
+    relay
+        .desk
+        .notice(Notice {
+            title: "POSITION UNPROTECTED".to_owned(),
+            lines,
+            lasting: true,
+        })
+        .await;
 }
 
 /// Looks at the set times; ends early when the order was found.
 pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Facts>) {
-    let Ok(call) = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw) else { return };
+    let Ok(call) = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw) else {
+        return;
+    };
     let mut passed = 0;
     let mut last = Seen::CouldNotLook("not looked yet".to_owned());
     for at in LOOKS {
@@ -63,16 +78,32 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Fac
         }
     }
     let found = sentence(&last);
-    hold::note(relay, "looked", &[("ticket", ticket.id.clone().into()), ("found", found.clone().into())]);
-    let title = format!("Looked for {}", headline(ticket));
-    relay.desk.notice(Notice { title, lines: vec![format!("Ticket {}", ticket.id), found], lasting: true }).await;
+    outcomes::note(
+        relay,
+        "looked",
+        &[
+            ("ticket", ticket.id.clone().into()),
+            ("found", found.clone().into()),
+        ],
+    );
+    let title = format!("Looked for {}", outcomes::headline(ticket));
+    relay
+        .desk
+        .notice(Notice {
+            title,
+            lines: vec![format!("Ticket {}", ticket.id), found],
+            lasting: true,
+        })
+        .await;
 }
 
 /// What a look says, for the client and the person.
 fn sentence(seen: &Seen) -> String {
     match seen {
         Seen::Found(what) => format!("FOUND after looking: {what}. It was executed or is working"),
-        Seen::NotFound => "NOT FOUND in orders and positions so far; lists can lag, so this is no proof".to_owned(),
+        Seen::NotFound => {
+            "NOT FOUND in orders and positions so far; lists can lag, so this is no proof".to_owned()
+        }
         Seen::CouldNotLook(why) => format!("Countersign COULD NOT LOOK: {why}"),
     }
 }

@@ -63,8 +63,14 @@ impl Settings {
         if !(5..=240).contains(&settings.hold_seconds) {
             return Err(format!("{name}: hold_seconds must be 5 to 240"));
         }
-        if settings.phrase.as_deref().is_some_and(|p| p.len() > 60 || !p.bytes().all(|b| (0x20..0x7f).contains(&b))) {
-            return Err(format!("{name}: phrase must be plain ASCII of at most 60 characters"));
+        if settings
+            .phrase
+            .as_deref()
+            .is_some_and(|p| p.len() > 60 || !p.bytes().all(|b| (0x20..0x7f).contains(&b)))
+        {
+            return Err(format!(
+                "{name}: phrase must be plain ASCII of at most 60 characters"
+            ));
         }
         Ok(settings)
     }

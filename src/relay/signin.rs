@@ -1,6 +1,10 @@
 //! Sign-in as the relay and the verbs need it: the grants are proved before they are kept.
 
-use super::{Relay, lists::Lists, words};
+use super::{
+    Relay,
+    lists::{Lists, PinReport},
+    words,
+};
 use crate::gate::catalogue;
 use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, TokenError};
 use crate::system::{World, browser, process};
@@ -51,7 +55,12 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> String {
         Background::Ended(why) if still_none(relay).await => return words::sign_in_ended(why),
         Background::Ended(_) | Background::Idle => {}
     }
-    let request = LoginRequest { kind: GrantKind::Read, challenge: None, single_grant: false, host_name: process::host_name() };
+    let request = LoginRequest {
+        kind: GrantKind::Read,
+        challenge: None,
+        single_grant: false,
+        host_name: process::host_name(),
+    };
     let asked = match relay.grants.begin_background_login(request).await {
         Ok(pending) => begun(relay, pending).await,
         Err(LoginError::Elsewhere) => follow(relay),
@@ -90,7 +99,10 @@ async fn begun(relay: &Arc<Relay>, pending: PendingLogin) -> Asked {
         };
         task.signed_in(outcome).await;
     });
-    Asked::Here { url, opened: opened.is_ok() }
+    Asked::Here {
+        url,
+        opened: opened.is_ok(),
+    }
 }
 
 /// Another process is asking: its sign-in is ours as well.
@@ -102,7 +114,9 @@ fn follow(relay: &Arc<Relay>) -> Asked {
             outcome = task.grants.after_other_login(GrantKind::Read, OTHERS_LIMIT) => outcome,
         };
         let why = |error| match error {
-            TokenError::NotSignedIn => "the sign-in in the browser window of another Countersign did not succeed".to_owned(),
+            TokenError::NotSignedIn => {
+                "the sign-in in the browser window of another Countersign did not succeed".to_owned()
+            }
             error => error.to_string(),
         };
         task.signed_in(outcome.map(|_| ()).map_err(why)).await;
@@ -129,7 +143,11 @@ impl Relay {
     /// A lane that takes its token from the caller, to prove a new grant with.
     fn endpoint_lane(&self) -> TradeLane {
         let settings = self.settings().unwrap_or_default();
-        TradeLane::new(self.http.clone(), self.endpoint.clone(), settings.budget(&self.world.paths))
+        TradeLane::new(
+            self.http.clone(),
+            self.endpoint.clone(),
+            settings.budget(&self.world.paths),
+        )
     }
 }
 
@@ -141,18 +159,28 @@ pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Resu
     let scope = grant.scope().map(str::to_owned);
     let fits = match scope.as_deref() {
         Some("mcp:read") => Ok(()),
-        Some(other) => Err(format!("the service gave \"{other}\" where \"mcp:read\" was asked for")),
+        Some(other) => Err(format!(
+            "the service gave \"{other}\" where \"mcp:read\" was asked for"
+        )),
         None => match lane.list_tools(grant.bearer()).await {
-            Ok(tools) if tools.iter().any(|tool| catalogue::is_known_trade_tool(&name_of(tool))) => {
+            Ok(tools)
+                if tools
+                    .iter()
+                    .any(|tool| catalogue::is_known_trade_tool(&name_of(tool))) =>
+            {
                 Err("the service named no scope, and this grant sees trading tools".to_owned())
             }
             Ok(_) => Ok(()),
-            Err(failure) => Err(format!("the service named no scope, and its tools could not be listed: {failure}")),
+            Err(failure) => Err(format!(
+                "the service named no scope, and its tools could not be listed: {failure}"
+            )),
         },
     };
     if let Err(why) = fits {
         let said = grant.revoke().await;
-        return Err(format!("this sign-in was not kept: {why}; {said}. Sign in again and choose read access on the consent page"));
+        return Err(format!(
+            "this sign-in was not kept: {why}; {said}. Sign in again and choose read access on the consent page"
+        ));
     }
     let listed = lane.list_tools(grant.bearer()).await;
     grant.keep().await.map_err(|error| error.to_string())?;
@@ -165,23 +193,34 @@ pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Resu
 }
 
 /// Keeps a trade grant if it is of the same `CrossTrade` user as the read grant; revokes it otherwise.
-/// Returns how many definitions were pinned.
+/// Returns what pinning did.
 ///
 /// # Errors
 /// A plain sentence: why it was not kept.
-pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant: NewGrant, single: bool) -> Result<usize, String> {
+pub async fn keep_trade(
+    world: &World,
+    grants: &Grants,
+    lane: &TradeLane,
+    grant: NewGrant,
+    single: bool,
+) -> Result<PinReport, String> {
     if let Some(scope) = grant.scope()
         && !scope.split(' ').any(|word| word == "mcp:trade")
     {
         let scope = scope.to_owned();
         let said = grant.revoke().await;
-        return Err(format!("the service gave \"{scope}\" and no trading access; {said}. Sign in again and choose trade access on the consent page"));
+        return Err(format!(
+            "the service gave \"{scope}\" and no trading access; {said}. Sign in again and choose trade access on the consent page"
+        ));
     }
     if !single && let Err(why) = same_user(grants, lane, &grant).await {
         let said = grant.revoke().await;
         return Err(format!("{why}. The new sign-in was not kept: {said}"));
     }
-    let tools = lane.list_tools(grant.bearer()).await.map_err(|failure| format!("its tools could not be listed: {failure}"));
+    let tools = lane
+        .list_tools(grant.bearer())
+        .await
+        .map_err(|failure| format!("its tools could not be listed: {failure}"));
     let tools = match tools {
         Ok(tools) => tools,
         Err(why) => {
@@ -196,21 +235,34 @@ pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant:
         lists.absorb_read(&tools);
     }
     lane.close().await;
-    lists.pin_new().map_err(|error| format!("the definitions could not be pinned: {error}"))
+    lists
+        .pin_listed()
+        .map_err(|error| format!("the definitions could not be pinned: {error}"))
 }
 
 /// Asks `ListAccounts` with both grants: another `CrossTrade` user in the browser would trade other accounts than
 /// those that the person sees.
 async fn same_user(grants: &Grants, lane: &TradeLane, grant: &NewGrant) -> Result<(), String> {
-    let read = grants.bearer(GrantKind::Read).await.map_err(|error| format!("sign in for reading first: {error}"))?;
-    let ask = async |bearer| -> Result<BTreeSet<String>, Failure> { Ok(account_names(&lane.list_accounts(bearer).await?)) };
-    let trades = ask(grant.bearer()).await.map_err(|failure| format!("the accounts of the new grant could not be listed: {failure}"))?;
+    let read = grants
+        .bearer(GrantKind::Read)
+        .await
+        .map_err(|error| format!("sign in for reading first: {error}"))?;
+    let ask = async |bearer| -> Result<BTreeSet<String>, Failure> {
+        Ok(account_names(&lane.list_accounts(bearer).await?))
+    };
+    let trades = ask(grant.bearer())
+        .await
+        .map_err(|failure| format!("the accounts of the new grant could not be listed: {failure}"))?;
     let reads = match ask(&read).await {
         Ok(reads) => reads,
         Err(Failure::Unauthorized) => {
             return Err("CrossTrade withdrew the sign-in for reading when it gave the one for trading: it allows one at a time for this account. Run `countersign login --single-grant`, which uses one for both".to_owned());
         }
-        Err(failure) => return Err(format!("the accounts of the read grant could not be listed: {failure}")),
+        Err(failure) => {
+            return Err(format!(
+                "the accounts of the read grant could not be listed: {failure}"
+            ));
+        }
     };
     if reads.is_empty() || trades != reads {
         return Err(format!(
@@ -224,7 +276,11 @@ async fn same_user(grants: &Grants, lane: &TradeLane, grant: &NewGrant) -> Resul
 
 fn shown(names: &BTreeSet<String>) -> String {
     let names: Vec<&str> = names.iter().map(String::as_str).take(8).collect();
-    if names.is_empty() { "no account".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "no account".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// The account names in an answer of `ListAccounts`, wherever its shape keeps them.
@@ -235,14 +291,27 @@ fn account_names(result: &str) -> BTreeSet<String> {
         serde_json::from_str(text).ok()
     });
     let inner = inner.unwrap_or_default();
-    let list = inner.get("accounts").or(Some(&inner)).and_then(Value::as_array).cloned().unwrap_or_default();
-    let name = |item: &Value| item.as_str().or_else(|| item.get("name")?.as_str()).map(str::to_owned);
+    let list = inner
+        .get("accounts")
+        .or(Some(&inner))
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let name = |item: &Value| {
+        item.as_str()
+            .or_else(|| item.get("name")?.as_str())
+            .map(str::to_owned)
+    };
     list.iter().filter_map(name).collect()
 }
 
 fn name_of(definition: &str) -> String {
     let value: Value = serde_json::from_str(definition).unwrap_or_default();
-    value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// What a verb's sign-in tells the person.
@@ -270,7 +339,11 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<NewGrant, LoginError> {
     let pending = grants.begin_login(request).await?;
-    let opened = if open_browser { browser::open(&pending.url, &world.env).await } else { Err(String::new()) };
+    let opened = if open_browser {
+        browser::open(&pending.url, &world.env).await
+    } else {
+        Err(String::new())
+    };
     say(Said::Open(&pending.url, opened));
     if !pending.is_awaited() {
         say(Said::PasteOnly);

@@ -44,12 +44,16 @@ pub struct Owned {
     /// The ticket's id.
     pub id: String,
     _lock: FileLock,
+    /// An adopted ticket is nobody's to send either.
+    _sender: Option<FileLock>,
 }
 
 impl Tickets {
     /// The folder of this installation; nothing is opened.
     pub fn of(paths: &Paths) -> Self {
-        Self { folder: paths.tickets() }
+        Self {
+            folder: paths.tickets(),
+        }
     }
 
     fn path(&self, id: &str, end: &str) -> PathBuf {
@@ -67,7 +71,11 @@ impl Tickets {
                 continue;
             }
             if let Some(lock) = FileLock::try_take(&self.path(&id, "owner"))? {
-                return Ok(Owned { id, _lock: lock });
+                return Ok(Owned {
+                    id,
+                    _lock: lock,
+                    _sender: None,
+                });
             }
         }
         Err(io::Error::other("no free ticket id"))
@@ -90,14 +98,19 @@ impl Tickets {
         if id.is_empty() || id.len() > 8 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Ok(None);
         }
-        let Some(text) = file::read_bounded(&self.path(id, "json"), MAX_FILE)? else { return Ok(None) };
+        let Some(text) = file::read_bounded(&self.path(id, "json"), MAX_FILE)? else {
+            return Ok(None);
+        };
         Ok(Some(serde_json::from_slice(&text)?))
     }
 
     /// The notes of a ticket; none yet where they cannot be read.
     pub fn notes(&self, id: &str) -> Notes {
-        let text = file::read_bounded(&self.path(id, "notes"), 64 * 1024).ok().flatten();
-        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+        let text = file::read_bounded(&self.path(id, "notes"), 64 * 1024)
+            .ok()
+            .flatten();
+        text.and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default()
     }
 
     /// Keeps the notes of a ticket. They are told again if they are lost, so a failure is only logged.
@@ -110,9 +123,15 @@ impl Tickets {
 
     /// All tickets that can be read, newest first.
     pub fn all(&self) -> Vec<Ticket> {
-        let Ok(folder) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let Ok(folder) = std::fs::read_dir(&self.folder) else {
+            return Vec::new();
+        };
         let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let ids = names.filter_map(|name| name.strip_suffix(".json").filter(|id| !id.starts_with('.')).map(str::to_owned));
+        let ids = names.filter_map(|name| {
+            name.strip_suffix(".json")
+                .filter(|id| !id.starts_with('.'))
+                .map(str::to_owned)
+        });
         let mut all: Vec<Ticket> = ids.filter_map(|id| self.load(&id).ok().flatten()).collect();
         all.sort_by_key(|ticket| std::cmp::Reverse(ticket.created_wall));
         all
@@ -124,6 +143,14 @@ impl Tickets {
     /// Where the turn cannot be had in time.
     pub async fn turn(&self, id: &str) -> io::Result<FileLock> {
         FileLock::take(&self.path(id, "turn"), TURN).await
+    }
+
+    /// Whether the process that asks about this ticket lives.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn is_owned(&self, id: &str) -> io::Result<bool> {
+        Ok(FileLock::try_take(&self.path(id, "owner"))?.is_none())
     }
 
     /// The right to send this ticket's call; `None` where somebody has it. Held until the outcome is written.
@@ -139,9 +166,15 @@ impl Tickets {
     /// # Errors
     /// As the file system says.
     pub fn adopt(&self, id: &str) -> io::Result<Option<Owned>> {
-        let Some(lock) = FileLock::try_take(&self.path(id, "owner"))? else { return Ok(None) };
-        let nobody_sends = self.sender(id)?.is_some();
-        Ok(nobody_sends.then(|| Owned { id: id.to_owned(), _lock: lock }))
+        let Some(lock) = FileLock::try_take(&self.path(id, "owner"))? else {
+            return Ok(None);
+        };
+        let sender = self.sender(id)?;
+        Ok(sender.map(|sender| Owned {
+            id: id.to_owned(),
+            _lock: lock,
+            _sender: Some(sender),
+        }))
     }
 
     /// Removes ended tickets that are older than a week, with their lock files.
@@ -160,6 +193,8 @@ impl Tickets {
 fn random() -> io::Result<[u8; 3]> {
     use ring::rand::SecureRandom;
     let mut bytes = [0; 3];
-    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| io::Error::other("no random numbers"))?;
     Ok(bytes)
 }

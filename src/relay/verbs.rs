@@ -1,7 +1,7 @@
 //! What verbs do through a relay that has no client: one call, allowing trading again, arming.
 
 use super::output::Output;
-use super::{Relay, hold, words};
+use super::{Relay, outcomes, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
 use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
@@ -17,6 +17,17 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the question of `resume` and of the PIN page stays open.
 const QUESTION: Duration = Duration::from_secs(120);
+
+/// Why AI trading stays stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotResumed {
+    /// The person said no, or somebody interfered.
+    Denied(String),
+    /// Nobody answered in time.
+    Unanswered,
+    /// The question could not be put.
+    CannotAsk(String),
+}
 
 /// The tier wants a PIN, and there is none: signed out, or sealing went wrong.
 const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies under one here: `countersign login --trade` (or, where you are signed in, `countersign presence set pin`) sets one; then run `countersign resume` again";
@@ -46,7 +57,10 @@ fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
                     {
                         tracing::error!(%error, "the journal cannot be written");
                     }
-                    Err(WrongPin { message: error.to_string(), wait_ms: wait_of(&error) })
+                    Err(WrongPin {
+                        message: error.to_string(),
+                        wait_ms: wait_of(&error),
+                    })
                 }
             }
         })
@@ -65,20 +79,32 @@ fn wait_of(error: &UnsealError) -> u64 {
 impl Relay {
     /// A journal line of a verb.
     pub(crate) fn note(&self, kind: &str) {
-        hold::note(self, kind, &[]);
+        outcomes::note(self, kind, &[]);
     }
 
     /// Asks the person, with the tier's own factor, whether AI trading may go on.
     ///
     /// # Errors
     /// Why it may not.
-    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), String> {
-        let settings = self.settings()?;
-        let verify = self.resume_check(settings.tier).await?;
-        let tier = if verify.is_some() { settings.tier.max(Tier::Pin) } else { settings.tier };
+    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), NotResumed> {
+        let settings = self.settings().map_err(NotResumed::CannotAsk)?;
+        let verify = self
+            .resume_check(settings.tier)
+            .await
+            .map_err(NotResumed::CannotAsk)?;
+        let tier = if verify.is_some() {
+            settings.tier.max(Tier::Pin)
+        } else {
+            settings.tier
+        };
         let card = resume_card(settings.phrase.clone());
         let (_keep, updates) = watch::channel(card.clone());
-        let ask = Ask { card, tier, open_for: QUESTION, verify };
+        let ask = Ask {
+            card,
+            tier,
+            open_for: QUESTION,
+            verify,
+        };
         let (shown, _seen) = oneshot::channel();
         let stop = CancellationToken::new();
         let answer = if in_terminal {
@@ -88,10 +114,23 @@ impl Relay {
         };
         match answer {
             Answer::Approved { .. } => Ok(()),
-            Answer::Denied { .. } | Answer::Halted { .. } => Err("you said no".to_owned()),
-            Answer::Expired | Answer::Stopped => Err("nobody answered".to_owned()),
-            Answer::Tampered(what) => Err(format!("somebody interfered with the question: {what}")),
-            Answer::Nobody(why) => Err(format!("the question could not be shown: {why}")),
+            Answer::Denied { .. } | Answer::Halted { .. } => {
+                Err(NotResumed::Denied("you said no".to_owned()))
+            }
+            Answer::Tampered(what) => Err(NotResumed::Denied(format!(
+                "another program interfered with the question: {what}"
+            ))),
+            Answer::Expired | Answer::Stopped => Err(NotResumed::Unanswered),
+            Answer::Nobody(why) => {
+                let why = why
+                    .split(". Run `countersign watch`")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
+                Err(NotResumed::CannotAsk(format!(
+                    "you cannot be asked on this screen: {why}"
+                )))
+            }
         }
     }
 
@@ -153,7 +192,12 @@ impl Write for Lines {
 ///
 /// # Errors
 /// Why there is no result.
-pub(crate) async fn one_call(world: World, endpoint: Endpoint, tool: &str, arguments: &str) -> Result<String, String> {
+pub(crate) async fn one_call(
+    world: World,
+    endpoint: Endpoint,
+    tool: &str,
+    arguments: &str,
+) -> Result<String, String> {
     let (send, mut lines) = mpsc::unbounded_channel();
     let http = crate::upstream::client(&endpoint)?;
     let relay = Relay::new(world, endpoint, http, Output::start(Lines(send, Vec::new())));
@@ -164,20 +208,32 @@ pub(crate) async fn one_call(world: World, endpoint: Endpoint, tool: &str, argum
     let outcome = 'call: loop {
         relay.line(envelope::request(&Id::ours("call"), "tools/call", Some(&params)).as_bytes());
         let result = loop {
-            let Some(line) = lines.recv().await else { break 'call Err("the relay ended".to_owned()) };
-            let Ok(Line::One(message)) = envelope::read(line.as_bytes()) else { continue };
+            let Some(line) = lines.recv().await else {
+                break 'call Err("the relay ended".to_owned());
+            };
+            let Ok(Line::One(message)) = envelope::read(line.as_bytes()) else {
+                continue;
+            };
             match (&message.kind, message.result, message.error) {
-                (envelope::Kind::Response(id), Some(result), _) if *id == Id::ours("call") => break result.to_owned(),
-                (envelope::Kind::Response(id), _, Some(error)) if *id == Id::ours("call") => break 'call Err(error.to_owned()),
+                (envelope::Kind::Response(id), Some(result), _) if *id == Id::ours("call") => {
+                    break result.to_owned();
+                }
+                (envelope::Kind::Response(id), _, Some(error)) if *id == Id::ours("call") => {
+                    break 'call Err(error.to_owned());
+                }
                 _ => {}
             }
         };
         let value: Value = serde_json::from_str(&result).unwrap_or_default();
         let inner = value.get("structuredContent");
         let next = inner.and_then(|inner| inner.get("next")).and_then(Value::as_str);
-        let ticket = inner.and_then(|inner| inner.get("ticket")).and_then(Value::as_str);
+        let ticket = inner
+            .and_then(|inner| inner.get("ticket"))
+            .and_then(Value::as_str);
         match (next, ticket) {
-            (Some(words::AWAIT), Some(ticket)) => params = json!({ "name": words::AWAIT, "arguments": { "ticket": ticket } }).to_string(),
+            (Some(words::AWAIT), Some(ticket)) => {
+                params = json!({ "name": words::AWAIT, "arguments": { "ticket": ticket } }).to_string()
+            }
             _ => break Ok(result),
         }
     };

@@ -50,7 +50,11 @@ pub fn data(sent: WasSent, ticket: Option<&str>) -> String {
 /// A tool result of our own: text for the model, the same facts as structured content.
 pub fn result(text: &str, facts: Value, is_error: bool) -> String {
     let content = vec![ContentBlock::text(text)];
-    let mut result = if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
+    let mut result = if is_error {
+        CallToolResult::error(content)
+    } else {
+        CallToolResult::success(content)
+    };
     result.result_type = None;
     result.structured_content = Some(facts);
     serde_json::to_string(&result).unwrap_or_else(|_| r#"{"content":[],"isError":true}"#.to_owned())
@@ -74,18 +78,28 @@ pub fn invalid_params() -> i32 {
 /// A trade call that was refused before anyone was asked.
 pub fn refused(code: &str, reason: &str) -> String {
     let text = format!("NOT SENT. {reason}");
-    result(&text, json!({ "status": "refused", "sent": "no", "code": code, "reason": reason }), true)
+    result(
+        &text,
+        json!({ "status": "refused", "sent": "no", "code": code, "reason": reason }),
+        true,
+    )
 }
 
 /// A trade call that waits for the person.
 pub fn waiting(ticket: &str, what: &str, until: Option<&str>) -> String {
-    let until = until.map(|at| format!(" The question closes at {at}.")).unwrap_or_default();
+    let until = until
+        .map(|at| format!(" The question closes at {at}."))
+        .unwrap_or_default();
     let text = format!(
         "NOT SENT yet: {what} waits for the person's approval on their own screen as ticket {ticket}.{until} \
          Tell the person that it waits there, then call {AWAIT} with ticket \"{ticket}\". \
          Do not call the trade tool again: the order goes out by itself at the moment of approval."
     );
-    result(&text, json!({ "status": "not_sent_waiting_for_person", "sent": "no", "ticket": ticket, "next": AWAIT }), false)
+    result(
+        &text,
+        json!({ "status": "not_sent_waiting_for_person", "sent": "no", "ticket": ticket, "next": AWAIT }),
+        false,
+    )
 }
 
 /// A second call that is the same as an open one.
@@ -93,19 +107,27 @@ pub fn already_waiting(ticket: &str, what: &str) -> String {
     let text = format!(
         "{what} is already waiting for the person as {ticket}; this call placed nothing. Call {AWAIT} with ticket \"{ticket}\"."
     );
-    result(&text, json!({ "status": "already_waiting", "sent": "no", "ticket": ticket, "next": AWAIT }), false)
+    result(
+        &text,
+        json!({ "status": "already_waiting", "sent": "no", "ticket": ticket, "next": AWAIT }),
+        false,
+    )
 }
 
 /// A ticket that ended without being sent.
 pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
     let next = match state {
         "denied" => "Do not ask again unless the person tells you to.",
-        "expired" => "Nobody decided in time. Ask the person whether they still want it before you call again.",
+        "expired" => "Ask the person whether they still want it before you call again.",
         "withdrawn" => "It was taken back before a decision.",
         _ => "Tell the person; call again only if they want it.",
     };
     let text = format!("NOT SENT. {what} (ticket {ticket}) was {state}: {reason}. {next}");
-    result(&text, json!({ "status": state, "sent": "no", "ticket": ticket, "reason": reason }), true)
+    result(
+        &text,
+        json!({ "status": state, "sent": "no", "ticket": ticket, "reason": reason }),
+        true,
+    )
 }
 
 /// A ticket whose call was sent and answered; `upstream` is the service's own result.
@@ -113,11 +135,25 @@ pub fn answered(ticket: &str, accepted: bool, upstream: &str, what: &str) -> Str
     let upstream: Value = serde_json::from_str(upstream).unwrap_or_else(|_| upstream.into());
     let said = service_text(&upstream);
     let (status, text) = if accepted {
-        ("accepted", format!("SENT once, after the person approved {what} (ticket {ticket}); the service accepted it: {said}"))
+        (
+            "accepted",
+            format!(
+                "SENT once, after the person approved {what} (ticket {ticket}); the service accepted it: {said}"
+            ),
+        )
     } else {
-        ("rejected", format!("SENT once, after the person approved {what} (ticket {ticket}); the service REJECTED it: {said}"))
+        (
+            "rejected",
+            format!(
+                "SENT once, after the person approved {what} (ticket {ticket}); the service REJECTED it: {said}"
+            ),
+        )
     };
-    result(&text, json!({ "status": status, "sent": "yes", "ticket": ticket, "result": upstream }), !accepted)
+    result(
+        &text,
+        json!({ "status": status, "sent": "yes", "ticket": ticket, "result": upstream }),
+        !accepted,
+    )
 }
 
 /// A ticket whose call may have been executed.
@@ -128,7 +164,36 @@ pub fn unknown(ticket: &str, why: &str, look: Option<&str>, what: &str) -> Strin
          executed. Do NOT send it again. {look}. Tell the person to check orders and positions in NinjaTrader, and call \
          {AWAIT} with ticket \"{ticket}\" for what was found."
     );
-    result(&text, json!({ "status": "unknown", "sent": "unknown", "ticket": ticket, "reason": why, "found": look }), true)
+    result(
+        &text,
+        json!({ "status": "unknown", "sent": "unknown", "ticket": ticket, "reason": why, "found": look }),
+        true,
+    )
+}
+
+/// A ticket whose state cannot be read: it may have been sent.
+pub fn unreadable(ticket: &str, why: &str) -> String {
+    let text = format!(
+        "STATE UNKNOWN. Ticket {ticket} cannot be read ({why}), so it is not known whether its call was sent. Do NOT send it again. \
+         Tell the person to check orders and positions in NinjaTrader."
+    );
+    result(
+        &text,
+        json!({ "status": "unreadable", "sent": "unknown", "ticket": ticket, "reason": why }),
+        true,
+    )
+}
+
+/// A waiting call that could not be taken back.
+pub fn not_withdrawn(ticket: &str, what: &str, why: &str) -> String {
+    let text = format!(
+        "NOT withdrawn: {what} (ticket {ticket}) still waits for the person ({why}). Tell the person to deny it if they do not want it."
+    );
+    result(
+        &text,
+        json!({ "status": "not_withdrawn", "sent": "no", "ticket": ticket, "reason": why }),
+        true,
+    )
 }
 
 /// The call is on its way and the answer is not there yet.
@@ -137,15 +202,29 @@ pub fn sending(ticket: &str, what: &str) -> String {
         "The person approved {what} (ticket {ticket}); it is being sent now and the answer is not there yet. \
          Do not call the trade tool again; call {AWAIT} with ticket \"{ticket}\"."
     );
-    result(&text, json!({ "status": "sending", "sent": "unknown", "ticket": ticket, "next": AWAIT }), false)
+    result(
+        &text,
+        json!({ "status": "sending", "sent": "unknown", "ticket": ticket, "next": AWAIT }),
+        false,
+    )
 }
 
 /// An outcome that nobody has read yet answers an identical call: that call placed nothing.
 pub fn earlier(ticket: &str, outcome: &str) -> String {
     let mut value: Value = serde_json::from_str(outcome).unwrap_or_default();
-    let said = value.get("content").and_then(|c| c.get(0)).and_then(|c| c.get("text")).and_then(Value::as_str).unwrap_or_default();
-    let text = format!("This call placed nothing: the same call was made before as ticket {ticket}. Its outcome: {said}");
-    let mut facts = value.get_mut("structuredContent").map(Value::take).unwrap_or_default();
+    let said = value
+        .get("content")
+        .and_then(|c| c.get(0))
+        .and_then(|c| c.get("text"))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let text = format!(
+        "This call placed nothing: the same call was made before as ticket {ticket}. Its outcome: {said}"
+    );
+    let mut facts = value
+        .get_mut("structuredContent")
+        .map(Value::take)
+        .unwrap_or_default();
     if let Some(facts) = facts.as_object_mut() {
         facts.insert("repeated".into(), true.into());
     }
@@ -155,8 +234,14 @@ pub fn earlier(ticket: &str, outcome: &str) -> String {
 
 /// No ticket of that id.
 pub fn no_ticket(ticket: &str) -> String {
-    let shown: String = ticket.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    let text = format!("There is no ticket \"{shown}\". Call {STATUS} for today's tickets. Nothing was sent by this call.");
+    let shown: String = ticket
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(8)
+        .collect();
+    let text = format!(
+        "There is no ticket \"{shown}\". Call {STATUS} for today's tickets. Nothing was sent by this call."
+    );
     result(&text, json!({ "status": "no_such_ticket", "sent": "no" }), true)
 }
 
@@ -179,8 +264,14 @@ pub(super) fn sign_in(asked: &Asked) -> String {
             None,
         ),
     };
-    let text = format!("NOT DONE. Countersign is not signed in to CrossTrade yet. {how}\nTry again after they have signed in.");
-    result(&text, json!({ "status": "sign_in_needed", "sent": "no", "url": url }), true)
+    let text = format!(
+        "NOT DONE. Countersign is not signed in to CrossTrade yet. {how}\nTry again after they have signed in."
+    );
+    result(
+        &text,
+        json!({ "status": "sign_in_needed", "sent": "no", "url": url }),
+        true,
+    )
 }
 
 /// A read that cannot be made, and no browser is opened by itself: the person has said no, or nobody answered.
@@ -189,7 +280,11 @@ pub fn sign_in_ended(why: &str) -> String {
         "NOT DONE. Countersign is not signed in to CrossTrade: {why}. No browser is opened again by itself. Ask the person to \
          run `countersign login` in a terminal on this computer, then try again."
     );
-    result(&text, json!({ "status": "sign_in_needed", "sent": "no", "reason": why }), true)
+    result(
+        &text,
+        json!({ "status": "sign_in_needed", "sent": "no", "reason": why }),
+        true,
+    )
 }
 
 /// `countersign_sign_in` where that is done already.
@@ -202,20 +297,36 @@ pub fn signed_in() -> String {
 pub fn trade_sign_in() -> String {
     let text = "NOT SENT. Trading is not enabled on this computer: Countersign is signed in for reading only. Ask the person \
                 to run `countersign login --trade` in a terminal if they want to trade from here.";
-    result(text, json!({ "status": "trade_sign_in_needed", "sent": "no" }), true)
+    result(
+        text,
+        json!({ "status": "trade_sign_in_needed", "sent": "no" }),
+        true,
+    )
 }
 
 /// A read that failed upstream; `code` is for programs: `unreachable`, `withdrawn`, `failed`.
 pub fn read_failed(code: &str, why: &str) -> String {
     let text = format!("NOT DONE. {why}.");
-    result(&text, json!({ "status": "failed", "sent": "no", "code": code, "reason": why }), true)
+    result(
+        &text,
+        json!({ "status": "failed", "sent": "no", "code": code, "reason": why }),
+        true,
+    )
 }
 
 /// What the service itself said, as one line of text: the first text block, bounded.
 fn service_text(result: &Value) -> String {
-    let block = result.get("content").and_then(|c| c.get(0)).and_then(|c| c.get("text")).and_then(Value::as_str);
+    let block = result
+        .get("content")
+        .and_then(|c| c.get(0))
+        .and_then(|c| c.get("text"))
+        .and_then(Value::as_str);
     let text = block.map_or_else(|| result.to_string(), str::to_owned);
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(600).collect();
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(600)
+        .collect();
     line
 }
 

@@ -9,13 +9,14 @@ use super::budget::Use;
 use super::http::{self, SESSION, newest_common};
 use super::read_lane::{ReadLane, result_of};
 use crate::oauth::Bearer;
+use crate::wire::envelope::{Id, Kind, Message};
 use crate::wire::json;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -27,6 +28,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 const STREAM_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long a session that was replaced is kept for the requests that still run in it.
 const RETIRED: Duration = Duration::from_secs(120);
+/// Requests of the service that may wait for their answer at once.
+const MAX_ASKED: usize = 1024;
 /// Resource subscriptions that are remembered for the next session.
 const MAX_SUBSCRIPTIONS: usize = 256;
 
@@ -84,7 +87,7 @@ impl Session {
 
 /// A session while something runs in it: it is not deleted before this is dropped.
 #[derive(Debug)]
-pub(super) struct InUse {
+pub struct InUse {
     session: Session,
     _held: TaskTrackerToken,
 }
@@ -118,6 +121,23 @@ struct State {
     opening: Option<Opening>,
     retired: Vec<Session>,
     told: Told,
+    /// Where the client's requests run: a cancel belongs there, whatever session is the current one by then.
+    running: HashMap<Id, Session>,
+    /// Where the service's requests came from: their answers belong there.
+    asked: HashMap<Id, Session>,
+}
+
+/// A request of the client, from its begin to its end.
+#[derive(Debug)]
+pub(super) struct Running {
+    lane: ReadLane,
+    id: Id,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.lane.state().running.remove(&self.id);
+    }
 }
 
 /// What a session was told and the next one must be told again.
@@ -132,7 +152,11 @@ struct Told {
 impl ReadLane {
     fn state(&self) -> MutexGuard<'_, State> {
         // A poisoned lock only means that another task panicked between two assignments; the value is still whole.
-        self.0.sessions.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .sessions
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over what the client said of itself. A session that was opened with other capabilities is left to the
@@ -150,9 +174,54 @@ impl ReadLane {
         }
     }
 
+    /// The session in which this request of the client runs.
+    pub fn session_of(&self, request: &Id) -> Option<InUse> {
+        let session = self.state().running.get(request).cloned();
+        session.map(Session::in_use)
+    }
+
+    /// The session from which this request of the service came, once.
+    pub fn asked_in(&self, request: &Id) -> Option<InUse> {
+        let session = self.state().asked.remove(request);
+        session.map(Session::in_use)
+    }
+
+    pub(super) fn running(&self, id: &Id) -> Running {
+        Running {
+            lane: self.clone(),
+            id: id.clone(),
+        }
+    }
+
+    pub(super) fn runs_in(&self, id: &Id, session: &InUse) {
+        self.state().running.insert(id.clone(), session.session.clone());
+    }
+
+    /// What takes the messages of this session that are no answers.
+    pub(super) fn side(&self, session: &InUse) -> impl Fn(&Message<'_>) + Send + Sync + use<> {
+        let (lane, session) = (self.clone(), session.session.clone());
+        move |message: &Message<'_>| {
+            if let Kind::Request(id) = &message.kind {
+                let mut state = lane.state();
+                // A service that asks without end and is not answered is forgotten: its answers go to the current one.
+                if state.asked.len() >= MAX_ASKED {
+                    state.asked.clear();
+                }
+                state.asked.insert(id.clone(), session.clone());
+            }
+            (lane.0.side)(message);
+        }
+    }
+
     /// Notes what a request of the client set in the session, for the sessions that follow.
     pub fn remember(&self, method: &str, params: &str) {
-        let uri = || json::member(params, "uri").ok().flatten().unwrap_or_default().to_owned();
+        let uri = || {
+            json::member(params, "uri")
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+                .to_owned()
+        };
         let mut state = self.state();
         match method {
             "logging/setLevel" => state.told.level = Some(params.to_owned()),
@@ -178,7 +247,10 @@ impl ReadLane {
         let sessions: Vec<Session> = {
             let mut state = self.state();
             let current = state.current.take();
-            std::mem::take(&mut state.retired).into_iter().chain(current).collect()
+            std::mem::take(&mut state.retired)
+                .into_iter()
+                .chain(current)
+                .collect()
         };
         join_all(sessions.iter().map(|session| self.end(session))).await;
     }
@@ -210,7 +282,11 @@ impl ReadLane {
     pub(super) fn session_is_lost(&self, lost: &InUse) {
         lost.session.0.over.cancel();
         let mut state = self.state();
-        if state.current.as_ref().is_some_and(|current| current.is(&lost.session)) {
+        if state
+            .current
+            .as_ref()
+            .is_some_and(|current| current.is(&lost.session))
+        {
             state.current = None;
         }
     }
@@ -274,12 +350,10 @@ impl ReadLane {
         let (id, text) = self.compose("initialize", &params);
         let text = Bytes::from(text);
         let mut bearer = self.bearer().await?;
-        self.0.budget.turn(Use::Own).await;
-        let mut response = self.send(text.clone(), &bearer, None).await?;
+        let mut response = self.send(text.clone(), &bearer, None, Use::Own).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             bearer = self.renewed(&bearer).await?;
-            self.0.budget.turn(Use::Own).await;
-            response = self.send(text, &bearer, None).await?;
+            response = self.send(text, &bearer, None, Use::Own).await?;
         }
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
@@ -301,8 +375,7 @@ impl ReadLane {
         let in_use = session.clone().in_use();
         // The service must have this before anything else arrives (2025-11-25, lifecycle).
         let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        self.0.budget.turn(Use::Own).await;
-        let ready = self.send(ready, &bearer, Some(&in_use)).await?;
+        let ready = self.send(ready, &bearer, Some(&in_use), Use::Own).await?;
         if !ready.status().is_success() {
             return Err(Failure::Status(ready.status().as_u16()));
         }
@@ -317,8 +390,10 @@ impl ReadLane {
         let subscriptions = told.subscriptions.into_values();
         for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
             let (_, text) = self.compose(method, &params);
-            self.0.budget.turn(Use::Own).await;
-            if let Err(failure) = self.send(Bytes::from(text), bearer, Some(session)).await {
+            if let Err(failure) = self
+                .send(Bytes::from(text), bearer, Some(session), Use::Own)
+                .await
+            {
                 tracing::info!(%failure, method, "the new session could not be told again");
             }
         }
@@ -339,13 +414,17 @@ impl ReadLane {
 
     async fn follow_stream(&self, session: Session) {
         let (mut pause, mut last) = (STREAM_PAUSE.0, None::<String>);
+        let side = self.side(&session.clone().in_use());
         loop {
             let opened = self.get_stream(&session.clone().in_use(), last.as_deref()).await;
             match opened {
                 Ok(response) if response.status().is_success() => {
                     pause = STREAM_PAUSE.0;
-                    let read = answer::stream(response, None, last.clone(), &self.0.large, &*self.0.side).await;
-                    if let Ok(Read::Ended { last_event, retry, .. }) = read {
+                    let read = answer::stream(response, None, last.clone(), &self.0.large, &side).await;
+                    if let Ok(Read::Ended {
+                        last_event, retry, ..
+                    }) = read
+                    {
                         last = last_event;
                         pause = retry.map_or(pause, Duration::from_millis).min(STREAM_PAUSE.1);
                     }

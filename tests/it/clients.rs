@@ -1,5 +1,12 @@
 //! Clients that we did not write: the official SDKs and the MCP inspector, through the running binary.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use crate::support::desktop::{Button, Desktop};
 use crate::support::program::{Home, text};
 use crate::support::sim::Sim;
@@ -30,7 +37,11 @@ impl Desk {
     fn command(&self, client: std::process::Command) -> Command {
         let mut command = within(&self.home, client);
         command.args(["serve", "--url", &self.sim.url]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         command
     }
 
@@ -40,7 +51,9 @@ impl Desk {
         let read = json!({ "name": "ListAccounts", "arguments": {} });
         let order = json!({ "account": "Sim101", "instrument": "MES 12-26", "side": "Buy", "type": "Market", "quantity": 1, "tif": "Day" });
         let trade = json!({ "name": "PlaceOrder", "arguments": order });
-        command.env("CLIENT_READ", read.to_string()).env("CLIENT_TRADE", trade.to_string());
+        command
+            .env("CLIENT_READ", read.to_string())
+            .env("CLIENT_TRADE", trade.to_string());
         let child = command.spawn().expect("the client starts");
         let talk = tokio::spawn(child.wait_with_output());
         tokio::task::block_in_place(|| {
@@ -58,23 +71,38 @@ impl Desk {
     async fn check(&self, seen: &Value) {
         assert_eq!(seen["complaints"], json!([]), "{seen}");
         assert_eq!(seen["server"]["name"], "countersign");
-        let names: Vec<&str> = seen["tools"].as_array().expect("tools").iter().filter_map(|tool| tool["name"].as_str()).collect();
+        let names: Vec<&str> = seen["tools"]
+            .as_array()
+            .expect("tools")
+            .iter()
+            .filter_map(|tool| tool["name"].as_str())
+            .collect();
         for name in ["ListAccounts", "PlaceOrder", "countersign_await_approval"] {
             assert!(names.contains(&name), "{names:?}");
         }
         assert!(text(&seen["read"]).contains("Sim101"), "{}", seen["read"]);
-        assert_eq!(seen["final"]["structuredContent"]["status"], "accepted", "{}", seen["final"]);
+        assert_eq!(
+            seen["final"]["structuredContent"]["status"], "accepted",
+            "{}",
+            seen["final"]
+        );
         assert_eq!(self.sim.executed().await, ["PlaceOrder"]);
     }
 }
 
 /// A client with nothing but an installation's environment and its own variables.
 fn within(home: &Home, client: std::process::Command) -> Command {
-    let own: Vec<_> = client.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    let own: Vec<_> = client
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
+        .collect();
     let mut command = Command::from(client);
     command.env_clear();
     let program = home.command(&[]);
-    let theirs = program.as_std().get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)));
+    let theirs = program
+        .as_std()
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)));
     command.envs(theirs.chain(own).filter_map(|(name, value)| Some((name, value?))));
     command
 }
@@ -100,10 +128,14 @@ async fn the_python_sdk_reads_and_trades_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_whose_hold_is_short_waits_for_the_ticket() {
     let desk = Desk::new().await;
-    desk.home.settings("requests_per_second = 0.0\nhold_seconds = 5\n");
+    desk.home
+        .settings("requests_per_second = 0.0\nhold_seconds = 5\n");
     let mut command = desk.command(tools::typescript_client(program()));
     let order = json!({ "account": "Sim101", "instrument": "MES 12-26", "side": "Buy", "type": "Limit", "limit_price": 5000.0, "quantity": 1, "tif": "Day" });
-    command.env("CLIENT_TRADE", json!({ "name": "PlaceOrder", "arguments": order }).to_string());
+    command.env(
+        "CLIENT_TRADE",
+        json!({ "name": "PlaceOrder", "arguments": order }).to_string(),
+    );
     let talk = tokio::spawn(command.spawn().expect("the client starts").wait_with_output());
     // Past the hold: the client has its "waiting" answer and calls the waiting tool.
     tokio::time::sleep(std::time::Duration::from_secs(7)).await;
@@ -113,7 +145,10 @@ async fn a_client_whose_hold_is_short_waits_for_the_ticket() {
     });
     let output = talk.await.expect("no panic").expect("its output");
     let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(seen["trade"]["structuredContent"]["status"], "not_sent_waiting_for_person", "{seen}");
+    assert_eq!(
+        seen["trade"]["structuredContent"]["status"], "not_sent_waiting_for_person",
+        "{seen}"
+    );
     assert!(text(&seen["trade"]).starts_with("NOT SENT"), "{seen}");
     assert_eq!(seen["final"]["structuredContent"]["status"], "accepted", "{seen}");
     assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
@@ -124,11 +159,23 @@ async fn the_inspector_lists_and_reads() {
     let sim = Sim::start(&[]);
     let home = Home::new();
     home.login(&sim, false).await;
-    for (method, expected) in [(&["list"][..], "ListAccounts"), (&["call", "ListAccounts", "{}"], "Sim101")] {
+    for (method, expected) in [
+        (&["list"][..], "ListAccounts"),
+        (&["call", "ListAccounts", "{}"], "Sim101"),
+    ] {
         let mut command = within(&home, tools::inspector(method, program()));
-        let output = command.args(["serve", "--url", &sim.url]).stdin(Stdio::null()).output().await.expect("the inspector");
+        let output = command
+            .args(["serve", "--url", &sim.url])
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("the inspector");
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{said}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(said.contains(expected), "{said}");
     }
 }

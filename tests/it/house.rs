@@ -21,7 +21,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn shipped(folder: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     sources(&root().join(folder), &mut files);
-    files.retain(|path| !path.components().any(|part| part.as_os_str() == "tests") && !path.ends_with("tests.rs"));
+    files.retain(|path| {
+        !path.components().any(|part| part.as_os_str() == "tests") && !path.ends_with("tests.rs")
+    });
     files
 }
 
@@ -29,14 +31,34 @@ fn shipped(folder: &str) -> Vec<PathBuf> {
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("a source");
     let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
-    shipped.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    shipped
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
 fn gate_and_wire_reach_nothing_outside() {
     let forbidden = [
-        "tokio", "reqwest", "hyper", "zbus", "std::fs", "std::net", "std::env", "std::process", "std::thread", "SystemTime", "Instant",
-        "crate::system", "crate::relay", "crate::upstream", "crate::oauth", "crate::approve", "crate::journal", "crate::cli",
+        "tokio",
+        "reqwest",
+        "hyper",
+        "zbus",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "SystemTime",
+        "Instant",
+        "crate::system",
+        "crate::relay",
+        "crate::upstream",
+        "crate::oauth",
+        "crate::approve",
+        "crate::journal",
+        "crate::cli",
     ];
     let files: Vec<PathBuf> = ["src/gate", "src/wire"].into_iter().flat_map(shipped).collect();
     assert!(files.len() > 20, "the rooms have moved: {}", files.len());
@@ -56,16 +78,29 @@ fn only_the_trade_lane_takes_a_cleared_call() {
         .map(|path| path.strip_prefix(root()).expect("inside").display().to_string())
         .collect();
     for path in &sending {
-        assert!(["src/upstream/trade_lane.rs", "src/gate/ticket.rs"].contains(&path.as_str()), "{path} handles a Cleared");
+        assert!(
+            ["src/upstream/trade_lane.rs", "src/gate/ticket.rs"].contains(&path.as_str()),
+            "{path} handles a Cleared"
+        );
     }
-    assert!(sending.iter().any(|path| path == "src/upstream/trade_lane.rs"), "{sending:?}");
+    assert!(
+        sending.iter().any(|path| path == "src/upstream/trade_lane.rs"),
+        "{sending:?}"
+    );
 }
 
 #[test]
 fn the_rules_in_the_readme_are_rules() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
-    let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let rules: Vec<&&str> = blocks.iter().filter(|block| block.starts_with("version = 1")).collect();
+    let blocks: Vec<&str> = readme
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    let rules: Vec<&&str> = blocks
+        .iter()
+        .filter(|block| block.starts_with("version = 1"))
+        .collect();
     assert_eq!(rules.len(), 1);
     for text in rules {
         let policy = countersign::gate::Policy::parse(text).unwrap_or_else(|error| panic!("{error}"));

@@ -1,5 +1,7 @@
 //! No secret in any output: a whole life with the log at `trace`, and then a search for everything that was secret.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use crate::support::desktop::{Button, Desktop};
 use crate::support::program::{Home, status, text};
 use crate::support::sim::Sim;
@@ -41,7 +43,9 @@ impl Outputs {
     fn search(&self, secrets: &[(String, String)]) {
         for (kind, secret) in secrets {
             for (place, bytes) in &self.0 {
-                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                let found = bytes
+                    .windows(secret.len())
+                    .any(|window| window == secret.as_bytes());
                 assert!(!found, "a {kind} stands in {place}");
             }
         }
@@ -51,18 +55,24 @@ impl Outputs {
 async fn secrets_of(sim: &Sim) -> Vec<(String, String)> {
     let told = sim.get("secrets").await;
     let text = |entry: &Value, key: &str| entry[key].as_str().expect("a text").to_owned();
-    told.as_array().expect("an array").iter().map(|entry| (text(entry, "kind"), text(entry, "secret"))).collect()
+    told.as_array()
+        .expect("an array")
+        .iter()
+        .map(|entry| (text(entry, "kind"), text(entry, "secret")))
+        .collect()
 }
 
 /// A login on which the test plays the browser, so that nothing but the program handles the code.
 async fn login(home: &Home, sim: &Sim, outputs: &mut Outputs, more: &[&str]) {
     let words = [&["login", "--no-browser", "--url", &sim.url], more].concat();
-    let mut verb = Verb::start(home, &words);
+    let verb = Verb::start(home, &words);
     let url = verb.address().await;
     sim.http().get(url).send().await.expect("the person's browser");
     let (code, out, err) = verb.end().await;
     assert_eq!(code, 0, "{err}");
-    outputs.0.push((format!("{words:?}"), format!("{out}\n{err}").into_bytes()));
+    outputs
+        .0
+        .push((format!("{words:?}"), format!("{out}\n{err}").into_bytes()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,7 +85,10 @@ async fn a_whole_life_leaves_no_secret_anywhere() {
         .with("COUNTERSIGN_LOG", "trace")
         .with("BROWSER", &tools::browser().display().to_string())
         .with("COUNTERSIGN_TEST_PIN", &format!("{WRONG}\n{PIN}"))
-        .with("COUNTERSIGN_TEST_BROWSER_LOG", &person.join("page").display().to_string());
+        .with(
+            "COUNTERSIGN_TEST_BROWSER_LOG",
+            &person.join("page").display().to_string(),
+        );
     let sim = Sim::start(&[]);
     let mut outputs = Outputs(Vec::new());
     login(&home, &sim, &mut outputs, &[]).await;
@@ -84,7 +97,9 @@ async fn a_whole_life_leaves_no_secret_anywhere() {
     let accounts = client.call("ListAccounts", &json!({})).await;
     assert!(text(&accounts).contains("Sim101"), "{accounts}");
     sim.post("expire", &json!({})).await;
-    client.call("GetQuote", &json!({ "instrument": "MES 12-26" })).await;
+    client
+        .call("GetQuote", &json!({ "instrument": "MES 12-26" }))
+        .await;
     // One order by a click, one by the PIN: first a wrong one.
     let id = client.send_call("PlaceOrder", &order(1)).await;
     tokio::task::block_in_place(|| {
@@ -98,14 +113,33 @@ async fn a_whole_life_leaves_no_secret_anywhere() {
     let id = client.send_call("PlaceOrder", &order(2)).await;
     let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{result}");
+    let page = std::fs::read_to_string(person.join("page")).expect("what the browser saw");
+    assert!(
+        page.contains(r#""event":"refused""#) && page.contains("wrong PIN"),
+        "the wrong PIN was tried: {page}"
+    );
     let lines = client.close().await;
-    outputs.0.push(("what the client got".to_owned(), lines.join("\n").into_bytes()));
-    for words in [&["status"][..], &["status", "--json"], &["doctor", "--json"], &["journal", "export"], &["pending", "--json"], &["tools"]] {
-        outputs.verb(&home, &[words, &["--url", &sim.url]].concat(), "").await;
+    outputs
+        .0
+        .push(("what the client got".to_owned(), lines.join("\n").into_bytes()));
+    for words in [
+        &["status"][..],
+        &["status", "--json"],
+        &["doctor", "--json"],
+        &["journal", "export"],
+        &["pending", "--json"],
+        &["tools"],
+    ] {
+        outputs
+            .verb(&home, &[words, &["--url", &sim.url]].concat(), "")
+            .await;
     }
     let secrets = secrets_of(&sim).await;
     for kind in ["code", "access token", "refresh token", "verifier"] {
-        assert!(secrets.iter().any(|(found, _)| found == kind), "no {kind} was issued");
+        assert!(
+            secrets.iter().any(|(found, _)| found == kind),
+            "no {kind} was issued"
+        );
     }
     let out = ["logout", "--pin-stdin", "--url", &sim.url];
     outputs.folder(home.folder());
@@ -115,6 +149,8 @@ async fn a_whole_life_leaves_no_secret_anywhere() {
     outputs.search(&[secrets, pins.to_vec()].concat());
     assert_eq!(sim.executed().await, ["PlaceOrder", "PlaceOrder"]);
     let log: PathBuf = home.folder().join("logs");
-    let logged = std::fs::read_dir(&log).map(|files| files.flatten().count()).unwrap_or_default();
+    let logged = std::fs::read_dir(&log)
+        .map(|files| files.flatten().count())
+        .unwrap_or_default();
     assert!(logged > 0, "there was a log to search in {}", log.display());
 }

@@ -1,5 +1,13 @@
 //! Signing in, staying signed in, and signing out, against the running simulator.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use crate::support::program::Home;
 use crate::support::sim::Sim;
 use crate::support::tools;
@@ -28,7 +36,10 @@ fn with_chromium(home: Home, name: &str) -> (Home, PathBuf) {
         .with("BROWSER", &tools::browser().display().to_string())
         .with("COUNTERSIGN_TEST_BROWSER_LOG", &log.display().to_string())
         .with("COUNTERSIGN_TEST_HESITATION_MS", "200")
-        .with("COUNTERSIGN_TEST_ARTEFACTS", &crate::support::desktop::artefacts().display().to_string())
+        .with(
+            "COUNTERSIGN_TEST_ARTEFACTS",
+            &crate::support::desktop::artefacts().display().to_string(),
+        )
         .with("COUNTERSIGN_TEST_SHOT", &format!("signin-{name}"));
     (home, log)
 }
@@ -36,7 +47,9 @@ fn with_chromium(home: Home, name: &str) -> (Home, PathBuf) {
 /// What the person's browser wrote down: the events, oldest first.
 fn seen(log: &PathBuf) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 /// Waits until the browser has left; its last event.
@@ -56,7 +69,15 @@ async fn grants(sim: &Sim) -> Vec<(String, String, bool)> {
     let tokens = sim.get("tokens").await;
     let text = |grant: &Value, key: &str| grant[key].as_str().unwrap_or_default().to_owned();
     let all = tokens["grants"].as_array().expect("an array").clone();
-    all.iter().map(|grant| (text(grant, "scope"), text(grant, "user"), grant["revoked"] == true)).collect()
+    all.iter()
+        .map(|grant| {
+            (
+                text(grant, "scope"),
+                text(grant, "user"),
+                grant["revoked"] == true,
+            )
+        })
+        .collect()
 }
 
 fn grant(scope: &str, user: &str, revoked: bool) -> (String, String, bool) {

@@ -124,7 +124,11 @@ async fn tokens(State(service): Shared) -> Json<Value> {
 
 async fn secrets(State(service): Shared) -> Json<Value> {
     let all = service.state().grants.secrets();
-    Json(all.iter().map(|(kind, secret)| json!({"kind": kind, "secret": secret})).collect())
+    Json(
+        all.iter()
+            .map(|(kind, secret)| json!({"kind": kind, "secret": secret}))
+            .collect(),
+    )
 }
 
 async fn status(State(service): Shared) -> Json<Value> {

@@ -40,15 +40,22 @@ pub async fn run() -> Result<(), Failed> {
     paper.title("Countersign demo: your AI client may propose an order; only you can let it leave.");
     paper.plain("Everything runs on this computer, against a simulated CrossTrade. No account, no money.");
     let program = Program::find_or_build(&paper)?;
-    let options = Options { auto_consent: true, ..Options::default() };
-    let service = crate::start(options).await.map_err(|error| format!("the simulated service: {error}"))?;
+    let options = Options {
+        auto_consent: true,
+        ..Options::default()
+    };
+    let service = crate::start(options)
+        .await
+        .map_err(|error| format!("the simulated service: {error}"))?;
     let url = service.addresses.mcp_url.clone();
     paper.step("The simulated service is up");
     paper.fact("address", &url);
     let home = Home::new(&program, &url)?;
     sign_in(&paper, &home).await?;
     let person = choose_person(&paper, &home).await?;
-    let control = Control { url: service.addresses.control_url.clone() };
+    let control = Control {
+        url: service.addresses.control_url.clone(),
+    };
     paper.step("An AI client starts countersign and looks around");
     let mut client = Client::start(&home).await?;
     look_around(&paper, &mut client).await?;
@@ -58,7 +65,9 @@ pub async fn run() -> Result<(), Failed> {
     journal(&paper, &home).await?;
     paper.blank();
     paper.title(match (approved, denied) {
-        (true, true) => "One order was approved and executed exactly once; the other was denied and never left.",
+        (true, true) => {
+            "One order was approved and executed exactly once; the other was denied and never left."
+        }
         _ => "Every decision was kept: what was not approved was not executed.",
     });
     paper.plain("Next: countersign login, then add countersign to your AI client. README.md shows how.");
@@ -68,13 +77,26 @@ pub async fn run() -> Result<(), Failed> {
 
 async fn sign_in(paper: &Paper, home: &Home) -> Result<(), Failed> {
     paper.step("Signing in, for reading and for trading: two separate grants");
-    for (words, what) in [(&["login"][..], "reading"), (&["login", "--trade"][..], "trading")] {
+    for (words, what) in [
+        (&["login"][..], "reading"),
+        (&["login", "--trade"][..], "trading"),
+    ] {
         home.login(words).await?;
         let granted = home.json(&["status"]).await?;
         let kind = if what == "reading" { "read" } else { "trade" };
         let grants = granted["grants"].as_array().cloned().unwrap_or_default();
-        let name = grants.iter().find(|grant| grant["kind"] == kind).and_then(|grant| grant["clientName"].as_str().map(str::to_owned));
-        paper.fact(what, &format!("countersign {}   granted to \"{}\"", words.join(" "), name.unwrap_or_default()));
+        let name = grants
+            .iter()
+            .find(|grant| grant["kind"] == kind)
+            .and_then(|grant| grant["clientName"].as_str().map(str::to_owned));
+        paper.fact(
+            what,
+            &format!(
+                "countersign {}   granted to \"{}\"",
+                words.join(" "),
+                name.unwrap_or_default()
+            ),
+        );
     }
     Ok(())
 }
@@ -83,7 +105,11 @@ async fn sign_in(paper: &Paper, home: &Home) -> Result<(), Failed> {
 async fn choose_person(paper: &Paper, home: &Home) -> Result<Person, Failed> {
     let doctor = home.json(&["doctor"]).await?;
     let checks = doctor["checks"].as_array().cloned().unwrap_or_default();
-    let prompt = checks.iter().find(|check| check["name"] == "prompt").cloned().unwrap_or_default();
+    let prompt = checks
+        .iter()
+        .find(|check| check["name"] == "prompt")
+        .cloned()
+        .unwrap_or_default();
     let what = prompt["what"].as_str().unwrap_or_default();
     if prompt["state"] == "ok" && what.contains("desktop notification") {
         paper.step("You will be asked on your own desktop");
@@ -91,8 +117,15 @@ async fn choose_person(paper: &Paper, home: &Home) -> Result<Person, Failed> {
         return Ok(Person::Desktop);
     }
     paper.step("There is no desktop here, so this demo plays the person on the PIN page");
-    home.run_with(&["presence", "set", "pin", "--pin-stdin"], &format!("{}\n", person::PIN)).await?;
-    paper.fact("PIN", "set with: countersign presence set pin   (the trade grant is now sealed under it)");
+    home.run_with(
+        &["presence", "set", "pin", "--pin-stdin"],
+        &format!("{}\n", person::PIN),
+    )
+    .await?;
+    paper.fact(
+        "PIN",
+        "set with: countersign presence set pin   (the trade grant is now sealed under it)",
+    );
     Ok(Person::Played)
 }
 
@@ -100,9 +133,14 @@ async fn look_around(paper: &Paper, client: &mut Client) -> Result<(), Failed> {
     let tools = client.request("tools/list", &json!({})).await?;
     let count = tools["tools"].as_array().map_or(0, Vec::len);
     paper.fact("tools", &format!("{count} tools, the trading ones among them"));
-    let quote = client.call("GetQuote", &json!({ "instrument": "MES 12-26" })).await?;
+    let quote = client
+        .call("GetQuote", &json!({ "instrument": "MES 12-26" }))
+        .await?;
     let price = quote["structuredContent"]["last"].to_string();
-    paper.fact("a read", &format!("GetQuote MES 12-26 -> last {price}   (reads pass through at once)"));
+    paper.fact(
+        "a read",
+        &format!("GetQuote MES 12-26 -> last {price}   (reads pass through at once)"),
+    );
     Ok(())
 }
 
@@ -136,36 +174,73 @@ async fn propose(
         order["account"].as_str().unwrap_or_default()
     );
     paper.step(&format!("The AI calls PlaceOrder: {deed}"));
-    home.plan(&Plan { pin: person::PIN.to_owned(), approve })?;
+    home.plan(&Plan {
+        pin: person::PIN.to_owned(),
+        approve,
+    })?;
     let before = control.executed().await?;
-    let id = client.send("tools/call", &json!({ "name": "PlaceOrder", "arguments": order })).await?;
+    let id = client
+        .send("tools/call", &json!({ "name": "PlaceOrder", "arguments": order }))
+        .await?;
     let Some(card) = home.wait_for_card().await else {
         let result = client.result(id).await?;
-        return Err(format!("the order was not held: {}", result["content"][0]["text"].as_str().unwrap_or_default()));
+        return Err(format!(
+            "the order was not held: {}",
+            result["content"][0]["text"].as_str().unwrap_or_default()
+        ));
     };
     paper.plain("   countersign holds it and shows the person this card, built from facts only:");
     paper.card(&card);
     match (person, approve) {
-        (Person::Desktop, true) => paper.plain("   Look at your desktop now: approve it there (or deny it, it is your order)."),
-        (Person::Desktop, false) => paper.plain("   Look at your desktop now: nobody asked for this one. Deny it."),
+        (Person::Desktop, true) => {
+            paper.plain("   Look at your desktop now: approve it there (or deny it, it is your order).")
+        }
+        (Person::Desktop, false) => {
+            paper.plain("   Look at your desktop now: nobody asked for this one. Deny it.")
+        }
         (Person::Played, _) => {}
     }
     let result = client.settled(id).await?;
     if person == Person::Played {
-        paper.fact("the person", if approve { "typed the PIN and pressed Approve" } else { "pressed Deny" });
+        paper.fact(
+            "the person",
+            if approve {
+                "typed the PIN and pressed Approve"
+            } else {
+                "pressed Deny"
+            },
+        );
     }
     let said = result["content"][0]["text"].as_str().unwrap_or_default();
     paper.told("the AI is told", said);
     let after = control.executed().await?;
-    paper.fact("executed", &format!("{} at the service (before: {before})", after));
-    let status = result["structuredContent"]["status"].as_str().unwrap_or_default().to_owned();
+    paper.fact(
+        "executed",
+        &format!("{} at the service (before: {before})", after),
+    );
+    let status = result["structuredContent"]["status"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     if approve && status == "accepted" {
         let order = &result["structuredContent"]["result"]["structuredContent"];
         let account = json!({ "account": "Sim101" });
         let positions = client.call("ListPositions", &account).await?;
-        paper.fact("fill", &format!("order {} is {}; position now: {}", text(&order["order_id"]), text(&order["status"]), position(&positions)));
+        paper.fact(
+            "fill",
+            &format!(
+                "order {} is {}; position now: {}",
+                text(&order["order_id"]),
+                text(&order["status"]),
+                position(&positions)
+            ),
+        );
     }
-    Ok(if approve { status == "accepted" && after == before + 1 } else { status == "denied" && after == before })
+    Ok(if approve {
+        status == "accepted" && after == before + 1
+    } else {
+        status == "denied" && after == before
+    })
 }
 
 fn text(value: &Value) -> String {
@@ -174,9 +249,18 @@ fn text(value: &Value) -> String {
 
 fn position(result: &Value) -> String {
     let inner = &result["structuredContent"];
-    let list = inner["positions"].as_array().or(inner.as_array()).cloned().unwrap_or_default();
+    let list = inner["positions"]
+        .as_array()
+        .or(inner.as_array())
+        .cloned()
+        .unwrap_or_default();
     let one = |entry: &Value| {
-        let side = text(entry.get("market_position").or(entry.get("marketPosition")).unwrap_or(&Value::Null));
+        let side = text(
+            entry
+                .get("market_position")
+                .or(entry.get("marketPosition"))
+                .unwrap_or(&Value::Null),
+        );
         format!("{side} {} {}", entry["quantity"], text(&entry["instrument"]))
     };
     list.first().map_or_else(|| "flat".to_owned(), one)
@@ -199,8 +283,13 @@ struct Control {
 impl Control {
     async fn executed(&self) -> Result<usize, Failed> {
         let fail = |error: reqwest::Error| format!("the control interface: {error}");
-        let answer = program::http()?.get(format!("{}/executed", self.url)).send().await.map_err(fail)?;
-        let list: Value = serde_json::from_str(&answer.text().await.map_err(fail)?).map_err(|error| error.to_string())?;
+        let answer = program::http()?
+            .get(format!("{}/executed", self.url))
+            .send()
+            .await
+            .map_err(fail)?;
+        let list: Value =
+            serde_json::from_str(&answer.text().await.map_err(fail)?).map_err(|error| error.to_string())?;
         Ok(list.as_array().map_or(0, Vec::len))
     }
 }

@@ -15,7 +15,10 @@ pub(super) struct Paper {
 impl Paper {
     pub(super) fn new() -> Self {
         let bold = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { bold, steps: AtomicUsize::new(0) }
+        Self {
+            bold,
+            steps: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn title(&self, text: &str) {
@@ -40,10 +43,16 @@ impl Paper {
     }
 
     pub(super) fn card(&self, text: &str) {
-        let width = text.lines().map(|line| line.chars().count()).max().unwrap_or(0).clamp(40, WIDTH - 8);
+        let width = text
+            .lines()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap_or(0)
+            .clamp(40, WIDTH - 8);
         let rule = "-".repeat(width + 2);
         self.line(&format!("   +{rule}+"));
-        text.lines().for_each(|line| self.line(&format!("   | {line:<width$} |")));
+        text.lines()
+            .for_each(|line| self.line(&format!("   | {line:<width$} |")));
         self.line(&format!("   +{rule}+"));
     }
 
@@ -56,7 +65,11 @@ impl Paper {
     }
 
     fn strong(&self, text: &str) -> String {
-        if self.bold { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.bold {
+            format!("\u{1b}[1m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn line(&self, text: &str) {

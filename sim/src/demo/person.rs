@@ -33,7 +33,10 @@ pub async fn visit(address: &str) -> Result<(), Failed> {
     let plan = std::fs::read(Path::new(&path)).map_err(|error| error.to_string())?;
     let plan: Plan = serde_json::from_slice(&plan).map_err(|error| error.to_string())?;
     let (base, token) = address.split_once('#').ok_or("the address has no link in it")?;
-    let page = Page { origin: base.trim_end_matches('/').to_owned(), http: super::program::http()? };
+    let page = Page {
+        origin: base.trim_end_matches('/').to_owned(),
+        http: super::program::http()?,
+    };
     let opened = page.post("open", &json!({ "token": token })).await?;
     let session = opened["session"].clone();
     let mut last = String::new();
@@ -43,7 +46,11 @@ pub async fn visit(address: &str) -> Result<(), Failed> {
         let answer = if plan.approve {
             // The version that was read: if it changed meanwhile, the page says so and the person reads again.
             let core = state["view"]["core"].clone();
-            page.post("approve", &json!({ "session": session, "core": core, "pin": plan.pin })).await
+            page.post(
+                "approve",
+                &json!({ "session": session, "core": core, "pin": plan.pin }),
+            )
+            .await
         } else {
             page.post("deny", &json!({ "session": session })).await
         };
@@ -62,8 +69,13 @@ struct Page {
 
 impl Page {
     async fn post(&self, path: &str, body: &Value) -> Result<Value, Failed> {
-        let request = self.http.post(format!("{}/{path}", self.origin)).header("origin", &self.origin);
-        let request = request.header("content-type", "application/json").body(body.to_string());
+        let request = self
+            .http
+            .post(format!("{}/{path}", self.origin))
+            .header("origin", &self.origin);
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.to_string());
         let answer = request.send().await.map_err(|error| error.to_string())?;
         let text = answer.text().await.map_err(|error| error.to_string())?;
         let value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;

@@ -11,12 +11,19 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 /// The program's file name.
-const NAME: &str = if cfg!(windows) { "countersign.exe" } else { "countersign" };
+const NAME: &str = if cfg!(windows) {
+    "countersign.exe"
+} else {
+    "countersign"
+};
 
 /// A client that follows redirects, for the consent page and the control interface.
 pub(super) fn http() -> Result<reqwest::Client, Failed> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().map_err(|error| error.to_string())
+    reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 /// Where the real program is.
@@ -29,15 +36,34 @@ impl Program {
         let beside = own.with_file_name(NAME);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
         if !workspace.exists() {
-            return if beside.exists() { Ok(Self(beside)) } else { Err(format!("{} is not there", beside.display())) };
+            return if beside.exists() {
+                Ok(Self(beside))
+            } else {
+                Err(format!("{} is not there", beside.display()))
+            };
         }
         // Cargo decides whether there is anything to build: an old program would tell an old story.
-        let release = own.parent().and_then(Path::file_name).is_some_and(|folder| folder == "release");
+        let release = own
+            .parent()
+            .and_then(Path::file_name)
+            .is_some_and(|folder| folder == "release");
         if !beside.exists() {
             paper.plain("Building countersign first; this takes some minutes the first time.");
         }
-        let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--locked", "-p", "countersign", "--bin", "countersign", "--manifest-path"]).arg(&workspace);
+        let mut cargo =
+            std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "-p",
+                "countersign",
+                "--bin",
+                "countersign",
+                "--manifest-path",
+            ])
+            .arg(&workspace);
         if let Some(target) = own.parent().and_then(Path::parent) {
             cargo.arg("--target-dir").arg(target);
         }
@@ -71,15 +97,26 @@ impl Home {
         std::fs::create_dir_all(&folder).map_err(told)?;
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let browser = person_beside(&own, &folder);
-        Ok(Self { program: program.0.clone(), folder, url: url.to_owned(), browser, cards: std::cell::Cell::new(0) })
+        Ok(Self {
+            program: program.0.clone(),
+            folder,
+            url: url.to_owned(),
+            browser,
+            cards: std::cell::Cell::new(0),
+        })
     }
 
     /// The program with these words.
     pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(words).args(["--url", &self.url]).env("COUNTERSIGN_HOME", &self.folder);
+        command
+            .args(words)
+            .args(["--url", &self.url])
+            .env("COUNTERSIGN_HOME", &self.folder);
         // The demo's vault is as short-lived as the demo: its key goes into a file instead of your keychain.
-        command.env("COUNTERSIGN_STORE", "file").env(PLAN, self.folder.join("plan.json"));
+        command
+            .env("COUNTERSIGN_STORE", "file")
+            .env(PLAN, self.folder.join("plan.json"));
         if let Some(browser) = &self.browser {
             command.env("BROWSER", format!("{} person", browser.display()));
         }
@@ -94,7 +131,11 @@ impl Home {
 
     pub(super) async fn run_with(&self, words: &[&str], input: &str) -> Result<String, Failed> {
         let (stdout, stderr, fine) = self.output(words, input).await?;
-        if fine { Ok(stdout) } else { Err(format!("countersign {}: {stderr}{stdout}", words.join(" "))) }
+        if fine {
+            Ok(stdout)
+        } else {
+            Err(format!("countersign {}: {stderr}{stdout}", words.join(" ")))
+        }
     }
 
     /// Runs a verb with `--json`, whatever its exit code says.
@@ -105,22 +146,34 @@ impl Home {
 
     async fn output(&self, words: &[&str], input: &str) -> Result<(String, String, bool), Failed> {
         let mut command = self.command(words);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let told = |error: std::io::Error| format!("countersign {}: {error}", words.join(" "));
         let mut child = command.spawn().map_err(told)?;
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input.as_bytes()).await.map_err(told)?;
         }
         let done = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
-        let output = done.map_err(|_| format!("countersign {} does not end", words.join(" ")))?.map_err(told)?;
+        let output = done
+            .map_err(|_| format!("countersign {} does not end", words.join(" ")))?
+            .map_err(told)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok((text(&output.stdout), text(&output.stderr), output.status.success()))
+        Ok((
+            text(&output.stdout),
+            text(&output.stderr),
+            output.status.success(),
+        ))
     }
 
     /// Signs in; the service consents by itself, so opening the printed address is all that a person would do.
     pub(super) async fn login(&self, words: &[&str]) -> Result<(), Failed> {
         let mut command = self.command(&[words, &["--no-browser"]].concat());
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let told = |error: std::io::Error| format!("countersign login: {error}");
         let mut child = command.spawn().map_err(told)?;
         let stderr = child.stderr.take().ok_or("no pipe")?;

@@ -400,7 +400,11 @@ impl Grants {
 
     /// Everything that only a client and this server may know, by its kind, for tests that look for it elsewhere.
     pub(crate) fn secrets(&self) -> Vec<(&'static str, String)> {
-        let of = |kind: &'static str, keys: Vec<&String>| keys.into_iter().map(move |key| (kind, key.clone())).collect::<Vec<_>>();
+        let of = |kind: &'static str, keys: Vec<&String>| {
+            keys.into_iter()
+                .map(move |key| (kind, key.clone()))
+                .collect::<Vec<_>>()
+        };
         [
             of("code", self.codes.keys().collect()),
             of("access token", self.access.keys().collect()),

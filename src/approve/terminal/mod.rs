@@ -14,6 +14,7 @@ use crate::system::mono_ms;
 use keys::{Key, Keys};
 use paper::Paper;
 use secrecy::SecretString;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +56,6 @@ pub async fn ask(
         card,
         seen_ms: 0,
         printed_ms: 0,
-        not_before: 0,
     };
     let answer = tokio::select! {
         biased;
@@ -88,7 +88,6 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
         card: None,
         seen_ms: 0,
         printed_ms: 0,
-        not_before: 0,
     };
     talk.paper.put(&format!("{}: ", text::ascii(question)));
     Ok(talk
@@ -108,8 +107,6 @@ struct Talk {
     /// When what is to be approved was printed last (monotonic).
     seen_ms: u64,
     printed_ms: u64,
-    /// No PIN is looked at before (monotonic).
-    not_before: u64,
 }
 
 /// How an "approve" ended.
@@ -313,34 +310,44 @@ impl Talk {
         ))
     }
 
-    /// Asks for the PIN, where one is wanted. While it is checked, the keyboard is heard: denying never waits.
+    /// Asks for the PIN, where one is wanted, until it is right. After a wrong one the PIN is asked for again, not a word:
+    /// people type the PIN again at once, and it must not show. A word that refuses is heard all the time, also while a
+    /// PIN is checked and while the next one has to wait.
     async fn prove(&mut self) -> Result<Proof, Cut> {
         if let Some(verify) = self.verify.clone() {
-            let wait = self.not_before.saturating_sub(mono_ms());
-            if wait > 0 {
-                let seconds = wait.div_ceil(1000);
-                self.paper.line(&format!(
-                    "The next PIN can be tried in {seconds} s. You can deny at once."
-                ));
-                return Ok(Proof::NotYet);
-            }
-            self.paper.put("PIN (not shown): ");
-            let pin = self.typed(false).await?;
-            if self.is_outdated() {
-                self.paper.line("It changed while you typed.");
-                return Ok(Proof::NotYet);
-            }
-            self.paper
-                .line("Checking the PIN ... (deny or stop, and Enter, still count)");
-            let checked = tokio::select! {
-                biased;
-                checked = verify(SecretString::from(pin.as_str())) => checked,
-                proof = refusal(&mut self.keys) => return proof,
-            };
-            if let Err(wrong) = checked {
+            loop {
+                self.paper.put("PIN (not shown): ");
+                let pin = self.typed(false).await?;
+                if pin.trim().is_empty() {
+                    return Ok(Proof::NotYet);
+                }
+                if let Some(proof) = refused(&pin) {
+                    return Ok(proof);
+                }
+                if self.is_outdated() {
+                    self.paper.line("It changed while you typed.");
+                    return Ok(Proof::NotYet);
+                }
+                self.paper
+                    .line("Checking the PIN ... (deny or stop, and Enter, still count)");
+                let checked = tokio::select! {
+                    biased;
+                    checked = verify(SecretString::from(pin.as_str())) => checked,
+                    proof = refusal(&mut self.keys) => return proof,
+                };
+                let Err(wrong) = checked else { break };
                 self.paper.line(&text::ascii(&wrong.message));
-                self.not_before = mono_ms().saturating_add(wrong.wait_ms);
-                return Ok(Proof::NotYet);
+                if wrong.wait_ms >= 1000 {
+                    let seconds = wrong.wait_ms.div_ceil(1000);
+                    self.paper.line(&format!(
+                        "The next PIN can be tried in {seconds} s. You can deny or stop at once."
+                    ));
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(wrong.wait_ms)) => {}
+                    proof = refusal(&mut self.keys) => return proof,
+                }
+                self.paper.line("Type it again, or just Enter to go back.");
             }
         }
         // What was typed and checked took its time: it counts for what was printed, and for nothing newer.

@@ -12,7 +12,7 @@ async fn a_pin_is_wanted_and_none_is_set() {
     home.settings("tier = \"pin\"\n");
     assert_eq!(home.run(&["halt"]).await.0, 0);
     let (code, stdout, stderr) = home.run(&["resume"]).await;
-    assert_eq!(code, 5, "{stdout}{stderr}");
+    assert_eq!(code, 1, "{stdout}{stderr}");
     assert!(stderr.contains("countersign login --trade"), "{stderr}");
     assert!(stderr.contains("AI trading stays stopped"), "{stderr}");
 }

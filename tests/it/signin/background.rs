@@ -5,18 +5,23 @@ use crate::support::program::{Client, text};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-fn changed(line: &String) -> Option<()> {
-    line.contains("notifications/tools/list_changed").then_some(())
-}
-
 async fn has_changed(client: &mut Client) {
-    client.find(changed, Duration::from_secs(15)).await.expect("list_changed");
+    let changed = |line: &String| line.contains("notifications/tools/list_changed").then_some(());
+    client
+        .find(changed, Duration::from_secs(15))
+        .await
+        .expect("list_changed");
 }
 
 async fn tools(client: &mut Client) -> Vec<String> {
     let listed = client.request("tools/list", &json!({})).await;
     let name = |tool: &Value| tool["name"].as_str().unwrap_or_default().to_owned();
-    listed["result"]["tools"].as_array().expect("tools").iter().map(name).collect()
+    listed["result"]["tools"]
+        .as_array()
+        .expect("tools")
+        .iter()
+        .map(name)
+        .collect()
 }
 
 #[tokio::test]
@@ -29,15 +34,27 @@ async fn the_first_call_answers_at_once_and_one_browser_opens() {
     assert!(opened.all().is_empty(), "a handshake opens no browser");
     let began = Instant::now();
     let first = client.send_call("ListAccounts", &json!({})).await;
-    let second = client.send_call("GetQuote", &json!({ "instrument": "MES 12-26" })).await;
+    let second = client
+        .send_call("GetQuote", &json!({ "instrument": "MES 12-26" }))
+        .await;
     let third = client.send_call("countersign_sign_in", &json!({})).await;
     for id in [first, second, third] {
         let answer = client.result(id).await;
-        assert_eq!(answer["structuredContent"]["status"], "sign_in_needed", "{answer}");
-        assert!(text(&answer).contains(&opened.nth(0).await), "the address is in the answer: {answer}");
+        assert_eq!(
+            answer["structuredContent"]["status"], "sign_in_needed",
+            "{answer}"
+        );
+        assert!(
+            text(&answer).contains(&opened.nth(0).await),
+            "the address is in the answer: {answer}"
+        );
     }
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    sim.http().get(opened.nth(0).await).send().await.expect("the person's browser");
+    sim.http()
+        .get(opened.nth(0).await)
+        .send()
+        .await
+        .expect("the person's browser");
     has_changed(&mut client).await;
     assert!(tools(&mut client).await.contains(&"ListAccounts".to_owned()));
     let accounts = client.call("ListAccounts", &json!({})).await;
@@ -53,7 +70,11 @@ async fn a_person_who_said_no_is_not_asked_again_by_a_repeated_call() {
     let (home, opened) = counted();
     let mut client = home.serve(&sim).await.hello().await;
     client.call("ListAccounts", &json!({})).await;
-    sim.http().get(opened.nth(0).await).send().await.expect("the person's browser");
+    sim.http()
+        .get(opened.nth(0).await)
+        .send()
+        .await
+        .expect("the person's browser");
     for _ in 0..40 {
         let again = client.call("ListAccounts", &json!({})).await;
         assert_eq!(opened.all().len(), 1);
@@ -76,7 +97,10 @@ async fn withdrawn_access_never_opens_a_browser() {
     sim.post("revoke", &json!({})).await;
     for _ in 0..3 {
         let answer = client.call("ListAccounts", &json!({})).await;
-        assert!(text(&answer).contains("withdrawn") && text(&answer).contains("`countersign login`"), "{answer}");
+        assert!(
+            text(&answer).contains("withdrawn") && text(&answer).contains("`countersign login`"),
+            "{answer}"
+        );
         assert_eq!(answer["isError"], true);
     }
     assert!(opened.all().is_empty(), "{:?}", opened.all());
@@ -104,9 +128,16 @@ async fn five_clients_without_a_sign_in_open_one_browser() {
     }
     for (client, id) in clients.iter_mut().zip(ids) {
         let answer = client.result(id).await;
-        assert_eq!(answer["structuredContent"]["status"], "sign_in_needed", "{answer}");
+        assert_eq!(
+            answer["structuredContent"]["status"], "sign_in_needed",
+            "{answer}"
+        );
     }
-    sim.http().get(opened.nth(0).await).send().await.expect("the person's browser");
+    sim.http()
+        .get(opened.nth(0).await)
+        .send()
+        .await
+        .expect("the person's browser");
     for client in &mut clients {
         has_changed(client).await;
         let accounts = client.call("ListAccounts", &json!({})).await;
@@ -140,7 +171,10 @@ async fn without_a_browser_the_answer_says_so_and_the_address_works() {
     let home = Home::new();
     let mut client = home.serve(&sim).await.hello().await;
     let answer = client.call("ListAccounts", &json!({})).await;
-    assert!(text(&answer).contains("No browser could be opened: ask the person to open this address"), "{answer}");
+    assert!(
+        text(&answer).contains("No browser could be opened: ask the person to open this address"),
+        "{answer}"
+    );
     let url = answer["structuredContent"]["url"].as_str().expect("an address");
     sim.http().get(url).send().await.expect("the person's browser");
     has_changed(&mut client).await;

@@ -22,20 +22,46 @@ async fn allow_for_reading_then_for_trading() {
     let (home, log) = with_chromium(Home::new(), "allow");
     let (code, out, err) = run(&home, &login(&sim, &[])).await;
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("Signed in for reading; nothing can be traded"), "{out}");
+    assert!(
+        out.contains("Signed in for reading; nothing can be traded"),
+        "{out}"
+    );
     let page = left(&log).await;
     assert_eq!(page["event"], "done", "{page}");
-    assert!(page["text"].as_str().unwrap_or_default().contains("Countersign"), "{page}");
+    assert!(
+        page["text"].as_str().unwrap_or_default().contains("Countersign"),
+        "{page}"
+    );
     let (code, out, err) = run(&home, &login(&sim, &["--trade"])).await;
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("Every trade call is held until you approve it"), "{out}");
+    assert!(
+        out.contains("Every trade call is held until you approve it"),
+        "{out}"
+    );
     left(&log).await;
-    let all = [grant("mcp:read", "trader-a", false), grant("mcp:trade", "trader-a", false)];
+    let all = [
+        grant("mcp:read", "trader-a", false),
+        grant("mcp:trade", "trader-a", false),
+    ];
     assert_eq!(grants(&sim).await, all);
-    let names: Vec<Value> = sim.get("tokens").await["grants"].as_array().unwrap().iter().map(|g| g["client_name"].clone()).collect();
-    assert!(names[0].as_str().unwrap().starts_with("Countersign read"), "{names:?}");
-    assert!(names[1].as_str().unwrap().starts_with("Countersign trade"), "{names:?}");
-    assert!(seen(&log).iter().all(|event| event["event"] != "foreign"), "a page asked another host for something");
+    let names: Vec<Value> = sim.get("tokens").await["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| g["client_name"].clone())
+        .collect();
+    assert!(
+        names[0].as_str().unwrap().starts_with("Countersign read"),
+        "{names:?}"
+    );
+    assert!(
+        names[1].as_str().unwrap().starts_with("Countersign trade"),
+        "{names:?}"
+    );
+    assert!(
+        seen(&log).iter().all(|event| event["event"] != "foreign"),
+        "a page asked another host for something"
+    );
 }
 
 #[tokio::test]
@@ -44,9 +70,15 @@ async fn deny_is_told_in_plain_words() {
     let (home, log) = with_chromium(Home::new().with("COUNTERSIGN_TEST_CONSENT", "deny"), "deny");
     let (code, out, err) = run(&home, &login(&sim, &[])).await;
     assert_eq!((code, out.as_str()), (5, ""), "{err}");
-    assert!(err.contains("access was denied on the consent page: nothing was granted"), "{err}");
+    assert!(
+        err.contains("access was denied on the consent page: nothing was granted"),
+        "{err}"
+    );
     let page = left(&log).await;
-    assert!(page["text"].as_str().unwrap_or_default().contains("denied"), "{page}");
+    assert!(
+        page["text"].as_str().unwrap_or_default().contains("denied"),
+        "{page}"
+    );
     assert_eq!(grants(&sim).await, []);
     let (code, out, _) = home.run(&["status", "--url", &sim.url]).await;
     assert_eq!(code, 3, "{out}");
@@ -64,7 +96,10 @@ async fn another_user_for_trading_is_refused_and_revoked() {
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
     assert!(err.contains("different CrossTrade users"), "{err}");
     assert!(err.contains("it was revoked"), "{err}");
-    let all = [grant("mcp:read", "trader-a", false), grant("mcp:trade", "trader-b", true)];
+    let all = [
+        grant("mcp:read", "trader-a", false),
+        grant("mcp:trade", "trader-b", true),
+    ];
     assert_eq!(grants(&sim).await, all);
     let (code, out, _) = home.run(&["status", "--url", &sim.url]).await;
     assert_eq!(code, 0);
@@ -74,7 +109,10 @@ async fn another_user_for_trading_is_refused_and_revoked() {
 #[tokio::test]
 async fn a_read_grant_that_could_trade_is_revoked() {
     let sim = Sim::start_with(PERSON);
-    let (home, log) = with_chromium(Home::new().with("COUNTERSIGN_TEST_SCOPE", "mcp:trade"), "wrong-scope");
+    let (home, log) = with_chromium(
+        Home::new().with("COUNTERSIGN_TEST_SCOPE", "mcp:trade"),
+        "wrong-scope",
+    );
     let (code, _, err) = run(&home, &login(&sim, &[])).await;
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("choose reading on the consent page"), "{err}");
@@ -100,7 +138,10 @@ async fn one_grant_at_a_time_leads_to_single_grant() {
     left(&log).await;
     let (code, out, _) = home.run(&["status", "--url", &sim.url]).await;
     assert_eq!(code, 0, "{out}");
-    assert!(out.contains("warning   one sign-in serves reading and trading"), "{out}");
+    assert!(
+        out.contains("warning   one sign-in serves reading and trading"),
+        "{out}"
+    );
     let (code, out, err) = home.run(&["call", "ListAccounts", "--url", &sim.url]).await;
     assert_eq!(code, 0, "{out}{err}");
 }
@@ -113,10 +154,19 @@ async fn the_first_call_brings_the_person_to_the_consent_page() {
     let first = client.call("ListAccounts", &json!({})).await;
     assert_eq!(first["structuredContent"]["status"], "sign_in_needed", "{first}");
     let changed = |line: &String| line.contains("notifications/tools/list_changed").then_some(());
-    client.find(changed, std::time::Duration::from_secs(60)).await.expect("the real list");
+    client
+        .find(changed, std::time::Duration::from_secs(60))
+        .await
+        .expect("the real list");
     let accounts = client.call("ListAccounts", &json!({})).await;
     assert!(text(&accounts).contains("Sim101"), "{accounts}");
-    assert_eq!(seen(&log).iter().filter(|event| event["event"] == "opened").count(), 1);
+    assert_eq!(
+        seen(&log)
+            .iter()
+            .filter(|event| event["event"] == "opened")
+            .count(),
+        1
+    );
     left(&log).await;
     client.close().await;
 }

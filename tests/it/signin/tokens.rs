@@ -45,7 +45,13 @@ async fn what_was_renewed_is_there_after_a_restart() {
         works(&mut client).await;
         client.close().await;
     }
-    assert_eq!((tokens(&sim, "refreshes").await, tokens(&sim, "reuse_detections").await), (1, 0));
+    assert_eq!(
+        (
+            tokens(&sim, "refreshes").await,
+            tokens(&sim, "reuse_detections").await
+        ),
+        (1, 0)
+    );
 }
 
 #[tokio::test]
@@ -93,7 +99,9 @@ async fn five_copies_with_an_expired_token_refresh_once() {
         // All at once: nobody waits for another's handshake.
         let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "five", "version": "1" } });
         client.send("initialize", &hello).await;
-        client.line(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        client
+            .line(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+            .await;
         ids.push(client.send_call("ListAccounts", &json!({})).await);
     }
     for (client, id) in clients.iter_mut().zip(ids) {
@@ -116,13 +124,35 @@ async fn logout_revokes_the_refresh_token_first_and_wipes() {
     home.login(&sim, true).await;
     let (code, out, err) = home.run(&["logout", "--url", &sim.url]).await;
     assert_eq!(code, 0, "{out}{err}");
-    assert!(out.contains("read   refresh  revoked") && out.contains("trade  access   revoked"), "{out}");
+    assert!(
+        out.contains("read   refresh  revoked") && out.contains("trade  access   revoked"),
+        "{out}"
+    );
     assert!(out.contains("Wiped on this computer."), "{out}");
-    let all = [grant("mcp:read", "trader-a", true), grant("mcp:trade", "trader-a", true)];
+    let all = [
+        grant("mcp:read", "trader-a", true),
+        grant("mcp:trade", "trader-a", true),
+    ];
     assert_eq!(grants(&sim).await, all);
-    let hints: Vec<String> = sim.get("raw?n=400").await.as_array().unwrap().iter()
+    let hints: Vec<String> = sim
+        .get("raw?n=400")
+        .await
+        .as_array()
+        .unwrap()
+        .iter()
         .filter(|raw| raw["path"] == "/v1/oauth/mcp/revoke")
-        .map(|raw| if raw["text"].as_str().unwrap().contains("token_type_hint=refresh_token") { "refresh" } else { "access" }.to_owned())
+        .map(|raw| {
+            if raw["text"]
+                .as_str()
+                .unwrap()
+                .contains("token_type_hint=refresh_token")
+            {
+                "refresh"
+            } else {
+                "access"
+            }
+            .to_owned()
+        })
         .collect();
     assert_eq!(hints, ["refresh", "access", "refresh", "access"]);
     let (code, out, _) = home.run(&["status", "--url", &sim.url]).await;
@@ -142,7 +172,13 @@ async fn logout_of_trading_keeps_reading_also_in_a_running_program() {
     works(&mut client).await;
     let (code, out, err) = home.run(&["logout", "--trade", "--url", &sim.url]).await;
     assert_eq!(code, 0, "{out}{err}");
-    assert_eq!(grants(&sim).await, [grant("mcp:read", "trader-a", false), grant("mcp:trade", "trader-a", true)]);
+    assert_eq!(
+        grants(&sim).await,
+        [
+            grant("mcp:read", "trader-a", false),
+            grant("mcp:trade", "trader-a", true)
+        ]
+    );
     works(&mut client).await;
     let (code, out, _) = home.run(&["status", "--url", &sim.url]).await;
     assert_eq!(code, 0, "{out}");
@@ -160,8 +196,16 @@ async fn logout_without_the_service_wipes_and_names_the_page() {
     drop(sim);
     let (code, out, err) = home.run(&["logout", "--url", &url]).await;
     assert_eq!(code, 9, "{out}{err}");
-    assert!(out.contains("NOT revoked") && out.contains("Wiped on this computer."), "{out}");
-    assert!(out.contains("revoke the clients whose names begin with \"Countersign\" on the service's page of AI clients"), "{out}");
+    assert!(
+        out.contains("NOT revoked") && out.contains("Wiped on this computer."),
+        "{out}"
+    );
+    assert!(
+        out.contains(
+            "revoke the clients whose names begin with \"Countersign\" on the service's page of AI clients"
+        ),
+        "{out}"
+    );
     assert_eq!(home.run(&["status", "--url", &url]).await.0, 3);
 }
 

@@ -136,8 +136,19 @@ impl Desktop {
     /// Locks every keyring, as a screen lock may: there is nobody to type the password.
     pub(crate) fn lock_keyring(&self) {
         let path = "/org/freedesktop/secrets";
-        let call = ["call", "--session", "-d", "org.freedesktop.secrets", "-o", path, "-m"];
-        let lock = ["org.freedesktop.Secret.Service.Lock", "['/org/freedesktop/secrets/collection/login']"];
+        let call = [
+            "call",
+            "--session",
+            "-d",
+            "org.freedesktop.secrets",
+            "-o",
+            path,
+            "-m",
+        ];
+        let lock = [
+            "org.freedesktop.Secret.Service.Lock",
+            "['/org/freedesktop/secrets/collection/login']",
+        ];
         let told = self.gdbus(&[&call[..], &lock].concat());
         assert!(told.contains("login"), "{told}");
     }
@@ -209,7 +220,11 @@ impl Desktop {
 
     /// Waits for the popup and tells its window: the tallest, for cards are taller than notices.
     pub(crate) fn popup(&self) -> String {
-        let tallest = || self.popups().into_iter().max_by_key(|window| self.try_geometry(window).map(|(.., height)| height));
+        let tallest = || {
+            self.popups()
+                .into_iter()
+                .max_by_key(|window| self.try_geometry(window).map(|(.., height)| height))
+        };
         self.until("a popup", tallest)
     }
 
@@ -274,7 +289,10 @@ impl Desktop {
     fn try_geometry(&self, window: &str) -> Option<(i32, i32, i32, i32)> {
         let told = self.run("xdotool", "xdotool", &["getwindowgeometry", "--shell", window]);
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
-        let value = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+        let value = |name: &str| {
+            told.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        };
         Some((value("X")?, value("Y")?, value("WIDTH")?, value("HEIGHT")?))
     }
 

@@ -1,5 +1,14 @@
 //! The real program in a home of its own, and an MCP client that speaks to it over its pipes.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
 use super::sim::Sim;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,13 +35,22 @@ impl Home {
         let path = std::env::var("PATH").unwrap_or_default();
         let env = [("PATH", path), ("HOME", keep.path().display().to_string())];
         let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        let home = Self { folder, env, _keep: Some(keep) };
+        let home = Self {
+            folder,
+            env,
+            _keep: Some(keep),
+        };
         home.with("COUNTERSIGN_STORE", "file").settled()
     }
 
     /// A new one on a desktop, whose environment this is. The key goes where the desktop keeps keys.
     pub(crate) fn on(folder: &Path, env: Vec<(String, String)>) -> Self {
-        Self { folder: folder.join("countersign"), env, _keep: None }.settled()
+        Self {
+            folder: folder.join("countersign"),
+            env,
+            _keep: None,
+        }
+        .settled()
     }
 
     /// Without the service's own request budget, which would only make the tests slow.
@@ -69,14 +87,20 @@ impl Home {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.env_clear().envs(self.env.iter().map(|(k, v)| (k, v)));
-        command.env("COUNTERSIGN_HOME", &self.folder).args(words).kill_on_drop(true);
+        command
+            .env("COUNTERSIGN_HOME", &self.folder)
+            .args(words)
+            .kill_on_drop(true);
         command
     }
 
     /// Another program (a terminal) in the environment of this installation.
     pub(crate) fn shell(&self, program: &str) -> std::process::Command {
         let mut command = std::process::Command::new(program);
-        command.env_clear().envs(self.env.iter().map(|(k, v)| (k, v))).env("COUNTERSIGN_HOME", &self.folder);
+        command
+            .env_clear()
+            .envs(self.env.iter().map(|(k, v)| (k, v)))
+            .env("COUNTERSIGN_HOME", &self.folder);
         command
     }
 
@@ -88,15 +112,24 @@ impl Home {
     /// Runs a verb with this on its stdin.
     pub(crate) async fn run_with(&self, words: &[&str], input: &str) -> (i32, String, String) {
         let mut command = self.command(words);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(input.as_bytes()).await.expect("its input");
         drop(stdin);
         let done = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
-        let output = done.unwrap_or_else(|_| panic!("{words:?} does not end")).expect("its output");
+        let output = done
+            .unwrap_or_else(|_| panic!("{words:?} does not end"))
+            .expect("its output");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+        (
+            output.status.code().unwrap_or(-1),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
     }
 
     /// Signs in at a simulator that consents by itself: the test opens the address that the program prints.
@@ -109,7 +142,10 @@ impl Home {
     pub(crate) async fn try_login(&self, sim: &Sim, words: &[&str]) -> (i32, String, String) {
         let all = [&["login", "--no-browser", "--url", sim.url.as_str()], words].concat();
         let mut command = self.command(&all);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let mut stderr = String::new();
@@ -125,8 +161,18 @@ impl Home {
             }
         }
         let mut stdout = String::new();
-        child.stdout.take().expect("a pipe").read_to_string(&mut stdout).await.expect("its output");
-        (child.wait().await.expect("an end").code().unwrap_or(-1), stdout, stderr)
+        child
+            .stdout
+            .take()
+            .expect("a pipe")
+            .read_to_string(&mut stdout)
+            .await
+            .expect("its output");
+        (
+            child.wait().await.expect("an end").code().unwrap_or(-1),
+            stdout,
+            stderr,
+        )
     }
 
     /// Starts the relay to this simulator.
@@ -137,16 +183,27 @@ impl Home {
     /// Starts the relay to this address.
     pub(crate) async fn serve_url(&self, url: &str) -> Client {
         let mut command = self.command(&["serve", "--url", url]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        Client { stdin: child.stdin.take(), lines, child, next: 0, aside: Vec::new() }
+        Client {
+            stdin: child.stdin.take(),
+            lines,
+            child,
+            next: 0,
+            aside: Vec::new(),
+        }
     }
 
     /// The journal's entries of these kinds: kind and ticket.
     pub(crate) fn journal(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.join("state/journal.jsonl")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("a whole line")).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a whole line"))
+            .collect()
     }
 }
 
@@ -170,9 +227,11 @@ impl Client {
     /// Shakes hands.
     pub(crate) async fn hello_as(&mut self, version: &str, capabilities: &Value) -> Value {
         let client = json!({ "name": "Test Client", "version": "1" });
-        let params = json!({ "protocolVersion": version, "capabilities": capabilities, "clientInfo": client });
+        let params =
+            json!({ "protocolVersion": version, "capabilities": capabilities, "clientInfo": client });
         let answer = self.request("initialize", &params).await;
-        self.line(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        self.line(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+            .await;
         answer
     }
 
@@ -192,13 +251,15 @@ impl Client {
     pub(crate) async fn send(&mut self, method: &str, params: &Value) -> u64 {
         self.next += 1;
         let id = self.next;
-        self.line(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()).await;
+        self.line(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string())
+            .await;
         id
     }
 
     /// Sends a tool call without waiting; its id.
     pub(crate) async fn send_call(&mut self, tool: &str, arguments: &Value) -> u64 {
-        self.send("tools/call", &json!({ "name": tool, "arguments": arguments })).await
+        self.send("tools/call", &json!({ "name": tool, "arguments": arguments }))
+            .await
     }
 
     /// A request and its answer (the whole message).
@@ -226,18 +287,32 @@ impl Client {
             let value: Value = serde_json::from_str(line).expect("JSON");
             (value["id"] == json!(id) && value.get("method").is_none()).then_some(value)
         };
-        self.find(fits, Duration::from_secs(60)).await.unwrap_or_else(|| panic!("no answer to {id}"))
+        self.find(fits, Duration::from_secs(60))
+            .await
+            .unwrap_or_else(|| panic!("no answer to {id}"))
     }
 
     /// The next line that fits, within the time.
-    pub(crate) async fn find<T>(&mut self, fits: impl Fn(&String) -> Option<T>, limit: Duration) -> Option<T> {
-        if let Some((index, found)) = self.aside.iter().enumerate().find_map(|(i, line)| Some((i, fits(line)?))) {
+    pub(crate) async fn find<T>(
+        &mut self,
+        fits: impl Fn(&String) -> Option<T>,
+        limit: Duration,
+    ) -> Option<T> {
+        if let Some((index, found)) = self
+            .aside
+            .iter()
+            .enumerate()
+            .find_map(|(i, line)| Some((i, fits(line)?)))
+        {
             self.aside.remove(index);
             return Some(found);
         }
         let until = tokio::time::Instant::now() + limit;
         loop {
-            let line = tokio::time::timeout_at(until, self.reader().next_line()).await.ok()?.expect("stdout")?;
+            let line = tokio::time::timeout_at(until, self.reader().next_line())
+                .await
+                .ok()?
+                .expect("stdout")?;
             match fits(&line) {
                 Some(found) => return Some(found),
                 None => self.aside.push(line),
@@ -250,13 +325,21 @@ impl Client {
         if !self.aside.is_empty() {
             return Some(self.aside.remove(0));
         }
-        tokio::time::timeout(PATIENCE, self.reader().next_line()).await.expect("a line in time").expect("stdout")
+        tokio::time::timeout(PATIENCE, self.reader().next_line())
+            .await
+            .expect("a line in time")
+            .expect("stdout")
     }
 
     /// The line that answers a request, as it was written; `id` is the id's text.
     pub(crate) async fn raw_answer(&mut self, id: &str) -> String {
         let starts = ["result", "error"].map(|word| format!(r#"{{"jsonrpc":"2.0","id":{id},"{word}":"#));
-        let fits = |line: &String| starts.iter().any(|start| line.starts_with(start)).then(|| line.clone());
+        let fits = |line: &String| {
+            starts
+                .iter()
+                .any(|start| line.starts_with(start))
+                .then(|| line.clone())
+        };
         let found = self.find(fits, PATIENCE).await;
         found.unwrap_or_else(|| panic!("no answer to {id}"))
     }

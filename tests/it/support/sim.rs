@@ -1,5 +1,12 @@
 //! The simulator as a process of its own, and what it tells of what it executed.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use super::tools;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -23,21 +30,43 @@ impl Sim {
     /// Starts it with these words alone.
     pub(crate) fn start_with(words: &[&str]) -> Self {
         let mut command = Command::new(tools::simulator());
-        command.arg("serve").args(words).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .arg("serve")
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the simulator starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("its first line");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("its first line");
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
-        let text = |key: &str| ready[key].as_str().expect("a url").trim_end_matches('/').to_owned();
+        let text = |key: &str| {
+            ready[key]
+                .as_str()
+                .expect("a url")
+                .trim_end_matches('/')
+                .to_owned()
+        };
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { child, url: text("mcp_url"), control: text("control_url"), http }
+        Self {
+            child,
+            url: text("mcp_url"),
+            control: text("control_url"),
+            http,
+        }
     }
 
     /// `GET` on the control interface.
     pub(crate) async fn get(&self, what: &str) -> Value {
-        let answer = self.http.get(format!("{}/{what}", self.control)).send().await.expect("the control interface");
+        let answer = self
+            .http
+            .get(format!("{}/{what}", self.control))
+            .send()
+            .await
+            .expect("the control interface");
         let text = answer.text().await.expect("an answer");
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: {text}"))
     }
@@ -49,8 +78,15 @@ impl Sim {
 
     /// `POST` of a text that no JSON value could hold as it is.
     pub(crate) async fn post_text(&self, what: &str, body: &str) -> Value {
-        let request = self.http.post(format!("{}/{what}", self.control)).header("content-type", "application/json");
-        let answer = request.body(body.to_owned()).send().await.expect("the control interface");
+        let request = self
+            .http
+            .post(format!("{}/{what}", self.control))
+            .header("content-type", "application/json");
+        let answer = request
+            .body(body.to_owned())
+            .send()
+            .await
+            .expect("the control interface");
         let status = answer.status();
         let text = answer.text().await.expect("an answer");
         assert!(status.is_success(), "{what} {body}: {status} {text}");
@@ -59,7 +95,8 @@ impl Sim {
 
     /// Sets a fault for the next request that it fits.
     pub(crate) async fn fault(&self, kind: &str, tool: &str) {
-        self.post("fault", &json!({ "kind": kind, "tool": tool, "times": 1 })).await;
+        self.post("fault", &json!({ "kind": kind, "tool": tool, "times": 1 }))
+            .await;
     }
 
     /// What was executed: tool names in order.

@@ -1,5 +1,12 @@
 //! A verb of the program that runs beside the test: what it says so far, and what is typed into it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use super::program::Home;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -29,7 +36,9 @@ impl Said {
         let task = tokio::spawn(async move {
             let mut piece = [0; 4096];
             while let Ok(length @ 1..) = pipe.read(&mut piece).await {
-                into.lock().expect("no panic").push_str(&String::from_utf8_lossy(&piece[..length]));
+                into.lock()
+                    .expect("no panic")
+                    .push_str(&String::from_utf8_lossy(&piece[..length]));
             }
         });
         Self(text, task)
@@ -44,44 +53,69 @@ impl Verb {
     /// Starts it; its stdin stays open and is no terminal.
     pub(crate) fn start(home: &Home, words: &[&str]) -> Self {
         let mut command = home.command(words);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stdin = child.stdin.take().expect("a pipe");
         let out = Said::of(child.stdout.take().expect("a pipe"));
         let err = Said::of(child.stderr.take().expect("a pipe"));
-        Self { child, stdin, out, err }
+        Self {
+            child,
+            stdin,
+            out,
+            err,
+        }
     }
 
     /// Waits until it has said this on stderr; all that it has said.
-    pub(crate) async fn until(&mut self, text: &str) -> String {
+    pub(crate) async fn until(&self, text: &str) -> String {
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             let said = self.err.text();
             if said.contains(text) {
                 return said;
             }
-            assert!(tokio::time::Instant::now() < end, "waited for {text:?}; it said: {said}");
+            assert!(
+                tokio::time::Instant::now() < end,
+                "waited for {text:?}; it said: {said}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// The sign-in address that it prints.
-    pub(crate) async fn address(&mut self) -> String {
+    pub(crate) async fn address(&self) -> String {
         let said = self.until("response_type=code").await;
-        let line = said.lines().find(|line| line.contains("response_type=code")).expect("a line");
+        let line = said
+            .lines()
+            .find(|line| line.contains("response_type=code"))
+            .expect("a line");
         line.trim().to_owned()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Types a line.
     pub(crate) async fn type_line(&mut self, line: &str) {
-        self.stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it reads");
+        self.stdin
+            .write_all(format!("{line}\n").as_bytes())
+            .await
+            .expect("it reads");
         self.stdin.flush().await.expect("it reads");
     }
 
     /// Waits for its end: exit code, stdout, stderr.
     pub(crate) async fn end(mut self) -> (i32, String, String) {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        let code = ended.unwrap_or_else(|_| panic!("it does not end: {}", self.err.text())).expect("an end").code();
+        let code = ended
+            .unwrap_or_else(|_| panic!("it does not end: {}", self.err.text()))
+            .expect("an end")
+            .code();
         for said in [&mut self.out, &mut self.err] {
             let _ = tokio::time::timeout(Duration::from_secs(2), &mut said.1).await;
         }
@@ -100,7 +134,11 @@ impl Opened {
     pub(crate) fn in_folder(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let (script, list) = (folder.join("browser.sh"), folder.join("opened"));
-        std::fs::write(&script, format!("#!/bin/sh\nprintf '%s\\n' \"$1\" >>'{}'\n", list.display())).expect("a script");
+        std::fs::write(
+            &script,
+            format!("#!/bin/sh\nprintf '%s\\n' \"$1\" >>'{}'\n", list.display()),
+        )
+        .expect("a script");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -111,7 +149,11 @@ impl Opened {
 
     /// The addresses so far.
     pub(crate) fn all(&self) -> Vec<String> {
-        std::fs::read_to_string(&self.list).unwrap_or_default().lines().map(str::to_owned).collect()
+        std::fs::read_to_string(&self.list)
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Waits for the address number `n`, from 0.

@@ -52,7 +52,12 @@ impl Desk {
         let sim = Sim::start(words);
         home.login(&sim, false).await;
         home.login(&sim, true).await;
-        Self { desktop, home, sim, screen }
+        Self {
+            desktop,
+            home,
+            sim,
+            screen,
+        }
     }
 
     async fn client(&self) -> Client {
@@ -69,7 +74,10 @@ impl Desk {
     /// Waits until a card can be read and decided on.
     async fn card(&self) {
         let shown = |ticket: &Value| ticket["state"] == "held" && ticket["shown_wall"].is_u64();
-        until("a ticket on the screen", async || self.tickets().iter().any(shown).then_some(())).await;
+        until("a ticket on the screen", async || {
+            self.tickets().iter().any(shown).then_some(())
+        })
+        .await;
         self.desktop.settle();
     }
 
@@ -86,7 +94,10 @@ impl Desk {
     /// How often this tool was asked for with the trade grant, executed or not.
     async fn sent(&self, tool: &str) -> usize {
         let calls = self.sim.calls().await;
-        calls.iter().filter(|call| call["tool"] == tool && call["grant"] == "mcp:trade").count()
+        calls
+            .iter()
+            .filter(|call| call["tool"] == tool && call["grant"] == "mcp:trade")
+            .count()
     }
 
     /// What the simulator executed, what the journal says of tickets in this order, and that the journal holds.
@@ -97,7 +108,11 @@ impl Desk {
 
 async fn check(home: &Home, sim: &Sim, executed: &[&str], kinds: &[&str]) {
     assert_eq!(sim.executed().await, executed);
-    let told: Vec<String> = home.journal().iter().map(|entry| entry["kind"].as_str().unwrap_or_default().to_owned()).collect();
+    let told: Vec<String> = home
+        .journal()
+        .iter()
+        .map(|entry| entry["kind"].as_str().unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(told, kinds, "{:#?}", home.journal());
     let (code, stdout, stderr) = home.run(&["journal", "verify"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
@@ -107,11 +122,18 @@ fn tickets(home: &Home) -> Vec<Value> {
     let folder = std::fs::read_dir(home.folder().join("state/tickets"));
     let paths = folder.into_iter().flatten().flatten().map(|entry| entry.path());
     let whole = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
-    whole.filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok()).collect()
+    whole
+        .filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok())
+        .collect()
 }
 
 async fn journaled(home: &Home, kind: &str) -> Value {
-    let find = async || home.journal().into_iter().rev().find(|entry| entry["kind"] == kind);
+    let find = async || {
+        home.journal()
+            .into_iter()
+            .rev()
+            .find(|entry| entry["kind"] == kind)
+    };
     until(kind, find).await
 }
 
@@ -140,7 +162,11 @@ impl Screen {
         let rule = "type='method_call',interface='org.freedesktop.Notifications',member='Notify'";
         let mut command = Command::new("dbus-monitor");
         command.args(["--session", rule]).env_clear().envs(desktop.env());
-        let monitor = command.stdin(Stdio::null()).stdout(out).spawn().expect("dbus-monitor: apt-get install dbus");
+        let monitor = command
+            .stdin(Stdio::null())
+            .stdout(out)
+            .spawn()
+            .expect("dbus-monitor: apt-get install dbus");
         Self { monitor, file }
     }
 
@@ -177,5 +203,8 @@ fn bid(price: f64) -> Value {
 }
 
 fn ticket(result: &Value) -> String {
-    result["structuredContent"]["ticket"].as_str().expect("a ticket").to_owned()
+    result["structuredContent"]["ticket"]
+        .as_str()
+        .expect("a ticket")
+        .to_owned()
 }

@@ -7,13 +7,40 @@ const OBJECT: &str = "/org/freedesktop/Notifications";
 /// Another program of the same user says that a button of the first popup was pressed.
 fn forge(desktop: &Desktop, key: &str) {
     let signal = "org.freedesktop.Notifications.ActionInvoked";
-    desktop.gdbus(&["emit", "--session", "--object-path", OBJECT, "--signal", signal, "uint32 1", key]);
+    desktop.gdbus(&[
+        "emit",
+        "--session",
+        "--object-path",
+        OBJECT,
+        "--signal",
+        signal,
+        "uint32 1",
+        key,
+    ]);
 }
 
 /// Another program of the same user writes something harmless over the first popup.
 fn rewrite(desktop: &Desktop) {
-    let to = ["call", "--session", "-d", "org.freedesktop.Notifications", "-o", OBJECT, "-m", "org.freedesktop.Notifications.Notify"];
-    let what = ["Countersign", "uint32 1", "", "SIM Sim101 BUY 1 MES", "harmless", "['approve', 'Approve']", "{'urgency': <byte 2>}", "int32 0"];
+    let to = [
+        "call",
+        "--session",
+        "-d",
+        "org.freedesktop.Notifications",
+        "-o",
+        OBJECT,
+        "-m",
+        "org.freedesktop.Notifications.Notify",
+    ];
+    let what = [
+        "Countersign",
+        "uint32 1",
+        "",
+        "SIM Sim101 BUY 1 MES",
+        "harmless",
+        "['approve', 'Approve']",
+        "{'urgency': <byte 2>}",
+        "int32 0",
+    ];
     desktop.gdbus(&[&to[..], &what].concat());
 }
 
@@ -65,11 +92,19 @@ async fn cancelled_by_the_client() {
     let desk = Desk::new().await;
     let mut client = desk.client().await;
     let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
-    client.line(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }).to_string()).await;
+    client
+        .line(
+            &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } })
+                .to_string(),
+        )
+        .await;
     desk.journaled("withdrawn").await;
     desk.desktop.no_popup();
     let rest = client.close().await;
-    assert!(!rest.iter().any(|line| line.contains(&format!("\"id\":{id},"))), "a cancelled call gets no answer: {rest:?}");
+    assert!(
+        !rest.iter().any(|line| line.contains(&format!("\"id\":{id},"))),
+        "a cancelled call gets no answer: {rest:?}"
+    );
     desk.check(&[], &["held", "withdrawn"]).await;
 }
 
@@ -79,13 +114,17 @@ async fn refused_by_policy() {
     let mut client = desk.client().await;
     let policies = [
         ("[account.\"Sim*\"]\nblocked = true\n", "account_blocked"),
-        ("[account.\"Sim101\"]\nclass = \"sim\"\nmax_quantity = { MES = 0 }\n", "too_large"),
+        (
+            "[account.\"Sim101\"]\nclass = \"sim\"\nmax_quantity = { MES = 0 }\n",
+            "too_large",
+        ),
         ("[[rule]]\nclass = \"order\"\ndo = \"deny\"\n", "policy_denied"),
         ("[[rule]]\ntool = \"PlaceOrder\"\ndo = \"perhaps\"\n", "policy"),
         ("[limits]\norders_per_minute = 0\n", "orders_per_minute"),
     ];
     for (policy, code) in policies {
-        desk.home.file("config/policy.toml", &format!("version = 1\n{policy}"));
+        desk.home
+            .file("config/policy.toml", &format!("version = 1\n{policy}"));
         let result = client.call("PlaceOrder", &buy()).await;
         assert_eq!(result["structuredContent"]["code"], code, "{result}");
         assert!(text(&result).starts_with("NOT SENT"), "{}", text(&result));
@@ -98,7 +137,11 @@ async fn refused_by_policy() {
 async fn refused_by_strict_reading() {
     let desk = Desk::new().await;
     let mut client = desk.client().await;
-    let order = |rest: &str| format!(r#"{{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Market","tif":"Day",{rest}}}"#);
+    let order = |rest: &str| {
+        format!(
+            r#"{{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Market","tif":"Day",{rest}}}"#
+        )
+    };
     let calls = [
         order(r#""quantity":1,"quantity":2"#),
         order(r#""quantity":1,"quantit\u0079":2"#),
@@ -120,9 +163,24 @@ async fn refused_by_strict_reading() {
         client.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"PlaceOrder","arguments":{arguments}}}}}"#)).await;
         let answer = client.answer(id).await;
         let said = answer.to_string();
-        assert!(said.contains("NOT SENT") || said.contains("\"sent\":\"no\""), "{arguments}: {said}");
+        assert!(
+            said.contains("NOT SENT") || said.contains("\"sent\":\"no\""),
+            "{arguments}: {said}"
+        );
         assert_ne!(answer["result"]["isError"], false, "{arguments}: {said}");
     }
+    // A name that is written in another way than the service lists it is another name.
+    let escaped = format!(
+        r#"{{"jsonrpc":"2.0","id":2000,"method":"tools/call","params":{{"name":"Place\u004frder","arguments":{}}}}}"#,
+        order(r#""quantity":1"#)
+    );
+    client.line(&escaped).await;
+    let answer = client.answer(2000).await;
+    assert!(text(&answer["result"]).starts_with("NOT SENT"), "{answer}");
+    // As a task it would live on outside its ticket.
+    let task = json!({ "name": "PlaceOrder", "arguments": buy(), "task": { "ttl": 60000 } });
+    let answer = client.request("tools/call", &task).await;
+    assert!(text(&answer["result"]).starts_with("NOT SENT"), "{answer}");
     assert!(!desk.screen.asked(), "nobody is asked for what is refused");
     assert_eq!(desk.sim.executed().await, [""; 0]);
     assert_eq!(desk.sent("PlaceOrder").await, 0);
@@ -145,7 +203,10 @@ async fn halted_while_the_card_is_up() {
     let (mut one, mut two) = (desk.client().await, desk.client().await);
     let first = desk.hold(&mut one, "PlaceOrder", &buy()).await;
     let second = two.send_call("PlaceOrder", &bid(5000.0)).await;
-    until("a second ticket", async || (desk.tickets().len() == 2).then_some(())).await;
+    until("a second ticket", async || {
+        (desk.tickets().len() == 2).then_some(())
+    })
+    .await;
     assert_eq!(desk.home.run(&["halt"]).await.0, 0);
     for (client, id) in [(&mut one, first), (&mut two, second)] {
         assert_eq!(status(&client.result(id).await), "voided");
@@ -204,7 +265,10 @@ async fn killed_while_it_is_held() {
     }
     let second = desk.client().await;
     let voided = desk.journaled("voided").await;
-    assert!(voided["reason"].as_str().expect("a reason").contains("gone"), "{voided}");
+    assert!(
+        voided["reason"].as_str().expect("a reason").contains("gone"),
+        "{voided}"
+    );
     second.close().await;
     desk.check(&[], &["held", "voided"]).await;
 }
@@ -226,7 +290,11 @@ async fn the_client_does_not_read() {
     let refused = desk.journaled("refused").await;
     assert_eq!(refused["code"], "not_reading", "{refused}");
     assert!(!desk.screen.asked());
-    assert_eq!(client.result(id).await["structuredContent"]["code"], "not_reading", "once it reads, it learns of it");
+    assert_eq!(
+        client.result(id).await["structuredContent"]["code"],
+        "not_reading",
+        "once it reads, it learns of it"
+    );
     desk.check(&[], &["refused"]).await;
 }
 
@@ -299,7 +367,12 @@ async fn the_position_changed_between_card_and_click() {
     let desk = Desk::new().await;
     let mut client = desk.client().await;
     let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
-    desk.sim.post("position", &json!({ "account": "Sim101", "instrument": "MES 12-26", "quantity": -3 })).await;
+    desk.sim
+        .post(
+            "position",
+            &json!({ "account": "Sim101", "instrument": "MES 12-26", "quantity": -3 }),
+        )
+        .await;
     desk.screen.until("CHANGED position: -3 from").await;
     desk.desktop.settle();
     desk.desktop.click(Button::Middle);
@@ -310,7 +383,8 @@ async fn the_position_changed_between_card_and_click() {
     desk.desktop.click(Button::Middle);
     let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{}", text(&result));
-    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"])
+        .await;
 }
 
 /// The policy changes while the card is up: the call is void.
@@ -319,7 +393,10 @@ async fn the_policy_changed_while_the_card_is_up() {
     let desk = Desk::new().await;
     let mut client = desk.client().await;
     let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
-    desk.home.file("config/policy.toml", "version = 1\n[limits]\norders_per_day = 100\n");
+    desk.home.file(
+        "config/policy.toml",
+        "version = 1\n[limits]\norders_per_day = 100\n",
+    );
     let result = client.result(id).await;
     assert_eq!(status(&result), "voided", "{}", text(&result));
     desk.desktop.no_popup();
@@ -335,4 +412,54 @@ async fn signed_in_for_reading_only() {
     let result = client.call("PlaceOrder", &buy()).await;
     assert_eq!(status(&result), "trade_sign_in_needed", "{result}");
     check(&home, &sim, &[], &[]).await;
+}
+
+/// Puts something in the journal's place that nobody can append to.
+fn break_journal(desk: &Desk) {
+    let journal = desk.home.folder().join("state/journal.jsonl");
+    let _ = std::fs::rename(&journal, journal.with_extension("kept"));
+    std::fs::create_dir(&journal).expect("a folder in its place");
+}
+
+#[tokio::test]
+async fn the_journal_cannot_be_written() {
+    let desk = Desk::new().await;
+    break_journal(&desk);
+    let mut client = desk.client().await;
+    let told = client.call("PlaceOrder", &buy()).await;
+    assert_eq!(told["structuredContent"]["code"], "disk", "{told}");
+    assert!(!desk.screen.asked());
+    assert_eq!(desk.sent("PlaceOrder").await, 0);
+}
+
+#[tokio::test]
+async fn the_journal_cannot_be_written_any_more() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    break_journal(&desk);
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "voided", "{}", text(&told));
+    assert_eq!(desk.sent("PlaceOrder").await, 0);
+}
+
+/// Somebody edits the ticket's file while its card is up: the bytes are not those that were held.
+#[tokio::test]
+async fn the_ticket_file_is_edited() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    let ticket = desk.tickets()[0]["id"].as_str().expect("an id").to_owned();
+    let path = desk.home.folder().join(format!("state/tickets/{ticket}.json"));
+    let text_of = std::fs::read_to_string(&path).expect("the ticket");
+    let edited = text_of.replace(r#"\"quantity\":1"#, r#"\"quantity\":9"#);
+    assert_ne!(text_of, edited);
+    std::fs::write(&path, edited).expect("written");
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "tampered", "{}", text(&told));
+    assert_eq!(desk.sent("PlaceOrder").await, 0);
+    desk.screen.until("NOT SENT: BUY 1 MES").await;
+    desk.check(&[], &["held", "tampered"]).await;
 }

@@ -11,10 +11,19 @@ async fn sealed() -> Desk {
     let mut desk = Desk::new().await;
     let script = desk.desktop.folder().join("browser.sh");
     let link = link_file(&desk);
-    let text = format!("#!/bin/sh\nprintf %s \"$1\" > '{0}.new' && mv '{0}.new' '{0}'\n", link.display());
+    let text = format!(
+        "#!/bin/sh\nprintf %s \"$1\" > '{0}.new' && mv '{0}.new' '{0}'\n",
+        link.display()
+    );
     std::fs::write(&script, text).expect("a script");
     desk.home = desk.home.with("BROWSER", &format!("sh {}", script.display()));
-    let (code, stdout, stderr) = desk.home.run_with(&["presence", "set", "pin", "--pin-stdin", "--url", &desk.sim.url], &format!("{PIN}\n{PIN}\n")).await;
+    let (code, stdout, stderr) = desk
+        .home
+        .run_with(
+            &["presence", "set", "pin", "--pin-stdin", "--url", &desk.sim.url],
+            &format!("{PIN}\n{PIN}\n"),
+        )
+        .await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     desk
 }
@@ -31,7 +40,10 @@ async fn open(desk: &Desk, browser: &mut Browser) {
     browser.open(&link);
     browser.until("Deny");
     let shown = |ticket: &Value| ticket["state"] == "held" && ticket["shown_wall"].is_u64();
-    until("a ticket on the page", async || desk.tickets().iter().any(shown).then_some(())).await;
+    until("a ticket on the page", async || {
+        desk.tickets().iter().any(shown).then_some(())
+    })
+    .await;
     // Time for a person to read.
     tokio::time::sleep(Duration::from_millis(1000)).await;
 }
@@ -45,8 +57,11 @@ fn type_pin(browser: &mut Browser, pin: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pin_approves_one_order_and_the_next_asks_again() {
     let desk = sealed().await;
-    let vault: String = std::fs::read_dir(desk.home.folder().join("state")).expect("the state").flatten()
-        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect();
+    let vault: String = std::fs::read_dir(desk.home.folder().join("state"))
+        .expect("the state")
+        .flatten()
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+        .collect();
     assert!(!vault.contains(PIN), "the PIN is written down");
     let mut client = desk.client().await;
     let mut browser = Browser::start();
@@ -65,7 +80,11 @@ async fn the_pin_approves_one_order_and_the_next_asks_again() {
     browser.until("Type your PIN first");
     browser.click("#deny");
     assert_eq!(status(&client.result(id).await), "denied");
-    desk.check(&["PlaceOrder"], &["held", "approved", "accepted", "held", "denied"]).await;
+    desk.check(
+        &["PlaceOrder"],
+        &["held", "approved", "accepted", "held", "denied"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,14 +147,18 @@ async fn approved_on_the_page_and_in_a_terminal_at_once() {
     client.close().await;
     assert_eq!(desk.sent("PlaceOrder").await, 1);
     assert!(!terminal.screen().contains(PIN));
-    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"])
+        .await;
 }
 
 /// Somebody loosens the policy while the PIN's owner is away: the PIN then opens nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_that_was_changed_behind_the_pin_sends_nothing() {
     let desk = sealed().await;
-    desk.home.file("config/policy.toml", "version = 1\n[limits]\norders_per_day = 1000\n");
+    desk.home.file(
+        "config/policy.toml",
+        "version = 1\n[limits]\norders_per_day = 1000\n",
+    );
     let mut client = desk.client().await;
     let mut browser = Browser::start();
     let id = client.send_call("PlaceOrder", &buy()).await;

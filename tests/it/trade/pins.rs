@@ -18,13 +18,29 @@ async fn a_changed_definition_is_refused_and_the_client_keeps_the_pinned_one() {
     let id = client.send_call("PlaceOrder", &buy()).await;
     let result = client.result(id).await;
     assert!(matches!(status(&result), "refused" | "voided"), "{result}");
-    assert!(text(&result).contains("description") || text(&result).contains("describes"), "{}", text(&result));
+    assert!(
+        text(&result).contains("description") || text(&result).contains("describes"),
+        "{}",
+        text(&result)
+    );
     let again = client.call("PlaceOrder", &buy()).await;
-    assert_eq!(again["structuredContent"]["code"], "definition_changed", "{again}");
-    assert_eq!(listed(&mut client, "PlaceOrder").await.expect("PlaceOrder"), before);
+    assert_eq!(
+        again["structuredContent"]["code"], "definition_changed",
+        "{again}"
+    );
+    assert_eq!(
+        listed(&mut client, "PlaceOrder").await.expect("PlaceOrder"),
+        before
+    );
     let mut second = desk.client().await;
-    assert_eq!(second.call("PlaceOrder", &buy()).await["structuredContent"]["code"], "definition_changed");
-    assert_eq!(listed(&mut second, "PlaceOrder").await.expect("PlaceOrder"), before);
+    assert_eq!(
+        second.call("PlaceOrder", &buy()).await["structuredContent"]["code"],
+        "definition_changed"
+    );
+    assert_eq!(
+        listed(&mut second, "PlaceOrder").await.expect("PlaceOrder"),
+        before
+    );
     assert_eq!(desk.sim.executed().await, [""; 0]);
     assert_eq!(desk.sent("PlaceOrder").await, 0);
 }
@@ -48,16 +64,25 @@ async fn it_changes_while_the_card_is_up() {
 async fn a_new_tool_is_refused_until_it_is_pinned() {
     let desk = Desk::new().await;
     let mut client = desk.client().await;
-    let known = client.request("tools/list", &json!({})).await["result"]["tools"].as_array().expect("tools").len();
+    let known = client.request("tools/list", &json!({})).await["result"]["tools"]
+        .as_array()
+        .expect("tools")
+        .len();
     desk.sim.fault("new_tool", "").await;
     let calls = desk.sim.calls().await;
     let result = client.call("PlaceEverything", &json!({})).await;
     assert_eq!(status(&result), "refused", "{result}");
     assert!(text(&result).starts_with("NOT SENT"), "{}", text(&result));
-    let now = client.request("tools/list", &json!({})).await["result"]["tools"].as_array().expect("tools").len();
+    let now = client.request("tools/list", &json!({})).await["result"]["tools"]
+        .as_array()
+        .expect("tools")
+        .len();
     assert!(now <= known, "a tool that nobody pinned is not offered");
     let after = desk.sim.calls().await;
-    let sent = after.iter().skip(calls.len()).any(|call| call["tool"] == "PlaceEverything");
+    let sent = after
+        .iter()
+        .skip(calls.len())
+        .any(|call| call["tool"] == "PlaceEverything");
     assert!(!sent);
     assert_eq!(desk.sim.executed().await, [""; 0]);
 }

@@ -14,10 +14,26 @@ impl Terminal {
         let terminal = Self { folder };
         let socket = terminal.socket();
         let mut command = home.shell("tmux");
-        command.arg("-S").arg(socket).args(["-f", "/dev/null", "new-session", "-d", "-x", "110", "-y", "50", "-s", "t"]);
+        command.arg("-S").arg(socket).args([
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "110",
+            "-y",
+            "50",
+            "-s",
+            "t",
+        ]);
         command.args([env!("CARGO_BIN_EXE_countersign"), "watch", "--url", &sim.url]);
         command.env("TERM", "xterm");
-        assert!(command.status().expect("`tmux` is not installed: apt-get install tmux").success());
+        assert!(
+            command
+                .status()
+                .expect("`tmux` is not installed: apt-get install tmux")
+                .success()
+        );
         terminal
     }
 
@@ -26,7 +42,12 @@ impl Terminal {
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        let told = Command::new("tmux").arg("-S").arg(self.socket()).args(arguments).output().expect("tmux");
+        let told = Command::new("tmux")
+            .arg("-S")
+            .arg(self.socket())
+            .args(arguments)
+            .output()
+            .expect("tmux");
         String::from_utf8_lossy(&told.stdout).into_owned()
     }
 
@@ -44,7 +65,11 @@ impl Terminal {
     pub(super) fn until_count(&self, text: &str, times: usize) {
         let end = Instant::now() + PATIENCE;
         while self.screen().matches(text).count() < times {
-            assert!(Instant::now() < end, "waited for {text:?} in the terminal:\n{}", self.screen());
+            assert!(
+                Instant::now() < end,
+                "waited for {text:?} in the terminal:\n{}",
+                self.screen()
+            );
             std::thread::sleep(Duration::from_millis(30));
         }
     }
