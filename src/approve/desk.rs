@@ -123,7 +123,10 @@ impl Desk {
         if let Err(no_browser) = browser::available(&self.0.world.env) {
             return Answer::Nobody(no_channel(why_not.as_deref(), &no_browser));
         }
-        self.show_page(ask, updates, screen).await
+        match self.show_page(ask, updates, screen).await {
+            Answer::Nobody(no_page) => Answer::Nobody(no_channel(why_not.as_deref(), &no_page)),
+            answer => answer,
+        }
     }
 
     /// The page, with a notification beside it that can deny and open the page again.
@@ -143,8 +146,15 @@ impl Desk {
         }
     }
 
-    /// Asks for the PIN alone, on a page of this process (`arm`, `resume`): `Approved` once `verify` is content.
-    pub async fn ask_pin(&self, title: &str, verify: super::Verify, stop: CancellationToken) -> Answer {
+    /// Asks for the PIN alone, on a page of this process (`arm`): `Approved` once `verify` is content. The page shows the
+    /// person's `phrase`, as every card does.
+    pub async fn ask_pin(
+        &self,
+        title: &str,
+        phrase: Option<&str>,
+        verify: super::Verify,
+        stop: CancellationToken,
+    ) -> Answer {
         let (shown, _) = oneshot::channel();
         let screen = Arc::new(Screen::new(page::PIN_OPEN, shown));
         if let Err(no_browser) = browser::available(&self.0.world.env) {
@@ -154,7 +164,7 @@ impl Desk {
             biased;
             () = stop.cancelled() => Answer::Stopped,
             () = screen.expired() => Answer::Expired,
-            answer = page::ask_pin(&self.0.world.env, title, verify, &screen) => answer,
+            answer = page::ask_pin(&self.0.world.env, title, phrase, verify, &screen) => answer,
         }
     }
 

@@ -164,9 +164,10 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     if relay.is_halted() || !relay.grants.is_sealed().await.unwrap_or(false) {
         return;
     }
-    let Ok(scope) = relay.settings().map(|settings| settings.armed) else {
+    let Ok(settings) = relay.settings() else {
         return;
     };
+    let scope = settings.armed;
     let covers = match scope {
         ArmedFor::Exits => "exits and protective stops",
         ArmedFor::All => "every order",
@@ -178,7 +179,12 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     );
     let answer = relay
         .desk
-        .ask_pin(&title, verify_into(relay, &slot), relay.ending.child_token())
+        .ask_pin(
+            &title,
+            settings.phrase.as_deref(),
+            verify_into(relay, &slot),
+            relay.ending.child_token(),
+        )
         .await;
     let unsealed = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     let (Answer::Approved { .. }, Some(unsealed)) = (&answer, unsealed) else {

@@ -2,20 +2,22 @@
 //!
 //! Text browsers are refused: they would run in our terminal and write into our stdout, which is the protocol.
 
-use super::Env;
+use super::{Env, mono_ms};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Browsers that draw into the terminal they are started from.
 const TEXT_BROWSERS: [&str; 10] = [
     "lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl", "wget",
 ];
-/// What opens the default browser on Linux, as the `webbrowser` crate tries them.
+/// What opens the default browser on Linux, in this order.
 const OPENERS: [&str; 9] = [
     "xdg-open",
     "x-www-browser",
-    "gio",
+    "gio open",
     "kde-open",
     "kde-open5",
     "exo-open",
@@ -23,6 +25,12 @@ const OPENERS: [&str; 9] = [
     "gvfs-open",
     "wslview",
 ];
+/// What `xdg-open` falls back to; its own list ends in text browsers.
+const XDG_FALLBACK: &str = "x-www-browser:firefox:chromium:chromium-browser:google-chrome";
+/// A program that ends with an error this soon (ms) showed nothing: the next one is tried. Later it may have been closed.
+const AT_ONCE_MS: u64 = 5000;
+/// How long [`open`] looks whether the browser ends at once.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What would open a page now, as a name for people.
 ///
@@ -41,42 +49,84 @@ pub fn available(env: &Env) -> Result<String, String> {
     if !env.has_display() {
         return Err("there is no desktop to open a browser on (DISPLAY is not set)".to_owned());
     }
-    OPENERS
-        .iter()
-        .find(|opener| on_path(env, opener).is_some())
-        .map(|opener| format!("the default browser ({opener})"))
+    openers(env)
+        .first()
+        .map(|opener| format!("the default browser ({})", first_word(opener)))
         .ok_or_else(|| "no browser was found".to_owned())
 }
 
-/// Opens this address in the person's browser. Blocks for a moment: call it off the loop.
+/// A browser on its way: what was started may still say that it shows nothing.
+#[derive(Debug)]
+pub struct Opening(Option<oneshot::Receiver<String>>);
+
+impl Opening {
+    /// Returns once everything that could be started has ended with an error, with the last one; else never.
+    pub async fn failed(&mut self) -> String {
+        match self.ended().await {
+            Some(why) => why,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns when what was started has ended, with the error where it was one.
+    async fn ended(&mut self) -> Option<String> {
+        let why = self.0.as_mut()?.await.ok();
+        self.0 = None;
+        why
+    }
+}
+
+/// Starts the person's browser on this address.
 ///
 /// # Errors
 /// A sentence: no browser, or it could not be started, or the address is not http(s).
-pub fn open_blocking(url: &str, env: &Env) -> Result<(), String> {
+pub async fn launch(url: &str, env: &Env) -> Result<Opening, String> {
+    let (url, env) = (url.to_owned(), env.clone());
+    tokio::task::spawn_blocking(move || launch_blocking(&url, &env))
+        .await
+        .unwrap_or_else(|_| Err("the browser could not be opened".to_owned()))
+}
+
+/// Opens this address in the person's browser, as far as a second's look can tell.
+///
+/// # Errors
+/// As [`launch`], and where what was started ended at once with an error.
+pub async fn open(url: &str, env: &Env) -> Result<(), String> {
+    let mut opening = launch(url, env).await?;
+    match tokio::time::timeout(LOOK, opening.ended()).await {
+        Ok(Some(why)) => Err(format!("the browser could not be opened: {why}")),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+fn launch_blocking(url: &str, env: &Env) -> Result<Opening, String> {
     if !(url.starts_with("http://") || url.starts_with("https://")) {
         return Err("only web addresses are opened".to_owned());
     }
     available(env)?;
-    if cfg!(target_os = "linux")
-        && let Some(chosen) = env.text("BROWSER")
-    {
-        return open_chosen(chosen, url, env);
+    if cfg!(target_os = "linux") {
+        let commands = match env.text("BROWSER") {
+            Some(chosen) => graphical(chosen),
+            None => openers(env),
+        };
+        return start_one(commands.into_iter().map(str::to_owned).collect(), url, env);
     }
     let mut options = webbrowser::BrowserOptions::new();
     options.with_suppress_output(true);
     webbrowser::open_browser_with_options(webbrowser::Browser::Default, url, &options)
+        .map(|()| Opening(None))
         .map_err(|error| format!("the browser could not be opened: {error}"))
 }
 
-/// Opens this address in the person's browser.
-///
-/// # Errors
-/// As [`open_blocking`].
-pub async fn open(url: &str, env: &Env) -> Result<(), String> {
-    let (url, env) = (url.to_owned(), env.clone());
-    tokio::task::spawn_blocking(move || open_blocking(&url, &env))
-        .await
-        .unwrap_or_else(|_| Err("the browser could not be opened".to_owned()))
+/// The openers that this machine has.
+fn openers(env: &Env) -> Vec<&'static str> {
+    let mut openers = OPENERS.to_vec();
+    openers.retain(|opener| on_path(env, first_word(opener)).is_some());
+    openers
+}
+
+fn first_word(command: &str) -> &str {
+    command.split_ascii_whitespace().next().unwrap_or_default()
 }
 
 /// The entries of `$BROWSER` that are not text browsers.
@@ -105,19 +155,52 @@ fn on_path(env: &Env, program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// `$BROWSER`: commands divided by colons, `%s` for the address, else it comes last.
-fn open_chosen(chosen: &str, url: &str, env: &Env) -> Result<(), String> {
+/// Starts the first of these commands that can be started. Where it ends at once with an error, the next one's turn comes.
+fn start_one(commands: Vec<String>, url: &str, env: &Env) -> Result<Opening, String> {
+    let mut commands = commands.into_iter();
+    let mut running = start_next(&mut commands, url, env)?;
+    let (tell, told) = oneshot::channel();
+    let (url, env) = (url.to_owned(), env.clone());
+    std::thread::spawn(move || {
+        loop {
+            let (command, mut child) = running;
+            let began = mono_ms();
+            let why = match child.wait() {
+                Ok(status) if status.success() => return,
+                Ok(status) => format!("{} ended with {status}", first_word(&command)),
+                Err(error) => format!("{}: {error}", first_word(&command)),
+            };
+            let at_once = mono_ms().saturating_sub(began) < AT_ONCE_MS;
+            let next = at_once
+                .then(|| start_next(&mut commands, &url, &env).ok())
+                .flatten();
+            let Some(next) = next else {
+                let _ = tell.send(why);
+                return;
+            };
+            running = next;
+        }
+    });
+    Ok(Opening(Some(told)))
+}
+
+fn start_next(
+    commands: &mut impl Iterator<Item = String>,
+    url: &str,
+    env: &Env,
+) -> Result<(String, Child), String> {
     let mut last = "no browser was found".to_owned();
-    for command in graphical(chosen) {
-        match start(command, url, env) {
-            Ok(()) => return Ok(()),
-            Err(error) => last = format!("{command} could not be started: {error}"),
+    for command in commands {
+        match start(&command, url, env) {
+            Ok(child) => return Ok((command, child)),
+            Err(error) => last = format!("{} could not be started: {error}", first_word(&command)),
         }
     }
     Err(last)
 }
 
-fn start(command: &str, url: &str, env: &Env) -> std::io::Result<()> {
+/// A command: `%s` stands for the address, else it comes last.
+fn start(command: &str, url: &str, env: &Env) -> std::io::Result<Child> {
     let mut words = command.split_ascii_whitespace();
     let mut process = Command::new(words.next().unwrap_or_default());
     let mut placed = false;
@@ -128,7 +211,11 @@ fn start(command: &str, url: &str, env: &Env) -> std::io::Result<()> {
     if !placed {
         process.arg(url);
     }
+    if first_word(command) == "xdg-open" {
+        process.env("BROWSER", XDG_FALLBACK);
+    }
     for name in [
+        "PATH",
         "DISPLAY",
         "WAYLAND_DISPLAY",
         "XAUTHORITY",
@@ -150,11 +237,7 @@ fn start(command: &str, url: &str, env: &Env) -> std::io::Result<()> {
         // A group of its own: an interrupt meant for us does not reach the browser.
         process.process_group(0);
     }
-    let mut child = process.spawn()?;
-    std::thread::spawn(move || {
-        let _ = child.wait();
-    });
-    Ok(())
+    process.spawn()
 }
 
 #[cfg(test)]
@@ -166,7 +249,7 @@ mod tests {
         for chosen in ["lynx", "/usr/bin/w3m", "xterm -e links", "links2:elinks %s"] {
             let refused = available(&Env::of([("BROWSER", chosen)]));
             assert!(refused.is_err(), "{chosen}");
-            assert!(open_blocking("http://localhost:1/", &Env::of([("BROWSER", chosen)])).is_err());
+            assert!(launch_blocking("http://localhost:1/", &Env::of([("BROWSER", chosen)])).is_err());
         }
         assert_eq!(
             available(&Env::of([("BROWSER", "w3m:firefox")])),
@@ -181,6 +264,21 @@ mod tests {
 
     #[test]
     fn only_web_addresses_are_opened() {
-        assert!(open_blocking("file:///etc/passwd", &Env::of([("BROWSER", "true")])).is_err());
+        assert!(launch_blocking("file:///etc/passwd", &Env::of([("BROWSER", "true")])).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_ends_at_once_with_an_error_has_opened_nothing() {
+        let url = "http://localhost:1/";
+        let failing = Env::of([("BROWSER", "false:no-such-program-here:sh -c false")]);
+        let mut opening = launch(url, &failing).await.unwrap();
+        assert!(opening.failed().await.contains("exit status: 1"));
+        assert!(open(url, &failing).await.is_err());
+        // One that works takes the place of one that does not; one that stays up is taken at its word.
+        assert_eq!(open(url, &Env::of([("BROWSER", "false:true")])).await, Ok(()));
+        let folder = tempfile::tempdir().unwrap();
+        let stays = format!("sh {}/stays", folder.path().display());
+        std::fs::write(folder.path().join("stays"), "sleep 3").unwrap();
+        assert_eq!(open(url, &Env::of([("BROWSER", &stays)])).await, Ok(()));
     }
 }

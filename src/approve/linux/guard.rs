@@ -203,6 +203,8 @@ pub(super) fn text(message: &Message, place: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zbus::export::serde::Serialize;
+    use zbus::zvariant::DynamicType;
 
     fn names() -> Names {
         Names {
@@ -212,7 +214,7 @@ mod tests {
         }
     }
 
-    fn call<B: serde::Serialize + zbus::zvariant::DynamicType>(
+    fn call<B: Serialize + DynamicType>(
         sender: &str,
         interface: Option<&str>,
         member: &str,

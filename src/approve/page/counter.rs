@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
+/// What was approved is not what stands now.
+const CHANGED: &str = "It changed while you answered. Read it again.";
+
 /// What the server's tasks share: the card, who may see it, and the way for one answer.
 pub(super) struct Counter {
     pub(super) host: String,
@@ -32,8 +35,10 @@ struct State {
     token: Option<String>,
     /// The secret of the one tab that used it.
     session: Option<String>,
-    /// When that tab, or a new deed, was first on the screen (monotonic).
+    /// When that tab first fetched the deed that stands now (monotonic); none while it has not.
     seen_ms: Option<u64>,
+    /// A tab has fetched the page, any version of it.
+    fetched: bool,
     ended: Option<String>,
     /// A PIN is being checked.
     checking: bool,
@@ -82,6 +87,7 @@ impl Counter {
             token: None,
             session: None,
             seen_ms: None,
+            fetched: false,
             ended: None,
             checking: false,
             not_before: 0,
@@ -106,6 +112,11 @@ impl Counter {
     /// Whether the card's time runs already.
     pub(super) fn is_on_screen(&self) -> bool {
         self.screen.is_marked()
+    }
+
+    /// Whether a tab has really fetched the page.
+    pub(super) fn is_fetched(&self) -> bool {
+        self.state().fetched
     }
 
     /// Ends the page because its ask is over.
@@ -153,6 +164,7 @@ impl Counter {
         let mut state = self.state();
         if state.seen_ms.is_none() {
             state.seen_ms = Some(mono_ms());
+            state.fetched = true;
             self.screen.mark();
         }
         Told {
@@ -173,7 +185,7 @@ impl Counter {
             .is_some_and(|shown| text::same_deed(shown, card))
         {
             core = core.saturating_add(1);
-            state.seen_ms = state.seen_ms.map(|_| mono_ms());
+            state.seen_ms = None;
         }
         state.view = View::card(card, self.verify.is_some(), core);
         state.card = Some(card.clone());
@@ -181,7 +193,10 @@ impl Counter {
 
     /// Ends the page with an answer; the first one counts.
     fn decide(&self, answer: Answer, text: &str) -> Outcome {
-        let mut state = self.state();
+        self.decide_in(&mut self.state(), answer, text)
+    }
+
+    fn decide_in(&self, state: &mut State, answer: Answer, text: &str) -> Outcome {
         if state.ended.is_none() {
             state.ended = Some(text.to_owned());
             self.decided.send_replace(Some(answer));
@@ -208,7 +223,7 @@ impl Counter {
         if let Err(outcome) = self.admit(core) {
             return outcome;
         }
-        let outcome = self.checked(pin).await;
+        let outcome = self.checked(core, pin).await;
         self.state().checking = false;
         outcome
     }
@@ -224,7 +239,7 @@ impl Counter {
             });
         }
         if core != state.view.core {
-            return Err(Outcome::not_yet("It changed while you answered. Read it again."));
+            return Err(Outcome::not_yet(CHANGED));
         }
         if state
             .seen_ms
@@ -243,7 +258,7 @@ impl Counter {
         Ok(())
     }
 
-    async fn checked(&self, pin: SecretString) -> Outcome {
+    async fn checked(&self, core: u64, pin: SecretString) -> Outcome {
         if let Some(why) = native::locked(&self.env).await {
             return Outcome::not_yet(&format!("Not approved: {why}."));
         }
@@ -259,7 +274,13 @@ impl Counter {
         if self.screen.left_ms() == 0 {
             return self.decide(Answer::Expired, "Time ran out. Nothing was sent.");
         }
-        self.decide(
+        // The seconds of the PIN check are long enough for another deed to come up.
+        let mut state = self.state();
+        if state.ended.is_none() && core != state.view.core {
+            return Outcome::not_yet(CHANGED);
+        }
+        self.decide_in(
+            &mut state,
             Answer::Approved { via: VIA },
             "Approved. You are told what came of it; this tab can be closed.",
         )

@@ -3,10 +3,12 @@
 //! Owns: the short-lived server on loopback and what may be asked of it. Refuses to know: tickets, grants, the vault;
 //! a PIN goes to the [`Verify`] of the ask and nowhere else. The page belongs to this process and ends with its ask.
 //! In tier click it is no stronger than the notification: any program of the same user could open the link first, and
-//! then the person's own tab says that the link was used (DESIGN §6).
+//! then the person's own tab says that the link was used (DESIGN §6). It counts as shown once a tab has really fetched
+//! it; a browser that only was started has shown nothing.
 
 mod counter;
 mod listen;
+mod peer;
 mod serve;
 mod view;
 
@@ -15,7 +17,8 @@ pub use listen::{listen, listen_on};
 use super::desk::Screen;
 use super::{Answer, Ask, Verify, native};
 use crate::gate::card::Card;
-use crate::system::{Env, browser};
+use crate::system::Env;
+use crate::system::browser::{self, Opening};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use counter::Counter;
@@ -28,8 +31,8 @@ use view::View;
 
 /// How long a page that asks for the PIN alone stays open.
 pub(super) const PIN_OPEN: Duration = Duration::from_secs(120);
-/// A browser that has not shown the page by then will not.
-const OPEN_LIMIT: Duration = Duration::from_secs(30);
+/// A page that no tab has fetched by then is given up.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
 const VIA: &str = "page";
 
 /// Shows the card on a page, and again whenever `open` is notified.
@@ -50,10 +53,16 @@ pub(super) async fn ask(
     run(env, asked, Some(updates), screen, open).await
 }
 
-/// Asks for the PIN and nothing else.
-pub(super) async fn ask_pin(env: &Env, title: &str, verify: Verify, screen: &Arc<Screen>) -> Answer {
+/// Asks for the PIN and nothing else; shows the person's phrase, by which they know whose page it is.
+pub(super) async fn ask_pin(
+    env: &Env,
+    title: &str,
+    phrase: Option<&str>,
+    verify: Verify,
+    screen: &Arc<Screen>,
+) -> Answer {
     let asked = Asked {
-        view: View::pin(title),
+        view: View::pin(title, phrase),
         card: None,
         verify: Some(verify),
     };
@@ -81,13 +90,14 @@ async fn run(
         Ok(page) => page,
         Err(why) => return Answer::Nobody(why),
     };
-    if let Err(why) = page.open(env).await {
-        return Answer::Nobody(why);
-    }
+    let opening = match page.open(env).await {
+        Ok(opening) => opening,
+        Err(why) => return Answer::Nobody(why),
+    };
     tokio::select! {
         biased;
         answer = page.decision() => answer,
-        why = page.keep(env, updates, open) => Answer::Nobody(why),
+        why = page.keep(env, updates, open, opening) => Answer::Nobody(why),
     }
 }
 
@@ -109,11 +119,11 @@ impl Page {
     }
 
     /// Opens the page in the browser by a link that works once; an older tab is cut off by it.
-    async fn open(&self, env: &Env) -> Result<(), String> {
+    async fn open(&self, env: &Env) -> Result<Opening, String> {
         let token = random()?;
         let link = format!("{}/#{token}", self.desk.origin);
         self.desk.expect(token);
-        browser::open(&link, env).await
+        browser::launch(&link, env).await
     }
 
     async fn decision(&self) -> Answer {
@@ -124,8 +134,14 @@ impl Page {
         }
     }
 
-    /// Brings updates to the page and opens it again on request; returns only when the browser never showed it.
-    async fn keep(&self, env: &Env, mut updates: Option<watch::Receiver<Card>>, open: &Notify) -> String {
+    /// Brings updates to the page and opens it again on request; returns only when no browser showed it.
+    async fn keep(
+        &self,
+        env: &Env,
+        mut updates: Option<watch::Receiver<Card>>,
+        open: &Notify,
+        mut opening: Opening,
+    ) -> String {
         let late = tokio::time::sleep(OPEN_LIMIT);
         tokio::pin!(late);
         let mut waiting = true;
@@ -133,13 +149,21 @@ impl Page {
             tokio::select! {
                 card = newer(updates.as_mut()) => self.desk.update(&card),
                 () = open.notified() => {
-                    let _ = self.open(env).await;
+                    if let Ok(again) = self.open(env).await {
+                        opening = again;
+                    }
+                }
+                why = opening.failed() => {
+                    // A browser that ends after it showed the page is none of our business.
+                    if !self.desk.is_fetched() {
+                        return format!("the browser did not open the page ({why})");
+                    }
                 }
                 () = &mut late, if waiting => {
                     waiting = false;
                     // With a notification beside it the card is on the screen anyway, and can open the page again.
-                    if !self.desk.is_on_screen() {
-                        return "the browser did not show the page within 30 s; use `countersign watch`".to_owned();
+                    if !self.desk.is_fetched() && !self.desk.is_on_screen() {
+                        return format!("the browser did not open the page within {} s", OPEN_LIMIT.as_secs());
                     }
                 }
             }

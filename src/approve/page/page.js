@@ -12,6 +12,8 @@
   let totalMs = 1;
   let leftAt = 0;
   let kind = "card";
+  const DWELL_MS = 700; // as the server's own, for approvals
+  let appeared = 0; // when the tab last came before the person
 
   const post = async (path, body) => {
     const answer = await fetch(path, {
@@ -163,41 +165,53 @@
     if (!ended) setTimeout(refresh, 700);
   };
 
+  // Brings an answer; how long the next PIN has to wait comes back.
   const answer = async (path, more) => {
-    if (ended || busy) return;
-    busy = true;
-    at("approve").disabled = true;
+    if (ended) return 0;
     try {
       const told = await post(path, { session, ...more });
+      if (ended) return 0;
       if (told.body.ended) end(told.body.ended);
       else if (told.body.error) say(told.body.error);
-      if (told.body.wait_ms > 0) await new Promise((done) => setTimeout(done, told.body.wait_ms));
+      return told.body.wait_ms || 0;
     } catch {
-      say("Countersign did not answer. Nothing was approved as far as this page knows.");
-    }
-    busy = false;
-    if (!ended) {
-      at("approve").disabled = false;
-      if (path === "/approve" && !at("pin-row").hidden) at("pin").focus();
+      if (!ended) say("Countersign did not answer. Nothing was approved as far as this page knows.");
+      return 0;
     }
   };
 
-  const approve = () => {
+  // Only approving waits, for the check that runs or for the time after a wrong PIN. Denying and stopping never do.
+  const approve = async () => {
+    if (ended || busy) return;
     const pin = at("pin").value;
     at("pin").value = "";
-    if (!at("pin-row").hidden) {
-      if (!pin) { say("Type your PIN first."); at("pin").focus(); return; }
-      say("Checking the PIN…");
-      answer("/approve", { core, pin });
-    } else {
-      answer("/approve", { core });
-    }
+    const wanted = !at("pin-row").hidden;
+    if (wanted && !pin) { say("Type your PIN first."); at("pin").focus(); return; }
+    busy = true;
+    at("approve").disabled = true;
+    if (wanted) say("Checking the PIN…");
+    const wait = await answer("/approve", wanted ? { core, pin } : { core });
+    if (wait > 0) await new Promise((done) => setTimeout(done, wait));
+    busy = false;
+    if (ended) return;
+    at("approve").disabled = false;
+    if (wanted) at("pin").focus();
   };
+
+  // A key that was on its way to another window when this one came up is no answer; a click of the mouse always is.
+  const tooSoon = () => performance.now() - appeared < DWELL_MS;
+  const byKey = (e) => e.type === "keydown" || e.detail === 0;
+  const deny = (e) => {
+    if (byKey(e) && tooSoon()) { e.preventDefault(); say("That key came too quickly to be meant. Press it again to deny."); return; }
+    answer("/deny", {});
+  };
+  addEventListener("focus", () => { appeared = performance.now(); });
+  document.addEventListener("visibilitychange", () => { appeared = performance.now(); });
   at("approve").addEventListener("click", (e) => { if (e.isTrusted) approve(); });
-  at("deny").addEventListener("click", () => answer("/deny", {}));
+  at("deny").addEventListener("click", deny);
   at("halt").addEventListener("click", () => answer("/halt", {}));
   at("pin").addEventListener("keydown", (e) => { if (e.key === "Enter" && e.isTrusted) approve(); });
-  addEventListener("keydown", (e) => { if (e.key === "Escape") answer("/deny", {}); });
+  addEventListener("keydown", (e) => { if (e.key === "Escape") deny(e); });
 
   const start = async () => {
     const token = location.hash.slice(1);
@@ -212,6 +226,7 @@
       }
       if (!session) { end("This page was opened without its link. Nothing is waiting here."); return; }
       await refresh();
+      appeared = performance.now();
       if (!ended) at("deny").focus({ preventScroll: true });
     } catch {
       end("Countersign is no longer there. Nothing can be approved on this page.");

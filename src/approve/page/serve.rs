@@ -1,6 +1,7 @@
 //! The server of the page: which requests it hears at all, and what each may do. Loopback only, a few seconds or minutes.
 
 use super::counter::{Counter, Outcome};
+use super::peer;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -65,6 +66,12 @@ pub(super) async fn serve(
 }
 
 async fn talk(stream: TcpStream, counter: Arc<Counter>) {
+    if !peer::is_ours(&stream).await {
+        tracing::warn!(
+            "a connection to the page was refused: it is not known to be from a program of this user"
+        );
+        return;
+    }
     let service = service_fn(move |request| {
         let counter = counter.clone();
         async move { Ok::<_, Infallible>(harden(answer(request, &counter).await, &counter.nonce)) }

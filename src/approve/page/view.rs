@@ -87,7 +87,7 @@ impl View {
     }
 
     /// A page that asks for nothing but the PIN.
-    pub(super) fn pin(title: &str) -> Self {
+    pub(super) fn pin(title: &str, phrase: Option<&str>) -> Self {
         Self {
             kind: "pin",
             core: 0,
@@ -104,7 +104,7 @@ impl View {
             pin_hint: "It is asked for on pages like this one and in your terminal, nowhere else.",
             deny: "Cancel".to_owned(),
             approve: "Unlock".to_owned(),
-            phrase: None,
+            phrase: phrase.map(ascii),
             ticket: String::new(),
             digest: String::new(),
         }

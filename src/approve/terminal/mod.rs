@@ -109,6 +109,15 @@ struct Talk {
     printed_ms: u64,
 }
 
+/// How an "approve" ended.
+enum Proof {
+    Approved,
+    Denied,
+    Halted,
+    /// Wrong, too early, or of something else by now: asked again.
+    NotYet,
+}
+
 impl Talk {
     async fn decide(&mut self, screen: &Screen) -> Answer {
         self.print(screen);
@@ -138,8 +147,10 @@ impl Talk {
                     self.paper.line("That was too quick to be meant. Read it first.");
                 }
                 "approve" => match self.prove().await {
-                    Ok(true) => return Answer::Approved { via: VIA },
-                    Ok(false) => {}
+                    Ok(Proof::Approved) => return Answer::Approved { via: VIA },
+                    Ok(Proof::Denied) => return Answer::Denied { via: VIA },
+                    Ok(Proof::Halted) => return Answer::Halted { via: VIA },
+                    Ok(Proof::NotYet) => {}
                     Err(Cut::Left | Cut::Newer) => return Answer::Stopped,
                 },
                 _ => self.paper.line("Please type one of the three words."),
@@ -299,31 +310,77 @@ impl Talk {
         ))
     }
 
-    /// Asks for the PIN, where one is wanted, until it is right; `false` when the person gave none, or the card changed.
-    /// After a wrong one the PIN is asked for again, not a word: people type the PIN again at once, and it must not show.
-    async fn prove(&mut self) -> Result<bool, Cut> {
-        let Some(verify) = self.verify.clone() else {
-            return Ok(true);
-        };
-        loop {
-            self.paper.put("PIN (not shown): ");
-            let pin = self.typed(false).await?;
-            if pin.trim().is_empty() {
-                return Ok(false);
-            }
-            if self.is_outdated() {
-                self.paper.line("It changed while you typed.");
-                return Ok(false);
-            }
-            self.paper.line("Checking the PIN ...");
-            match verify(SecretString::from(pin.as_str())).await {
-                Ok(()) => return Ok(true),
-                Err(wrong) => {
-                    self.paper.line(&text::ascii(&wrong.message));
-                    tokio::time::sleep(Duration::from_millis(wrong.wait_ms)).await;
-                    self.paper.line("Type it again, or just Enter to go back.");
+    /// Asks for the PIN, where one is wanted, until it is right. After a wrong one the PIN is asked for again, not a word:
+    /// people type the PIN again at once, and it must not show. A word that refuses is heard all the time, also while a
+    /// PIN is checked and while the next one has to wait.
+    async fn prove(&mut self) -> Result<Proof, Cut> {
+        if let Some(verify) = self.verify.clone() {
+            loop {
+                self.paper.put("PIN (not shown): ");
+                let pin = self.typed(false).await?;
+                if pin.trim().is_empty() {
+                    return Ok(Proof::NotYet);
                 }
+                if let Some(proof) = refused(&pin) {
+                    return Ok(proof);
+                }
+                if self.is_outdated() {
+                    self.paper.line("It changed while you typed.");
+                    return Ok(Proof::NotYet);
+                }
+                self.paper
+                    .line("Checking the PIN ... (deny or stop, and Enter, still count)");
+                let checked = tokio::select! {
+                    biased;
+                    checked = verify(SecretString::from(pin.as_str())) => checked,
+                    proof = refusal(&mut self.keys) => return proof,
+                };
+                let Err(wrong) = checked else { break };
+                self.paper.line(&text::ascii(&wrong.message));
+                if wrong.wait_ms >= 1000 {
+                    let seconds = wrong.wait_ms.div_ceil(1000);
+                    self.paper.line(&format!(
+                        "The next PIN can be tried in {seconds} s. You can deny or stop at once."
+                    ));
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(wrong.wait_ms)) => {}
+                    proof = refusal(&mut self.keys) => return proof,
+                }
+                self.paper.line("Type it again, or just Enter to go back.");
             }
         }
+        // What was typed and checked took its time: it counts for what was printed, and for nothing newer.
+        if self.is_outdated() {
+            self.paper.line("It changed while you answered.");
+            return Ok(Proof::NotYet);
+        }
+        Ok(Proof::Approved)
+    }
+}
+
+/// Waits for a word that refuses, typed without echo; everything else is not heard.
+async fn refusal(keys: &mut Keys) -> Result<Proof, Cut> {
+    let mut word = String::new();
+    loop {
+        match keys.next().await {
+            Key::Leave => return Err(Cut::Left),
+            Key::Enter => match refused(&word) {
+                Some(proof) => return Ok(proof),
+                None => word.clear(),
+            },
+            Key::Byte(byte) if word.len() < TYPED_MAX => word.push(char::from(byte)),
+            Key::Backspace => drop(word.pop()),
+            Key::Clear => word.clear(),
+            Key::Byte(_) => {}
+        }
+    }
+}
+
+fn refused(word: &str) -> Option<Proof> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "deny" | "d" | "no" | "n" => Some(Proof::Denied),
+        "stop" => Some(Proof::Halted),
+        _ => None,
     }
 }

@@ -55,6 +55,18 @@ async fn only_the_pin_opens_it() {
 }
 
 #[tokio::test]
+async fn a_sealed_grant_is_found_from_every_address() {
+    let desk = Desk::new().await;
+    let own = desk.signed_in(GrantKind::Trade).await;
+    let other = desk.grants_at("http://127.0.0.1:9/mcp");
+    assert_eq!(own.sealed_at().await.unwrap(), None, "signed in, not sealed");
+    own.seal(&pin(PIN), extras()).await.unwrap();
+    assert_eq!(own.sealed_at().await.unwrap(), Some(desk.fake.mcp_url()));
+    assert_eq!(other.sealed_at().await.unwrap(), Some(desk.fake.mcp_url()));
+    assert!(!other.is_sealed().await.unwrap());
+}
+
+#[tokio::test]
 async fn an_other_process_that_had_the_token_loses_it() {
     let desk = Desk::new().await;
     let grants = desk.signed_in(GrantKind::Trade).await;

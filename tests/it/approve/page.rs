@@ -78,6 +78,23 @@ fn verify(tries: &Arc<AtomicU32>) -> Verify {
     })
 }
 
+/// Content with [`PIN`] after a while; every other one makes the next wait for a minute.
+fn slow_verify() -> Verify {
+    Arc::new(|pin: SecretString| {
+        async move {
+            if pin.expose_secret() == PIN {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                return Ok(());
+            }
+            Err(WrongPin {
+                message: "That PIN is wrong.".to_owned(),
+                wait_ms: 60_000,
+            })
+        }
+        .boxed()
+    })
+}
+
 fn pin_ask(card: Card, tries: &Arc<AtomicU32>) -> Ask {
     Ask {
         card,
@@ -96,8 +113,8 @@ fn read_it() {
 async fn the_right_pin_approves_and_a_wrong_one_does_not() {
     let machine = Machine::new();
     let tries = Arc::new(AtomicU32::new(0));
-    let mut asking = Asking::start(&machine.world, pin_ask(card(), &tries));
     let mut browser = Browser::start();
+    let mut asking = Asking::start(&machine.world, pin_ask(card(), &tries));
     browser.open(&machine.link().await);
     browser.until("NO STOP ATTACHED");
     asking.shown().await;
@@ -172,9 +189,249 @@ async fn denying_and_stopping_need_no_pin() {
     let asking = Asking::start(&machine.world, pin_ask(card(), &tries));
     browser.open(&machine.link().await);
     browser.until("Day P/L");
+    read_it();
     browser.key("Escape", 27);
     assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
     assert_eq!(tries.load(Ordering::SeqCst), 0);
+}
+
+/// Neither the time after a wrong PIN nor a check that runs keeps a denial waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn denying_and_stopping_never_wait_for_a_pin() {
+    let machine = Machine::new();
+    let mut browser = Browser::start();
+    for (pin, said, press, answer) in [
+        (
+            "wrong",
+            "Next try in 60 s",
+            "#deny",
+            Answer::Denied { via: "page" },
+        ),
+        (
+            "wrong",
+            "Next try in 60 s",
+            "#halt",
+            Answer::Halted { via: "page" },
+        ),
+        (PIN, "Checking the PIN", "#deny", Answer::Denied { via: "page" }),
+        (PIN, "Checking the PIN", "#halt", Answer::Halted { via: "page" }),
+    ] {
+        let asked = Ask {
+            verify: Some(slow_verify()),
+            ..pin_ask(card(), &Arc::default())
+        };
+        let mut asking = Asking::start(&machine.world, asked);
+        browser.open(&machine.link().await);
+        browser.until("Day P/L");
+        asking.shown().await;
+        read_it();
+        browser.click("#pin");
+        browser.type_text(pin);
+        browser.click("#approve");
+        browser.until(said);
+        let since = Instant::now();
+        browser.click(press);
+        assert_eq!(asking.answer().await, answer, "{said}");
+        assert!(
+            since.elapsed() < Duration::from_secs(2),
+            "{said}: {:?}",
+            since.elapsed()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_while_the_pin_is_checked_is_asked_again() {
+    let machine = Machine::new();
+    let mut browser = Browser::start();
+    let asked = Ask {
+        verify: Some(slow_verify()),
+        ..pin_ask(card(), &Arc::default())
+    };
+    let mut asking = Asking::start(&machine.world, asked);
+    browser.open(&machine.link().await);
+    browser.until("Day P/L");
+    asking.shown().await;
+    read_it();
+    browser.click("#pin");
+    browser.type_text(PIN);
+    browser.click("#approve");
+    browser.until("Checking the PIN");
+    let newer = Card {
+        headline: "SELL 3 MES 12-26".to_owned(),
+        ..card()
+    };
+    asking.updates.send(newer).expect("sent");
+    browser.until("It changed while you answered");
+    browser.until("SELL 3 MES 12-26");
+    assert!(!asking.answer.is_finished());
+    asking.stop.cancel();
+    assert_eq!(asking.answer().await, Answer::Stopped);
+}
+
+/// Space on the focused Deny, typed for another window while the tab came up, is no answer. The mouse is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_in_the_first_moment_denies_nothing_and_the_mouse_does() {
+    let machine = Machine::new();
+    let mut browser = Browser::start();
+    let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
+    browser.open(&machine.link().await);
+    browser.until("Day P/L");
+    asking.shown().await;
+    // The window comes before the person again: from here the first moment runs, and one command follows the other.
+    let early = "window.dispatchEvent(new Event('focus')); document.getElementById('deny').focus();";
+    browser.eval(early);
+    browser.key("Enter", 13);
+    browser.key("Escape", 27);
+    browser.until("too quickly to be meant");
+    assert!(!asking.answer.is_finished());
+    read_it();
+    browser.key("Enter", 13);
+    assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
+    let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
+    browser.open(&machine.link().await);
+    browser.until("Day P/L");
+    asking.shown().await;
+    browser.eval(early);
+    browser.click("#deny");
+    assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
+}
+
+/// A new deed counts as seen once the tab has fetched it, not once it was there to be fetched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_moment_of_a_new_deed_begins_when_the_tab_has_it() {
+    let machine = Machine::new();
+    let asking = Asking::start(&machine.world, ask(code_card(), 60));
+    let raw = Raw::open(&machine.link().await);
+    assert!(raw.post("/state", "").contains("PA-123456"));
+    read_it();
+    let newer = Card {
+        headline: "WRITE CODE Other.cs".to_owned(),
+        ..code_card()
+    };
+    asking.updates.send(newer).expect("sent");
+    read_it();
+    // The number of the new version can be guessed; without having fetched it, it approves nothing.
+    assert!(raw.post("/approve", ",\"core\":2").contains("too quick"));
+    assert!(raw.post("/state", "").contains("Other.cs"));
+    assert!(raw.post("/approve", ",\"core\":2").contains("too quick"));
+    assert!(raw.post("/approve", ",\"core\":1").contains("It changed"));
+    read_it();
+    assert!(raw.post("/approve", ",\"core\":2").contains("Approved"));
+    assert_eq!(asking.answer().await, APPROVED);
+}
+
+/// The page's script played by hand: a program of our own user.
+struct Raw {
+    port: u16,
+    session: String,
+}
+
+impl Raw {
+    fn open(link: &str) -> Self {
+        let (address, token) = link.split_once("/#").expect("a link with a secret");
+        let port = address
+            .rsplit_once(':')
+            .expect("a port")
+            .1
+            .parse()
+            .expect("a number");
+        let mut raw = Self {
+            port,
+            session: String::new(),
+        };
+        let opened = raw.send("/open", &format!("{{\"token\":\"{token}\"}}"));
+        let session = opened
+            .split("\"session\":\"")
+            .nth(1)
+            .and_then(|t| t.split('"').next());
+        session.expect("a session").clone_into(&mut raw.session);
+        raw
+    }
+
+    fn send(&self, path: &str, body: &str) -> String {
+        let host = format!("localhost:{}", self.port);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Type: application/json"
+        );
+        request(self.port, &head, body)
+    }
+
+    fn post(&self, path: &str, more: &str) -> String {
+        self.send(path, &format!("{{\"session\":\"{}\"{more}}}", self.session))
+    }
+}
+
+/// A browser that was only started has shown nothing: no deadline runs, and it is given up soon.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_no_tab_fetched_was_not_shown() {
+    let machine = Machine::new();
+    let since = Instant::now();
+    // The card would stand for 1 s only, once shown.
+    let mut asking = Asking::start(&machine.world, ask(code_card(), 1));
+    machine.link().await;
+    let never = tokio::time::timeout(Duration::from_secs(3), &mut asking.shown).await;
+    assert!(never.is_err(), "shown without a tab");
+    let answer = asking.answer().await;
+    assert!(
+        matches!(&answer, Answer::Nobody(why) if why.contains("did not open the page") && why.contains("countersign watch")),
+        "{answer:?}"
+    );
+    assert!(since.elapsed() < Duration::from_secs(14), "{:?}", since.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_that_fails_at_once_is_told_at_once() {
+    let machine = Machine::new();
+    std::fs::write(machine.folder.path().join("browser.sh"), "exit 3").expect("a script");
+    let since = Instant::now();
+    let answer = Asking::start(&machine.world, ask(code_card(), 60)).answer().await;
+    assert!(
+        matches!(&answer, Answer::Nobody(why) if why.contains("did not open the page") && why.contains("exit status: 3")),
+        "{answer:?}"
+    );
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+}
+
+/// Loopback is open to every user of the machine; the page is not.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_user_of_the_machine_is_not_heard() {
+    use std::os::unix::process::CommandExt;
+    let machine = Machine::new();
+    let asking = Asking::start(&machine.world, ask(code_card(), 60));
+    let link = machine.link().await;
+    let (address, _) = link.split_once("/#").expect("a link with a secret");
+    let port = address.rsplit_once(':').expect("a port").1;
+    for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"] {
+        let mut fetch = std::process::Command::new("curl");
+        fetch.args([
+            "-sS",
+            "-g",
+            "-m",
+            "5",
+            "-H",
+            &format!("Host: localhost:{port}"),
+            &format!("http://{host}:{port}/"),
+        ]);
+        let own = fetch
+            .output()
+            .expect("`curl` is not installed: apt-get install curl");
+        assert!(
+            String::from_utf8_lossy(&own.stdout).contains("Countersign"),
+            "{host}: {own:?}"
+        );
+        // Only the superuser can start a program of another user.
+        if rustix::process::geteuid().is_root() {
+            let other = fetch.uid(65534).gid(65534).output().expect("curl");
+            assert!(
+                other.stdout.is_empty() && !other.status.success(),
+                "{host}: {other:?}"
+            );
+        }
+    }
+    asking.stop.cancel();
+    assert_eq!(asking.answer().await, Answer::Stopped);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,8 +445,8 @@ async fn code_is_shown_whole_and_escaped() {
     free.bytes = free.text.len();
     let whole = free.text.clone();
     // Tier click: still the page, and no PIN.
-    let mut asking = Asking::start(&machine.world, ask(code, 60));
     let mut browser = Browser::start();
+    let mut asking = Asking::start(&machine.world, ask(code, 60));
     browser.open(&machine.link().await);
     browser.until("whole");
     asking.shown().await;
@@ -212,8 +469,8 @@ async fn code_is_shown_whole_and_escaped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn updates_are_marked_and_a_changed_deed_must_be_read_again() {
     let machine = Machine::new();
-    let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
     let mut browser = Browser::start();
+    let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
     browser.open(&machine.link().await);
     browser.until("Day P/L");
     asking.shown().await;
@@ -252,9 +509,9 @@ async fn the_page_says_when_its_time_is_over_and_what_is_too_quick() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_works_once() {
     let machine = Machine::new();
+    let (mut first, mut second) = (Browser::start(), Browser::start());
     let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
     let link = machine.link().await;
-    let (mut first, mut second) = (Browser::start(), Browser::start());
     first.open(&link);
     first.until("Day P/L");
     asking.shown().await;
@@ -415,10 +672,14 @@ async fn arming_asks_for_the_pin_alone() {
         verify(&tries),
         CancellationToken::new(),
     );
-    let asking = tokio::spawn(async move { desk.ask_pin("Arm exits for 30 minutes", check, stop).await });
     let mut browser = Browser::start();
+    let asking = tokio::spawn(async move {
+        desk.ask_pin("Arm exits for 30 minutes", Some("blue heron"), check, stop)
+            .await
+    });
     browser.open(&machine.link().await);
     browser.until("Arm exits for 30 minutes");
+    browser.until("Your phrase is blue heron");
     read_it();
     browser.screenshot("page-arm");
     browser.click("#pin");

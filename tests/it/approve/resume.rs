@@ -37,8 +37,8 @@ async fn a_sealed_sign_in_wants_its_pin_whatever_the_settings_and_the_address_sa
     assert_eq!(home.run(&["halt"]).await.0, 0);
     let home = home.with("BROWSER", &format!("sh {}", script.display()));
     let resume = ["resume", "--url", "http://127.0.0.1:9/mcp"];
+    let mut browser = Browser::start();
     let asked = async {
-        let mut browser = Browser::start();
         browser.open(&page::next_link(&link).await);
         browser.until("ALLOW AI TRADING AGAIN");
         tokio::time::sleep(Duration::from_millis(900)).await;

@@ -100,12 +100,20 @@ impl Drop for Tmux {
 async fn in_the_terminal() {
     let scene = std::env::var("SCENE").expect("a scene");
     let file = std::env::var("ANSWER").expect("a place for the answer");
-    let verify: Verify = Arc::new(|pin: SecretString| {
+    let wait_ms = if scene == "pin-wait" { 60_000 } else { 300 };
+    let (checking, checks) = watch::channel(false);
+    let slow = scene == "pin-slow" || scene == "pin-changed";
+    let verify: Verify = Arc::new(move |pin: SecretString| {
+        let checking = checking.clone();
         async move {
+            checking.send_replace(true);
+            if slow {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
             let right = pin.expose_secret() == PIN;
             right.then_some(()).ok_or(WrongPin {
                 message: "That PIN is wrong.".to_owned(),
-                wait_ms: 300,
+                wait_ms,
             })
         }
         .boxed()
@@ -125,13 +133,20 @@ async fn in_the_terminal() {
         },
         _ => ask(card(), 60),
     };
-    asked.verify = (scene == "pin").then_some(verify);
+    asked.verify = scene.starts_with("pin").then_some(verify);
     let (updates, cards) = watch::channel(asked.card.clone());
     let (tell, shown) = oneshot::channel();
     let newer = async {
         let _ = shown.await;
         if scene == "changed" {
             tokio::time::sleep(Duration::from_millis(500)).await;
+            let _ = updates.send(Card {
+                headline: "SELL 3 MES 12-26".to_owned(),
+                ..card()
+            });
+        }
+        if scene == "pin-changed" {
+            let _ = checks.clone().wait_for(|checking| *checking).await;
             let _ = updates.send(Card {
                 headline: "SELL 3 MES 12-26".to_owned(),
                 ..card()
@@ -183,6 +198,45 @@ fn the_pin_is_not_shown_and_a_wrong_one_approves_nothing() {
         !screen.contains("wrong-secret") && !screen.contains("battery"),
         "the PIN is on the screen: {screen}"
     );
+}
+
+/// Neither the time after a wrong PIN nor a check that runs keeps a denial waiting.
+#[test]
+fn denying_and_stopping_never_wait_for_a_pin() {
+    for (word, answer) in [("deny", "Denied"), ("stop", "Halted")] {
+        let waiting = Tmux::start("pin-wait");
+        waiting.until("Type approve");
+        waiting.type_line("approve");
+        waiting.until("PIN (not shown)");
+        waiting.type_line("wrong-secret");
+        waiting.until("That PIN is wrong.");
+        waiting.type_line("approve");
+        waiting.until("can be tried in");
+        waiting.type_line(word);
+        assert!(waiting.answer().starts_with(answer), "{}", waiting.answer());
+        let checking = Tmux::start("pin-slow");
+        checking.until("Type approve");
+        checking.type_line("approve");
+        checking.until("PIN (not shown)");
+        checking.type_line(PIN);
+        checking.until("Checking the PIN");
+        checking.type_line(word);
+        assert!(checking.answer().starts_with(answer), "{}", checking.answer());
+    }
+}
+
+#[test]
+fn what_changes_while_the_pin_is_checked_is_asked_again() {
+    let tmux = Tmux::start("pin-changed");
+    tmux.until("Type approve");
+    tmux.type_line("approve");
+    tmux.until("PIN (not shown)");
+    tmux.type_line(PIN);
+    tmux.until("It changed while you answered.");
+    tmux.until("SELL 3 MES 12-26");
+    assert!(!tmux.answer_file().exists(), "it was approved");
+    tmux.type_line("deny");
+    assert!(tmux.answer().starts_with("Denied"), "{}", tmux.answer());
 }
 
 #[test]
