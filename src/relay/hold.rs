@@ -6,7 +6,7 @@ use super::{Relay, lists, lock, send, words};
 use crate::gate::catalogue::Form;
 use crate::gate::policy::{Do, Policy};
 use crate::gate::ticket::{self, Origin, State, Ticket};
-use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
+use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits, outcome};
 use crate::oauth::{GrantKind, Unsealed};
 use crate::relay::settings::{Armed as ArmedFor, Settings};
 use crate::system::clock::{local_time, mono_ms, wall_ms};
@@ -333,6 +333,12 @@ pub(super) fn make_card(relay: &Relay, ticket: &str, call: &Call, facts: &Facts,
     card::card(call, facts, judgement, policy, &context)
 }
 
+/// What the service's answer said, read from the ticket: a deed done in part is kept as an answered one.
+fn read_again(ticket: &Ticket, upstream: &str) -> Option<outcome::Said> {
+    let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).ok()?;
+    Some(outcome::read(&call, upstream))
+}
+
 /// The name of a ticket's tool.
 pub(crate) fn tool_name(ticket: &Ticket) -> String {
     crate::wire::json::string(&ticket.name_raw).map(std::borrow::Cow::into_owned).unwrap_or_default()
@@ -460,7 +466,10 @@ pub(crate) fn outcome_of(ticket: &Ticket, notes: &Notes) -> Option<String> {
     let upstream = ticket.outcome.as_deref().unwrap_or("null");
     Some(match ticket.state {
         State::Held | State::Sending => return None,
-        State::Accepted => words::answered(&ticket.id, true, upstream, &what),
+        State::Accepted => match read_again(ticket, upstream) {
+            Some(outcome::Said::Otherwise(said)) => words::otherwise(&ticket.id, upstream, &said, &what),
+            _ => words::answered(&ticket.id, true, upstream, &what),
+        },
         State::Rejected if ticket.sent_wall.is_none() => words::ended(&ticket.id, "not sent", reason, &what),
         State::Rejected => words::answered(&ticket.id, false, upstream, &what),
         State::Unknown => words::unknown(&ticket.id, reason, notes.found.as_deref(), &what),

@@ -2,6 +2,7 @@
 
 mod cards;
 mod judging;
+mod outcomes;
 mod reading;
 mod tickets;
 
