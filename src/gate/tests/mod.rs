@@ -1,6 +1,7 @@
 //! What the gate promises, tried from outside its files.
 
 mod cards;
+mod doubts;
 mod judging;
 mod outcomes;
 mod reading;
