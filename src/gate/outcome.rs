@@ -186,13 +186,15 @@ impl Answer {
 
     /// What failed beside what was done: orders that were not cancelled, positions that are still open.
     fn in_part(&self, call: &Call) -> Option<Said> {
-        if let Some(failed) = self.member(&["failed"]) {
+        if let Some(failed) = self.member(&["failed"]).filter(|_| trades(call.class())) {
             let names = match failed {
                 Value::Array(failed) if failed.is_empty() => None,
                 Value::Array(failed) => Some(named(failed)),
                 Value::Bool(false) => None,
                 Value::Number(number) if number.as_u64() == Some(0) => None,
-                other => Some(value::short(&other.to_string(), 80)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                    Some(value::short(&failed.to_string(), 80))
+                }
             };
             if let Some(names) = names {
                 let done = self
@@ -238,21 +240,13 @@ impl Answer {
                 "Nothing was open to flatten; working orders may have been cancelled. {said}"
             ));
         }
-        // What cannot trade leaves no order behind: there a failure is what the service says it is.
-        let aside = match call.class() {
-            Class::Read | Class::Code | Class::Job | Class::Alert | Class::Workspace => true,
-            Class::Order
-            | Class::Protect
-            | Class::Exit
-            | Class::Cancel
-            | Class::Strategy
-            | Class::Connection
-            | Class::Unknown => false,
-        };
         let proven = BEFORE_ANYTHING.into_iter().any(is)
-            || before_this(call.form()).iter().any(|code| is(code))
+            || BEFORE_THIS
+                .iter()
+                .any(|(form, code)| *form == call.form() && is(code))
             || word.starts_with("rejected:");
-        if aside || (single_step(call.form()) && proven) {
+        // What cannot trade leaves no order behind: there a failure is what the service says it is.
+        if !trades(call.class()) || (single_step(call.form()) && proven) {
             Said::Rejected(said)
         } else {
             Said::Unclear(said)
@@ -285,15 +279,16 @@ impl Answer {
     /// A success whose order is told as rejected or cancelled is none.
     fn by_status(&self, call: &Call) -> Said {
         let said = self.words();
-        let nothing = match call.form() {
-            Form::CancelOne => self
-                .member(&["cancelled", "canceled"])
-                .is_some_and(|list| list.as_array().is_some_and(Vec::is_empty)),
-            Form::ClosePosition => self
-                .member(&["closed_positions", "closedPositions"])
-                .is_some_and(|list| list.as_array().is_some_and(Vec::is_empty)),
-            _ => false,
+        let keys: &[&str] = if call.form() == Form::CancelOne {
+            &["cancelled", "canceled"]
+        } else if call.form() == Form::ClosePosition {
+            &["closed_positions", "closedPositions"]
+        } else {
+            &[]
         };
+        let nothing = self
+            .member(keys)
+            .is_some_and(|list| list.as_array().is_some_and(Vec::is_empty));
         if nothing {
             return Said::Unclear(format!("the answer names nothing that was done: {said}"));
         }
@@ -377,7 +372,7 @@ fn fate(status: &str) -> Fate {
     match status {
         "rejected" => Fate::Rejected,
         "cancelled" | "canceled" | "expired" => Fate::Gone,
-        odd if ["reject", "fail", "error", "unknown", "lost"]
+        odd if ["reject", "cancel", "fail", "error", "unknown", "lost"]
             .iter()
             .any(|word| odd.contains(word)) =>
         {
@@ -395,13 +390,26 @@ fn starts_with_word(text: &str, word: &str) -> bool {
 
 /// What this tool finds before it does anything. `order_not_found` proves nothing about a new order: the service may
 /// have lost sight of the very order that it placed.
-const fn before_this(form: Form) -> &'static [&'static str] {
-    match form {
-        Form::Change | Form::CancelOne => &["order_not_found"],
-        Form::ClosePosition => &["nothing_to_flatten"],
-        Form::StopStrategy => &["deployment_not_found"],
-        Form::DeployStrategy | Form::StartStrategy => &["compile_required"],
-        _ => &[],
+const BEFORE_THIS: [(Form, &str); 6] = [
+    (Form::Change, "order_not_found"),
+    (Form::CancelOne, "order_not_found"),
+    (Form::ClosePosition, "nothing_to_flatten"),
+    (Form::StopStrategy, "deployment_not_found"),
+    (Form::DeployStrategy, "compile_required"),
+    (Form::StartStrategy, "compile_required"),
+];
+
+/// Whether a call of this class may leave orders or positions behind.
+const fn trades(class: Class) -> bool {
+    match class {
+        Class::Order
+        | Class::Protect
+        | Class::Exit
+        | Class::Cancel
+        | Class::Strategy
+        | Class::Connection
+        | Class::Unknown => true,
+        Class::Read | Class::Code | Class::Job | Class::Alert | Class::Workspace => false,
     }
 }
 

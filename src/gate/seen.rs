@@ -49,11 +49,13 @@ pub fn seen(call: &Call, before: Option<&Facts>, after: &Facts) -> Seen {
     let (Some(orders), Some(positions)) = (after.orders.known(), after.positions.known()) else {
         return Seen::CouldNotLook("orders and positions could not be read".to_owned());
     };
-    match call.form() {
-        Form::Change | Form::CancelOne => named_order(call, before, after),
-        Form::CancelOrders | Form::CancelAllOrders => cancelled(call, before, after),
-        _ => new_order(call, before, orders).unwrap_or_else(|| moved(call, before, positions)),
+    if matches!(call.form(), Form::Change | Form::CancelOne) {
+        return named_order(call, before, after);
     }
+    if matches!(call.form(), Form::CancelOrders | Form::CancelAllOrders) {
+        return cancelled(call, before, after);
+    }
+    new_order(call, before, orders).unwrap_or_else(|| moved(call, before, positions))
 }
 
 /// An order as the lists show it: `O7 BUY MARKET 2 MES 12-26, Filled`. A filled one has nothing left, so the size is
@@ -115,11 +117,13 @@ fn fits(call: &Call, order: &Order) -> bool {
         return false;
     }
     // A bracket names the side that it protects; its orders are on the other.
-    let side = match call.form() {
-        Form::CancelAndBracket => fields.side.map(Side::other),
-        _ => fields.side,
+    let bracket = call.form() == Form::CancelAndBracket;
+    let side = if bracket {
+        fields.side.map(Side::other)
+    } else {
+        fields.side
     };
-    let orders = fields.kind.is_some() || call.form() == Form::CancelAndBracket;
+    let orders = fields.kind.is_some() || bracket;
     side.is_none_or(|side| side == order.side)
         && fields
             .kind
@@ -170,9 +174,12 @@ fn named_order(call: &Call, before: Option<&Facts>, after: &Facts) -> Seen {
     };
     let was = before.and_then(|facts| facts.order(id));
     let text = format!("the order {}", told(now));
-    let wanted = |order: &Order| match call.form() {
-        Form::Change => changed_to(call, order),
-        _ => is_cancelled(order),
+    let wanted = |order: &Order| {
+        if call.form() == Form::Change {
+            changed_to(call, order)
+        } else {
+            is_cancelled(order)
+        }
     };
     if !wanted(now) {
         return Seen::Maybe(format!("{text}; that is not what the call asked for"));

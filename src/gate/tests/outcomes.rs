@@ -66,6 +66,7 @@ fn answers_to_an_order_are_read_with_caution() {
             false,
             "otherwise",
         ),
+        (r#"{"order_id":"1","status":"CancelPending"}"#, false, "unclear"),
         (r#"{"order_id":"1","status":"Cancelled"}"#, false, "unclear"),
         (
             r#"{"order_id":"1","status":"Rejected","filled":1}"#,
