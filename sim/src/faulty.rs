@@ -266,6 +266,10 @@ fn refusal(service: &Service, fault: &Fault, parts: &axum::http::request::Parts)
         Kind::Unauthorized => unauthorized(service, true),
         Kind::Subscription => subscription(),
         Kind::InsufficientScope => insufficient_scope(service),
+        Kind::BadSession => error(
+            StatusCode::BAD_REQUEST,
+            json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "Bad Request: No valid session ID provided"}}),
+        ),
         Kind::Html => {
             let page = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>";
             axum::response::Html(page).into_response()

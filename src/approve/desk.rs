@@ -38,19 +38,22 @@ impl Desk {
     /// A sentence on what is missing, and the command that gives a channel.
     pub async fn channel(&self, tier: Tier, free_text: bool) -> Result<Channel, String> {
         let native = native::ready(&self.0.world.env).await;
-        if tier == Tier::Click && !free_text && native.is_ok() {
-            return native;
-        }
-        let notification = match &native {
-            Ok(Channel::Notification { server, .. }) => Some(server.clone()),
-            Ok(Channel::Page { .. }) | Err(_) => None,
+        let by_click = tier == Tier::Click && !free_text;
+        let (notification, why) = match native {
+            Ok(ready) if by_click && ready.only_denies.is_none() => {
+                return Ok(Channel::Notification { server: ready.server });
+            }
+            Ok(ready) => (Some(ready.server), ready.only_denies.map(str::to_owned)),
+            Err(why) => (None, Some(why)),
         };
+        let why = why.filter(|_| by_click);
         match browser::available(&self.0.world.env) {
             Ok(browser) => Ok(Channel::Page {
                 browser,
                 notification,
+                why,
             }),
-            Err(no_browser) => Err(no_channel(native.err().as_deref(), &no_browser)),
+            Err(no_browser) => Err(no_channel(why.as_deref(), &no_browser)),
         }
     }
 
@@ -90,10 +93,8 @@ impl Desk {
         screen: &Arc<Screen>,
         place: &Place,
     ) -> Answer {
-        if ask.tier == Tier::Passkey {
-            return Answer::Nobody(
-                "passkeys are not built yet; use `countersign presence set pin`".to_owned(),
-            );
+        if let Some(why) = ask.unaskable() {
+            return Answer::Nobody(why.to_owned());
         }
         loop {
             match turn::take(&self.0.world.paths, ask.is_urgent()).await {

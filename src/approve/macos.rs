@@ -1,7 +1,7 @@
 //! The place of the macOS prompt (a dialog through `osascript`, Deny as default; DESIGN §6). Not built yet, and says so.
 
 use super::desk::{Screen, Shared};
-use super::{Answer, Ask, Channel, Notice};
+use super::{Answer, Ask, Notice, Ready};
 use crate::gate::card::Card;
 use crate::system::Env;
 use tokio::sync::{Notify, watch};
@@ -14,7 +14,7 @@ const NOT_BUILT: &str = "the macOS dialog is not built yet; use the page or `cou
 
 /// Whether this system can show a prompt of its own now, and through what.
 #[expect(clippy::unused_async, reason = "the same shape on every system")]
-pub(super) async fn ready(_env: &Env) -> Result<Channel, String> {
+pub(super) async fn ready(_env: &Env) -> Result<Ready, String> {
     Err(NOT_BUILT.to_owned())
 }
 

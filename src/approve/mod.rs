@@ -62,7 +62,19 @@ impl Ask {
 
     /// Whether the notification's own button may approve: no PIN to type, no text that must be shown whole.
     fn by_click(&self) -> bool {
-        self.tier != Tier::Passkey && self.verify.is_none() && self.card.free_text.is_none()
+        self.tier == Tier::Click && self.verify.is_none() && self.card.free_text.is_none()
+    }
+
+    /// Why nobody can be asked this, wherever it would be shown: the tier wants a factor that nothing here could check.
+    fn unaskable(&self) -> Option<&'static str> {
+        match (self.tier, &self.verify) {
+            (Tier::Passkey, _) => Some("passkeys are not built yet; use `countersign presence set pin`"),
+            (Tier::Pin, None) => Some(
+                "this needs your PIN, and there is nothing here to check one against; `countersign login --trade` \
+                 sets one up",
+            ),
+            (Tier::Pin, Some(_)) | (Tier::Click, _) => None,
+        }
     }
 }
 
@@ -124,8 +136,6 @@ pub enum Channel {
     Notification {
         /// Name and version, as the server tells them.
         server: String,
-        /// Whether the bus lets us watch for other programs touching the popup.
-        guarded: bool,
     },
     /// The local page decides.
     Page {
@@ -133,33 +143,37 @@ pub enum Channel {
         browser: String,
         /// The server of the notification beside it, which can deny.
         notification: Option<String>,
+        /// Why a notification does not decide, where it would otherwise.
+        why: Option<String>,
     },
+}
+
+/// A system prompt that could be shown now.
+struct Ready {
+    /// Name and version, as the server tells them.
+    server: String,
+    /// Why it would carry no Approve.
+    only_denies: Option<&'static str>,
 }
 
 impl std::fmt::Display for Channel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Notification {
-                server,
-                guarded: true,
-            } => write!(f, "desktop notification by {server}"),
-            Self::Notification {
-                server,
-                guarded: false,
-            } => write!(
-                f,
-                "desktop notification by {server} (this session bus does not let us watch for other programs rewriting it)"
-            ),
+            Self::Notification { server } => write!(f, "desktop notification by {server}"),
             Self::Page {
                 browser,
-                notification: Some(server),
+                notification,
+                why,
             } => {
-                write!(f, "local page through {browser}, with a notification by {server}")
+                write!(f, "local page through {browser}")?;
+                if let Some(server) = notification {
+                    write!(f, ", with a notification by {server} that can deny")?;
+                }
+                match why {
+                    Some(why) => write!(f, " (no approval on a notification: {why})"),
+                    None => Ok(()),
+                }
             }
-            Self::Page {
-                browser,
-                notification: None,
-            } => write!(f, "local page through {browser}"),
         }
     }
 }

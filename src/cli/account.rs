@@ -3,7 +3,7 @@
 use super::{Context, Exit, args, out};
 use crate::gate::Tier;
 use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, TokenError, TokenReport, UnsealError, Which};
-use crate::relay::lists::Lists;
+use crate::relay::lists::{Lists, PinReport};
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said};
 use crate::system::process;
@@ -74,20 +74,27 @@ async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::
     }
 }
 
-fn done(context: &Context, what: &args::Login, pinned: Option<usize>) -> Exit {
+fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exit {
     let trade = what.trade || what.single_grant;
-    let mut text = if trade {
-        format!(
-            "Signed in for trading. Every trade call is held until you approve it.\n{} tool descriptions are on record: if CrossTrade changes one, trading with it stops until you have looked.",
-            Lists::load(&context.world.paths, context.endpoint.url()).pinned_count()
-        )
+    let lists = Lists::load(&context.world.paths, context.endpoint.url());
+    let mut lines = if trade {
+        vec![
+            "Signed in for trading. Every trade call is held until you approve it.".to_owned(),
+            format!("{} tool descriptions are on record: where CrossTrade changes one, that tool is off.", lists.pinned_count()),
+        ]
     } else {
-        "Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()
+        vec!["Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()]
     };
-    if what.single_grant {
-        text.push_str("\nOne sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.");
+    let changed = pinned.as_ref().map(|report| report.changed.clone()).unwrap_or_default();
+    if trade && !changed.is_empty() {
+        let names: Vec<String> = changed.iter().map(|name| out::safe(name)).collect();
+        lines.push(format!("CHANGED since you last signed in for trading, and in force from now on: {}. Look at them with `countersign tools --json`.", names.join(", ")));
     }
-    context.out.data(&text, &json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned }));
+    if what.single_grant {
+        lines.push("One sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.".to_owned());
+    }
+    let object = json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned.map(|report| report.new), "changed": changed });
+    context.out.data(&lines.join("\n"), &object);
     Exit::Fine
 }
 

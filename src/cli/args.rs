@@ -1,8 +1,10 @@
 //! The words.
 
+#![expect(clippy::doc_markdown, reason = "these texts are the help that people read")]
+
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Stands between your AI client and `CrossTrade`: no order leaves without your own approval.
+/// Stands between your AI client and CrossTrade: no order leaves without your own approval.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {

@@ -3,10 +3,11 @@
 use super::{Context, Exit};
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
+use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::system::{FileLock, clock, file};
-use crate::upstream::ReadLane;
+use crate::upstream::{Failure, ReadLane};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(super) async fn doctor(context: &Context) -> Exit {
     let tier = settings.as_ref().map_or(Tier::Click, |settings| settings.tier);
     let mut checks = vec![folder(context), locks(context), settings_check(&settings), policy(context), journal(context), halt(context)];
     checks.extend(sign_ins(context).await);
+    checks.push(definitions(context));
     checks.push(service(context).await);
     checks.push(prompt(context, tier).await);
     let bad = checks.iter().filter(|check| matches!(check.seen, Seen::Bad(..))).count();
@@ -148,6 +150,19 @@ async fn sign_ins(context: &Context) -> Vec<Check> {
     ]
 }
 
+/// Tools that are off because the service describes them differently from when they were put on record.
+fn definitions(context: &Context) -> Check {
+    let lists = Lists::load(&context.world.paths, context.endpoint.url());
+    let changed: Vec<String> = lists.changed().iter().map(|name| super::out::safe(name)).collect();
+    let seen = if changed.is_empty() {
+        Seen::Good(format!("{} tool descriptions on record, none changed", lists.pinned_count()))
+    } else {
+        let what = format!("CrossTrade now describes these differently, so they are off: {}", changed.join(", "));
+        Seen::Bad(what, "ask CrossTrade what has changed before you trade with them; this version cannot accept a changed description")
+    };
+    Check { name: "tools", seen }
+}
+
 async fn service(context: &Context) -> Check {
     let budget = Settings::load(&context.world.paths).unwrap_or_default().budget(&context.world.paths);
     let lane = ReadLane::new(context.http.clone(), context.endpoint.clone(), context.grants(), GrantKind::Read, budget, Box::new(|_| {}));
@@ -157,6 +172,7 @@ async fn service(context: &Context) -> Check {
     let took = clock::mono_ms().saturating_sub(began);
     let seen = match asked {
         Ok(Ok(_)) => Seen::Good(format!("the service and NinjaTrader answered in {took} ms")),
+        Ok(Err(Failure::Token(TokenError::NotSignedIn | TokenError::Withdrawn(_)))) => Seen::Note("not asked: nobody is signed in".to_owned()),
         Ok(Err(failure)) => Seen::Bad(failure.to_string(), "check the network, the sign-in, and that NinjaTrader runs with the CrossTrade add-on"),
         Err(_) => Seen::Bad("no answer within 15 s".to_owned(), "check the network and NinjaTrader"),
     };

@@ -87,11 +87,11 @@ pub fn main() -> ExitCode {
     let out = Out::new(cli.json);
     let world = match World::real() {
         Ok(world) => world,
-        Err(why) => return fail(&out, &why, "set COUNTERSIGN_HOME to a folder of yours", Exit::Config),
+        Err(why) => return fail(out, &why, "set COUNTERSIGN_HOME to a folder of yours", Exit::Config),
     };
     let endpoint = match Endpoint::parse(cli.url.as_deref().unwrap_or(CROSSTRADE)) {
         Ok(endpoint) => endpoint,
-        Err(why) => return fail(&out, &why, "give --url an https address", Exit::Usage),
+        Err(why) => return fail(out, &why, "give --url an https address", Exit::Usage),
     };
     let verb = match cli.verb {
         Some(verb) => verb,
@@ -101,12 +101,12 @@ pub fn main() -> ExitCode {
     let _log = log::start(&world.paths, &world.env);
     let http = match crate::upstream::client(&endpoint) {
         Ok(http) => http,
-        Err(why) => return fail(&out, &why, "check the certificates of this system", Exit::Failure),
+        Err(why) => return fail(out, &why, "check the certificates of this system", Exit::Failure),
     };
     let context = Context { world, endpoint, http, out };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&context.out, &error.to_string(), "the system is out of threads or files", Exit::Failure),
+        Err(error) => return fail(context.out, &error.to_string(), "the system is out of threads or files", Exit::Failure),
     };
     let exit = runtime.block_on(run(verb, context));
     // The reader thread may sit in a read that never ends; the process ends all the same.
@@ -117,13 +117,9 @@ pub fn main() -> ExitCode {
 async fn run(verb: Verb, context: Context) -> Exit {
     match verb {
         Verb::Serve => {
-            match crate::relay::serve(context.world, context.endpoint, std::io::stdin(), std::io::stdout()).await {
-                Ok(()) => Exit::Fine,
-                Err(why) => {
-                    context.out.error(&why, "check the certificates of this system");
-                    Exit::Failure
-                }
-            }
+            let Context { world, endpoint, http, .. } = context;
+            crate::relay::serve(world, endpoint, http, std::io::stdin(), std::io::stdout()).await;
+            Exit::Fine
         }
         Verb::Login(what) => account::login(&context, &what).await,
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
@@ -133,13 +129,13 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Presence(what) => rules::presence(&context, &what).await,
         Verb::Arm { minutes } => switch::arm(&context, minutes).await,
         Verb::Pending => waiting::pending(&context),
-        Verb::Watch => waiting::watch(&context).await,
+        Verb::Watch => Box::pin(waiting::watch(&context)).await,
         Verb::Deny { ticket } => waiting::deny(&context, &ticket).await,
         Verb::Acknowledge { ticket } => acknowledge::acknowledge(&context, ticket.as_deref()),
         Verb::Halt => switch::halt(&context),
         Verb::Resume => switch::resume(&context).await,
         Verb::Journal(what) => journal::journal(&context, &what),
-        Verb::Tools => service::tools(&context).await,
+        Verb::Tools => service::tools(&context),
         Verb::Call { tool, arguments } => service::call(&context, &tool, arguments.as_deref()).await,
         Verb::Version => {
             context.out.data(&format!("countersign {}", env!("CARGO_PKG_VERSION")), &serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
@@ -154,7 +150,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { Exit::Usage.into() } else { Exit::Fine.into() }
 }
 
-fn fail(out: &Out, why: &str, hint: &str, exit: Exit) -> ExitCode {
+fn fail(out: Out, why: &str, hint: &str, exit: Exit) -> ExitCode {
     out.error(why, hint);
     exit.into()
 }

@@ -13,14 +13,10 @@ pub(crate) struct Out {
     json: bool,
 }
 
+#[expect(clippy::unused_self, reason = "one printer for all that is printed")]
 impl Out {
     pub(crate) fn new(json: bool) -> Self {
         Self { json }
-    }
-
-    /// Whether data is printed as JSON.
-    pub(crate) fn is_json(self) -> bool {
-        self.json
     }
 
     /// Prints the verb's data: the text for people, or the object for programs.

@@ -42,7 +42,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
         return Exit::Fine;
     };
     let grants = context.grants();
-    let mut asked = Asked::new(*pin_stdin);
+    let asked = Asked::new(*pin_stdin);
     let to_pin = tier == "pin";
     let have = match grants.overview().await {
         Ok(have) => have,
@@ -63,7 +63,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     };
     // The new one is looked at before anything is opened: a weak one leaves all as it is.
     let new = if to_pin {
-        match new_pin(context, &mut asked, "A new PIN (at least 12 characters, or five words)").await {
+        match new_pin(context, &asked, "A new PIN (at least 12 characters, or five words)").await {
             Ok(pin) => Some(pin),
             Err(exit) => return exit,
         }
@@ -112,7 +112,7 @@ fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exi
 
 /// Seals the trade grant under a PIN that is asked for here.
 pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Exit {
-    let pin = match new_pin(context, &mut Asked::new(false), prompt).await {
+    let pin = match new_pin(context, &Asked::new(false), prompt).await {
         Ok(pin) => pin,
         Err(exit) => return exit,
     };
@@ -123,7 +123,7 @@ pub(super) async fn seal(context: &Context, grants: &Grants, prompt: &str) -> Ex
 }
 
 /// A PIN that is good enough, asked for twice in a terminal.
-async fn new_pin(context: &Context, asked: &mut Asked, prompt: &str) -> Result<SecretString, Exit> {
+async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
     let usage = |why: &str| fail(context, why, Exit::Usage);
     let pin = asked.pin(prompt).await.map_err(|why| usage(&why))?;
     check_pin(&pin).map_err(|why| usage(&format!("this PIN is not strong enough: {why}")))?;
@@ -153,7 +153,7 @@ impl Asked {
         Self { from_stdin }
     }
 
-    pub(super) async fn pin(&mut self, prompt: &str) -> Result<SecretString, String> {
+    pub(super) async fn pin(&self, prompt: &str) -> Result<SecretString, String> {
         if self.from_stdin {
             let mut line = String::new();
             let read = std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;

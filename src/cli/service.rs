@@ -6,7 +6,7 @@ use crate::relay::lists::Lists;
 use crate::relay::{is_ours, one_call};
 use serde_json::{Value, json};
 
-pub(super) async fn tools(context: &Context) -> Exit {
+pub(super) fn tools(context: &Context) -> Exit {
     let lists = Lists::load(&context.world.paths, context.endpoint.url());
     if lists.is_empty() {
         context.out.error("nobody has signed in here yet", "run `countersign login`");

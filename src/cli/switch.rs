@@ -1,7 +1,7 @@
 //! `halt`, `resume` and `arm`.
 
 use super::{Context, Exit};
-use crate::relay::{Relay, request_arming};
+use crate::relay::{NotResumed, Relay, request_arming};
 use serde_json::json;
 
 pub(super) fn halt(context: &Context) -> Exit {
@@ -13,9 +13,8 @@ pub(super) fn halt(context: &Context) -> Exit {
             return Exit::Failure;
         }
     };
-    relay.halt("countersign halt");
-    if !context.world.paths.halt().exists() {
-        context.out.error("the halt could not be written", "close the AI clients to be sure, and check the disk");
+    if let Err(why) = relay.halt("countersign halt") {
+        context.out.error(&why, "close the AI clients to be sure, and check the disk");
         return Exit::Failure;
     }
     context.out.data(
@@ -39,8 +38,13 @@ pub(super) async fn resume(context: &Context) -> Exit {
         }
     };
     if let Err(why) = relay.confirm_resume(context.out.can_ask()).await {
-        context.out.error(&why, "AI trading stays stopped");
-        return Exit::Denied;
+        let (why, hint, exit) = match why {
+            NotResumed::Denied(why) => (why, "AI trading stays stopped", Exit::Denied),
+            NotResumed::Unanswered => ("nobody answered".to_owned(), "AI trading stays stopped", Exit::Expired),
+            NotResumed::CannotAsk(why) => (why, "AI trading stays stopped; run `countersign resume` in a terminal on this computer", Exit::Failure),
+        };
+        context.out.error(&why, hint);
+        return exit;
     }
     match std::fs::remove_file(&path) {
         Ok(()) => {

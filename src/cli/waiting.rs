@@ -8,6 +8,7 @@ use crate::relay::{Relay, WATCHING, decide_here, end_held_in};
 use crate::system::{FileLock, clock};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often `watch` looks for new tickets.
@@ -49,10 +50,32 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
             Exit::Fine
         }
         Err(error) => {
-            context.out.error(&format!("{id}: {error}"), "`countersign pending` lists what waits");
+            let why = match tickets.load(&id) {
+                Ok(Some(ticket)) if ticket.state.is_final() => format!("{} has ended already: {}", ticket.id, how_it_ended(&ticket)),
+                Ok(Some(ticket)) if ticket.state == State::Sending => format!("{} was approved and is on its way: it can no longer be denied. Check orders in NinjaTrader", ticket.id),
+                Ok(None) => format!("there is no ticket {}", out::safe(&id)),
+                Ok(Some(_)) | Err(_) => format!("{}: {error}", out::safe(&id)),
+            };
+            context.out.error(&why, "`countersign pending` lists what waits");
             Exit::Failure
         }
     }
+}
+
+/// How a ticket ended, in words.
+fn how_it_ended(ticket: &Ticket) -> String {
+    let word = match ticket.state {
+        State::Accepted => "sent, and accepted by the service",
+        State::Rejected if ticket.sent_wall.is_some() => "sent, and REJECTED by the service",
+        State::Unknown => "sent, outcome UNKNOWN; check orders and positions in NinjaTrader",
+        State::Denied => "denied, nothing was sent",
+        State::Expired => "not decided in time, nothing was sent",
+        State::Withdrawn => "taken back, nothing was sent",
+        State::Voided | State::Tampered | State::Rejected => "void, nothing was sent",
+        State::Held => "still waiting",
+        State::Sending => "on its way",
+    };
+    ticket.reason.as_deref().map_or_else(|| word.to_owned(), |why| format!("{word} ({})", out::safe(why)))
 }
 
 pub(super) async fn watch(context: &Context) -> Exit {
@@ -82,12 +105,16 @@ pub(super) async fn watch(context: &Context) -> Exit {
             });
             match held {
                 Some(ticket) => {
-                    seen.insert(ticket.id.clone());
-                    if let Err(why) = decide_here(&relay, &ticket).await {
-                        context.out.say(&format!("{}: {}", ticket.id, out::safe(&why)));
+                    let id = ticket.id.clone();
+                    seen.insert(id.clone());
+                    // A task of the relay's own: Ctrl-C ends the question, never the wait for an order that is on its way.
+                    let deciding = Arc::clone(&relay);
+                    let decided = relay.spawn(async move { Box::pin(decide_here(&deciding, &ticket)).await }).await;
+                    if let Ok(Err(why)) = decided {
+                        context.out.say(&format!("{id}: {}", out::safe(&why)));
                     }
-                    if let Ok(Some(after)) = relay.tickets().load(&ticket.id) {
-                        context.out.say(&format!("{} {}{}", after.id, after.state.word(), after.reason.map(|why| format!(": {}", out::safe(&why))).unwrap_or_default()));
+                    if let Ok(Some(after)) = relay.tickets().load(&id) {
+                        context.out.say(&format!("{}: {}", after.id, how_it_ended(&after)));
                     }
                 }
                 None => tokio::time::sleep(LOOK).await,

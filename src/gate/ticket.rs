@@ -275,11 +275,21 @@ impl Ticket {
         self.state == State::Held && now_wall > end
     }
 
-    /// Held to sending: the only way to a [`Cleared`]. A person's approval needs a shown card and its tier; the
-    /// policy's own (`policy`) needs neither, and works in tier click only.
-    pub fn approve(&mut self, approval: Approval, now_wall: Millis) -> Result<Cleared, Illegal> {
+    /// Whether this ticket still is about this very call. Ticket files lie in a folder that other programs of the
+    /// user can write to: what is sent never comes from there.
+    pub fn is_about(&self, call: &Call) -> bool {
+        self.name_raw == call.name_raw() && self.arguments_raw == call.arguments_raw() && self.digest == call.digest()
+    }
+
+    /// Held to sending: the only way to a [`Cleared`]. `call` is the one that was judged and shown; the stored bytes
+    /// must still be its own. A person's approval needs a shown card and its tier; the policy's own (`policy`) needs
+    /// neither, and works in tier click only.
+    pub fn approve(&mut self, approval: Approval, call: &Call, now_wall: Millis) -> Result<Cleared, Illegal> {
         if self.state != State::Held {
             return Err(self.illegal("only a held ticket is approved"));
+        }
+        if !self.is_about(call) || self.market != call.is_market() {
+            return Err(self.illegal("its stored bytes are not those that were judged and shown"));
         }
         if self.is_overdue(now_wall) || now_wall < self.created_wall {
             return Err(self.illegal("its time is over"));
@@ -297,9 +307,6 @@ impl Ticket {
         if approval.tier < self.tier {
             return Err(self.illegal("the approval is below its tier"));
         }
-        let Ok(call) = self.call() else {
-            return Err(self.illegal("its stored bytes are not those that were held"));
-        };
         self.state = State::Sending;
         self.decided_wall = Some(now_wall);
         self.sent_wall = Some(now_wall);
@@ -307,7 +314,7 @@ impl Ticket {
         Ok(Cleared {
             ticket: self.id.clone(),
             endpoint: self.endpoint.clone(),
-            call,
+            call: call.clone(),
         })
     }
 
@@ -374,7 +381,8 @@ impl Ticket {
 
     /// Sending back to held, because the lane proved that nothing ran and gave the cleared call back. The deadline
     /// stays: a late second try must be asked again.
-    pub fn not_run(&mut self, cleared: Cleared) -> Result<(), Illegal> {
+    pub fn not_run(&mut self, not_run: NotRun) -> Result<(), Illegal> {
+        let NotRun(cleared) = not_run;
         let own = cleared.ticket == self.id && cleared.call.digest() == self.digest;
         drop(cleared);
         if self.state != State::Sending || !own {
@@ -480,4 +488,4 @@ impl Cleared {
 /// A cleared call that provably did not run (connect error, 401 challenge, legacy 404 session, `-32020`/`-32022`).
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a call given back goes to its ticket"]
-pub struct NotRun(pub Cleared);
+pub struct NotRun(Cleared);

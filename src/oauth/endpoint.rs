@@ -132,13 +132,19 @@ fn read(text: &str) -> Result<Url, String> {
 
 fn is_local(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost"),
+        // With a dot at its end it is the same name (RFC 1034 section 3.1).
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
         None => false,
     }
 }
 
+/// Whether it is an address that no public service has (the registries of RFC 6890), or one of those IPv6 ranges
+/// through which a gateway reaches any IPv4 address: nobody names a public service by such a one.
 fn is_private(url: &Url) -> bool {
     let ip = match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
@@ -147,17 +153,27 @@ fn is_private(url: &Url) -> bool {
     };
     match ip {
         IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
             ip.is_private()
                 || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_broadcast()
                 || ip.is_multicast()
-                || first == 0
-                || (first == 100 && (64..128).contains(&second))
+                || matches!(
+                    ip.octets(),
+                    [0 | 240..=255, ..] | [100, 64..=127, ..] | [192, 0, 0, _] | [198, 18 | 19, ..]
+                )
         }
         IpAddr::V6(ip) => {
-            ip.is_unspecified() || ip.is_multicast() || ip.is_unique_local() || ip.is_unicast_link_local()
+            ip.is_multicast()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || matches!(
+                    ip.segments(),
+                    // Unspecified and IPv4-compatible; NAT64 (RFC 6052, RFC 8215); 6to4; site-local.
+                    [0, 0, 0, 0, 0, 0, ..]
+                        | [0x64, 0xff9b, 0, 0, 0, 0, ..]
+                        | [0x64, 0xff9b, 1, ..]
+                        | [0x2002, ..]
+                        | [0xfec0..=0xfeff, ..]
+                )
         }
     }
 }
@@ -234,6 +250,19 @@ mod tests {
             "https://[fd00::1]/token",
             "https://[::ffff:192.168.0.1]/token",
             "https://0x7f.1/token",
+            "https://localhost./token",
+            "https://LOCALHOST../token",
+            "https://auth.localhost./token",
+            "https://240.0.0.1/token",
+            "https://255.1.2.3/token",
+            "https://192.0.0.8/token",
+            "https://198.18.0.1/token",
+            "https://[64:ff9b::7f00:1]/token",
+            "https://[64:ff9b::a00:1]/token",
+            "https://[64:ff9b:1::1]/token",
+            "https://[2002:7f00:1::]/token",
+            "https://[::7f00:1]/token",
+            "https://[fec0::1]/token",
             "javascript:alert(1)",
             "file:///etc/passwd",
         ] {

@@ -20,12 +20,20 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How many redirects a metadata address may take, all on its own origin.
 const MAX_REDIRECTS: usize = 3;
 
-/// An answer, read whole.
-#[derive(Debug)]
+/// An answer, read whole. Its body can hold tokens, and so could any header: neither is ever printed.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     body: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("length", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answer {
@@ -41,16 +49,17 @@ impl Answer {
         if !json {
             return None;
         }
+        crate::wire::json::members(std::str::from_utf8(&self.body).ok()?).ok()?;
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(map)) => Some(map),
             _ => None,
         }
     }
 
-    /// The OAuth error code of the body (RFC 6749 section 5.2), cut down to plain letters.
+    /// The OAuth error code of the body (RFC 6749 section 5.2) as the server wrote it: to be compared, and shown
+    /// through [`super::error::plain_code`] only.
     pub(super) fn error_code(&self) -> Option<String> {
-        let object = self.object()?;
-        object.get("error")?.as_str().map(super::error::plain_code)
+        self.object()?.get("error")?.as_str().map(str::to_owned)
     }
 
     /// Whether the body mentions one of these words (in any letter case).
@@ -224,4 +233,28 @@ fn describe(error: &reqwest::Error) -> NoAnswer {
         "the request failed"
     };
     NoAnswer(words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_does_not_print_its_body() {
+        let text = r#"{"access_token":"planted"}"#;
+        let mut headers = HeaderMap::new();
+        headers.insert("x-token", HeaderValue::from_static("planted"));
+        let answer = Answer {
+            status: 200,
+            headers,
+            body: Zeroizing::new(text.as_bytes().to_vec()),
+        };
+        let shown = format!("{answer:?}");
+        let as_numbers = format!("{:?}", text.as_bytes());
+        assert!(shown.contains("200"), "{shown}");
+        assert!(
+            !shown.contains("planted") && !shown.contains(as_numbers.trim_matches(['[', ']'])),
+            "{shown}"
+        );
+    }
 }

@@ -262,6 +262,22 @@ impl Grants {
         Ok(grant.is_some_and(|grant| matches!(grant.state, State::Sealed(_))))
     }
 
+    /// Where a trade grant of this installation lies under the PIN: this endpoint's own first, else another one's.
+    ///
+    /// # Errors
+    /// [`TokenError::Store`] where the vault cannot be read.
+    pub async fn sealed_at(&self) -> Result<Option<String>, TokenError> {
+        let own = self.inner.endpoint.url();
+        let contents = self.contents().await?;
+        let sealed = contents
+            .grants
+            .iter()
+            .filter(|grant| matches!(grant.state, State::Sealed(_)));
+        Ok(sealed
+            .map(|grant| grant.endpoint.clone())
+            .max_by_key(|endpoint| endpoint == own))
+    }
+
     /// Runs what blocks (files, locks, keychain) away from the loop.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
@@ -269,7 +285,7 @@ impl Grants {
     ) -> Result<T, TokenError> {
         let inner = self.inner.clone();
         match tokio::task::spawn_blocking(move || work(&inner)).await {
-            Ok(result) => result.map_err(|VaultError(reason)| TokenError::Store(reason)),
+            Ok(result) => result.map_err(|error| TokenError::Store(error.to_string())),
             Err(_) => Err(TokenError::Store(
                 "the vault could not be used: its task was cut off".to_owned(),
             )),

@@ -25,6 +25,15 @@ pub(super) struct Header {
     pub(super) nonce: [u8; 12],
 }
 
+/// What is wrong with the head of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadHeader {
+    /// Made by a version that we do not know.
+    Newer,
+    /// No vault, or no longer one.
+    Damaged(&'static str),
+}
+
 impl Header {
     pub(super) fn write(&self) -> [u8; HEADER] {
         let store = match self.store {
@@ -46,24 +55,25 @@ impl Header {
         bytes
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
-        let header: &[u8; HEADER] = bytes.first_chunk().ok_or("it is cut short")?;
-        let (magic, rest) = header.split_first_chunk::<8>().ok_or("it is cut short")?;
-        let ([format, store, zero @ ..], rest) = rest.split_first_chunk::<8>().ok_or("it is cut short")?;
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, BadHeader> {
+        const CUT: BadHeader = BadHeader::Damaged("it is cut short");
+        let header: &[u8; HEADER] = bytes.first_chunk().ok_or(CUT)?;
+        let (magic, rest) = header.split_first_chunk::<8>().ok_or(CUT)?;
+        let ([format, store, zero @ ..], rest) = rest.split_first_chunk::<8>().ok_or(CUT)?;
         if magic != MAGIC || *zero != [0; 6] {
-            return Err("it is no vault");
+            return Err(BadHeader::Damaged("it is no vault"));
         }
         if *format != FORMAT {
-            return Err("it was written by a newer version of Countersign");
+            return Err(BadHeader::Newer);
         }
         let store = match store {
             0 => StoreKind::Keychain,
             1 => StoreKind::File,
-            _ => return Err("it is damaged"),
+            _ => return Err(BadHeader::Damaged("it is damaged")),
         };
-        let (installation, rest) = rest.split_first_chunk::<16>().ok_or("it is cut short")?;
-        let (machine, rest) = rest.split_first_chunk::<4>().ok_or("it is cut short")?;
-        let nonce = rest.first_chunk::<12>().ok_or("it is cut short")?;
+        let (installation, rest) = rest.split_first_chunk::<16>().ok_or(CUT)?;
+        let (machine, rest) = rest.split_first_chunk::<4>().ok_or(CUT)?;
+        let nonce = rest.first_chunk::<12>().ok_or(CUT)?;
         Ok(Self {
             store,
             installation: *installation,

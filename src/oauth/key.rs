@@ -99,6 +99,17 @@ fn describe(error: &keyring::Error) -> String {
     .to_owned()
 }
 
+/// Why the key cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoKey {
+    /// Its place cannot be used now.
+    #[error("{0}")]
+    Trouble(String),
+    /// What lies in its place is no key.
+    #[error("the vault's key is damaged")]
+    Damaged,
+}
+
 /// The place of the key.
 pub(super) struct KeyPlace {
     pub(super) keychain: std::sync::Arc<dyn Keychain>,
@@ -107,14 +118,15 @@ pub(super) struct KeyPlace {
 
 impl KeyPlace {
     /// The key under this name, if there is one.
-    pub(super) fn load(&self, kind: StoreKind, name: &str, limit: Duration) -> Result<Option<Key>, String> {
+    pub(super) fn load(&self, kind: StoreKind, name: &str, limit: Duration) -> Result<Option<Key>, NoKey> {
         let text = match kind {
             StoreKind::Keychain => {
                 let (keychain, name) = (self.keychain.clone(), name.to_owned());
-                with_limit(limit, move || keychain.load(&name))?
+                with_limit(limit, move || keychain.load(&name))
             }
-            StoreKind::File => self.load_file()?,
+            StoreKind::File => self.load_file(),
         };
+        let text = text.map_err(NoKey::Trouble)?;
         text.map(|text| decode(&text)).transpose()
     }
 
@@ -129,7 +141,7 @@ impl KeyPlace {
             StoreKind::File => file::write_atomic(&self.file, text.as_bytes())
                 .map_err(|error| format!("{}: {error}", self.file.display()))?,
         }
-        match self.load(kind, name, limit)? {
+        match self.load(kind, name, limit).map_err(|error| error.to_string())? {
             Some(back) if back == *key => Ok(()),
             _ => Err(format!("the {} did not keep the key", kind.as_str())),
         }
@@ -160,13 +172,10 @@ impl std::fmt::Debug for KeyPlace {
     }
 }
 
-fn decode(text: &[u8]) -> Result<Key, String> {
+fn decode(text: &[u8]) -> Result<Key, NoKey> {
     let bytes = STANDARD_NO_PAD.decode(text.trim_ascii()).map(Zeroizing::new);
-    let bytes = bytes.map_err(|_| "the vault's key is damaged".to_owned())?;
-    let key: [u8; 32] = bytes
-        .as_slice()
-        .try_into()
-        .map_err(|_| "the vault's key is damaged".to_owned())?;
+    let bytes = bytes.map_err(|_| NoKey::Damaged)?;
+    let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| NoKey::Damaged)?;
     Ok(Zeroizing::new(key))
 }
 

@@ -3,9 +3,9 @@
 //! Owns: the order refresh token, access token, local copies; the report. Refuses to know: how it is shown.
 
 use super::contents::{State, StoredGrant};
-use super::error::TokenError;
 use super::grants::{GrantKind, Grants};
 use super::token::{Desk, Tokens};
+use super::vault::VaultError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,8 +88,8 @@ impl Grants {
     pub async fn logout(&self, which: Which) -> LogoutReport {
         let mut report = LogoutReport::default();
         let _locks = self.all_refresh_locks(which).await;
-        match self.contents().await {
-            Ok(contents) => {
+        match self.blocking(|inner| Ok(inner.vault.read())).await {
+            Ok(Ok(contents)) => {
                 let endpoint = self.inner.endpoint.url();
                 for grant in contents
                     .grants
@@ -100,7 +100,9 @@ impl Grants {
                 }
                 self.wipe(which, &mut report).await;
             }
-            Err(error) => self.put_aside(&error, &mut report).await,
+            Ok(Err(VaultError::Lost(_))) if which == Which::All => self.put_aside(&mut report).await,
+            Ok(Err(error)) => report.not_wiped = Some(error.to_string()),
+            Err(error) => report.not_wiped = Some(error.to_string()),
         }
         self.forget(which.kinds());
         report.offline = report
@@ -129,21 +131,26 @@ impl Grants {
         report.not_wiped = wiped.err().map(|error| error.to_string());
     }
 
-    /// A vault that cannot be opened is moved away, not deleted: nothing else would let the person sign in again.
-    async fn put_aside(&self, error: &TokenError, report: &mut LogoutReport) {
+    /// A vault that never opens again is moved away, not deleted: nothing else would let the person sign in again.
+    /// One that may open again (a locked keychain, another `COUNTERSIGN_STORE`) is left alone, and so is one of which
+    /// only the trade grant was to go: it may hold other grants.
+    async fn put_aside(&self, report: &mut LogoutReport) {
         match self.blocking(|inner| inner.vault.set_aside()).await {
             Ok(path) => report.set_aside = Some(path),
-            Err(_) => report.not_wiped = Some(error.to_string()),
+            Err(error) => report.not_wiped = Some(error.to_string()),
         }
     }
 
     fn advice(&self, report: &LogoutReport) -> Option<String> {
-        let open =
-            report.set_aside.is_some() || report.tokens.iter().any(|report| !report.answer.is_revoked());
+        let unread = report.set_aside.is_some() || report.not_wiped.is_some();
+        let open = unread || report.tokens.iter().any(|report| !report.answer.is_revoked());
         let page = if self.inner.endpoint.is_crosstrade() {
             "on the AI Clients page at https://app.crosstrade.io".to_owned()
         } else {
-            format!("on the service's page of AI clients ({})", self.inner.endpoint.host())
+            format!(
+                "on the service's page of AI clients ({})",
+                self.inner.endpoint.host()
+            )
         };
         open.then(|| format!("To be sure, revoke the clients whose names begin with \"Countersign\" {page}."))
     }

@@ -4,7 +4,7 @@
 //! Owns: discovery (RFC 9728, RFC 8414, OIDC), registration (RFC 7591), the code flow with PKCE (RFC 7636, 8252, 8707,
 //! 9207), refresh over all processes, revocation (RFC 7009), the encrypted vault, the seal of the trade grant.
 //! Refuses to know: MCP messages, tools, orders, what a call is for, when a browser is to be opened.
-//! May call: `wire` (header parsing) and `system`.
+//! May call: `wire` (header and JSON parsing) and `system`.
 //!
 //! Rules that the code keeps everywhere: no discovery before a 401; identifiers (`resource`, `issuer`, endpoint) are
 //! strings that are compared and sent as they came; a rotated token is on the disk before it is used; a secret has a

@@ -5,6 +5,7 @@
 use super::contents::{Contents, State, StoredGrant};
 use super::error::TokenError;
 use super::grants::{GrantKind, Grants};
+use super::logout::TokenReport;
 use super::secret::Bearer;
 use crate::system::FileLock;
 
@@ -62,12 +63,16 @@ impl NewGrant {
 
     /// Gives the grant back to the service; returns what it answered, in words.
     pub async fn revoke(self) -> String {
-        let reports = self.grants.revoke_tokens(&self.stored).await;
-        if reports.iter().any(|report| !report.answer.is_revoked()) {
-            "it could not be revoked: revoke it on the service's page of AI clients".to_owned()
-        } else {
-            "it was revoked".to_owned()
-        }
+        in_words(&self.grants.revoke_tokens(&self.stored).await).to_owned()
+    }
+}
+
+/// What became of tokens that were given back, as the end of a sentence.
+pub(super) fn in_words(reports: &[TokenReport]) -> &'static str {
+    if reports.iter().all(|report| report.answer.is_revoked()) {
+        "it was revoked"
+    } else {
+        "it could not be revoked: revoke it on the service's page of AI clients"
     }
 }
 

@@ -8,6 +8,7 @@
 use super::contents::{State, StoredGrant};
 use super::error::TokenError;
 use super::grants::{GrantKind, Grants, Unsaved};
+use super::new_grant::in_words;
 use super::secret::{Bearer, Token};
 use super::token::{Desk, NoToken, Tokens};
 use crate::system::{FileLock, mono_ms, wall_ms};
@@ -125,6 +126,9 @@ impl Grants {
         };
         self.mark_spending(grant.kind, refresh, now_ms).await?;
         match self.desk(grant).refresh(refresh).await {
+            Ok(issued) if grant.kind == GrantKind::Read && wider(issued.scope.as_deref()) => {
+                self.give_back(grant, &tokens.access, &issued.tokens).await
+            }
             Ok(issued) => {
                 let mut renewed = issued.tokens;
                 renewed.refused_fresh = if refused_fresh {
@@ -136,13 +140,28 @@ impl Grants {
                 self.save_renewed(grant.kind, refresh, renewed, issued.scope)
                     .await
             }
-            Err(NoToken::Network(_)) if refused.is_none() && tokens.alive(wall_ms()) => Ok(tokens.clone()),
-            Err(NoToken::Network(reason)) => Err(self.pause(grant.kind, reason)),
-            Err(refusal) => {
-                let reason = ended_by(&refusal);
-                self.withdraw(grant.kind, &tokens.access, &reason).await
-            }
+            Err(refusal) => match ended_by(refusal) {
+                Ok(reason) => self.withdraw(grant.kind, &tokens.access, reason).await,
+                Err(_) if refused.is_none() && tokens.alive(wall_ms()) => Ok(tokens.clone()),
+                Err(reason) => Err(self.pause(grant.kind, reason)),
+            },
         }
+    }
+
+    /// A read grant whose renewal came back with another scope: its token could trade (DESIGN §2, fact 1). Given back
+    /// before the vault forgets the old one, so that no token is left that nobody knows of.
+    async fn give_back(
+        &self,
+        grant: &StoredGrant,
+        old: &Token,
+        renewed: &Tokens,
+    ) -> Result<Tokens, TokenError> {
+        let reports = self.revoke_both(grant, renewed).await;
+        let reason = format!(
+            "the service renewed the read grant with another scope than mcp:read; {}",
+            in_words(&reports)
+        );
+        self.withdraw(grant.kind, old, &reason).await
     }
 
     /// Whoever waited in turn for a renewal that failed gets the same answer, instead of waiting once more each.
@@ -296,15 +315,22 @@ fn holds(tokens: &Tokens, refresh: &Token) -> bool {
     tokens.refresh.as_ref().is_some_and(|ours| ours.same_as(refresh))
 }
 
+/// Whether a renewed read grant has any other scope than the one it may have. No word of it means: as before (RFC
+/// 6749 section 6).
+fn wider(scope: Option<&str>) -> bool {
+    scope.is_some_and(|scope| !scope.split_ascii_whitespace().eq(["mcp:read"]))
+}
+
 /// In words, why a refused refresh ended the grant.
-pub(super) fn ended_by(refusal: &NoToken) -> String {
+///
+/// # Errors
+/// Where it did not, with what to tell: the tokens stay.
+pub(super) fn ended_by(refusal: NoToken) -> Result<&'static str, String> {
     match refusal {
-        NoToken::InvalidGrant => {
-            "the service no longer accepts this sign-in: it was revoked or ran out".to_owned()
-        }
-        NoToken::InvalidClient => "the service no longer knows this program's registration".to_owned(),
-        NoToken::WrongPlan => "the CrossTrade plan does not include MCP any more".to_owned(),
-        NoToken::Refused(code) => format!("the service refused to renew it: {code}"),
-        NoToken::Network(reason) => reason.clone(),
+        NoToken::InvalidGrant => Ok("the service no longer accepts this sign-in: it was revoked or ran out"),
+        NoToken::InvalidClient => Ok("the service no longer knows this program's registration"),
+        NoToken::WrongPlan => Ok("the CrossTrade plan does not include MCP any more"),
+        NoToken::Refused(code) => Err(format!("it does not renew the access: {code}")),
+        NoToken::Network(reason) => Err(reason),
     }
 }

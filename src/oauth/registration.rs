@@ -215,7 +215,8 @@ pub(super) async fn register(
         }
         status @ 500..=599 => Err(LoginError::Network(format!("registration answers {status}"))),
         status => {
-            let code = answer.error_code().unwrap_or_else(|| status.to_string());
+            let code = answer.error_code();
+            let code = code.map_or_else(|| status.to_string(), |code| plain_code(&code));
             Err(LoginError::Registration(code))
         }
     }

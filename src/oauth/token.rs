@@ -4,6 +4,7 @@
 
 use super::discovery::text;
 use super::endpoint::Endpoint;
+use super::error::plain_code;
 use super::fetch::{self, Answer, ClientAuth, NoAnswer};
 use super::registration::Registration;
 use super::secret::{MAX_TOKEN, Token};
@@ -70,7 +71,7 @@ pub(super) enum NoToken {
     InvalidClient,
     /// The plan does not include it.
     WrongPlan,
-    /// Another refusal, by its code.
+    /// Another refusal, by its code, or an answer that cannot be read. Ends nothing.
     Refused(String),
     /// No answer, or one of a broken server; whether it acted is unknown.
     Network(String),
@@ -164,20 +165,20 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// Reads an answer. What ends a grant is a word of the service in JSON (RFC 6749 section 5.2) and nothing else: pages
+/// of a network in between, redirects, front doors without a service behind them all come and go.
 fn read(answer: &Answer, now_ms: u64) -> Result<Issued, NoToken> {
-    if answer.status == 200 {
-        return issued(answer, now_ms).map_err(|reason| NoToken::Refused(reason.to_owned()));
-    }
     let code = answer.error_code();
     match (answer.status, code.as_deref()) {
-        (500..=599 | 429 | 408, _) | (_, Some("temporarily_unavailable" | "server_error" | "slow_down")) => {
+        (200, None) => issued(answer, now_ms).map_err(|reason| NoToken::Refused(reason.to_owned())),
+        (408 | 429 | 500..=599, _) | (_, Some("temporarily_unavailable" | "server_error" | "slow_down")) => {
             Err(NoToken::Network(format!("it answers {}", answer.status)))
         }
-        (_, Some("invalid_grant")) => Err(NoToken::InvalidGrant),
-        (_, Some("invalid_client" | "unauthorized_client")) => Err(NoToken::InvalidClient),
-        (_, Some("subscription_required")) => Err(NoToken::WrongPlan),
+        (200 | 400..=499, Some("invalid_grant")) => Err(NoToken::InvalidGrant),
+        (200 | 400..=499, Some("invalid_client" | "unauthorized_client")) => Err(NoToken::InvalidClient),
+        (200 | 400..=499, Some("subscription_required")) => Err(NoToken::WrongPlan),
         (status, code) => {
-            let code = code.map_or_else(|| status.to_string(), str::to_owned);
+            let code = code.map_or_else(|| status.to_string(), plain_code);
             Err(NoToken::Refused(code))
         }
     }

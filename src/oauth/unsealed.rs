@@ -9,7 +9,7 @@ use super::logout::TokenReport;
 use super::refresh::ended_by;
 use super::seal::{NoSeal, Payload, SealKey, SealedExtras};
 use super::secret::Bearer;
-use super::token::{NoToken, Tokens};
+use super::token::Tokens;
 use crate::system::wall_ms;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -167,9 +167,11 @@ impl Unsealed {
                 };
                 self.save_with_patience(held).await
             }
-            Err(NoToken::Network(_)) if refused.is_none() && old.alive(wall_ms()) => Ok(()),
-            Err(NoToken::Network(reason)) => Err(TokenError::Network(reason)),
-            Err(refusal) => Err(self.withdraw(&ended_by(&refusal)).await),
+            Err(refusal) => match ended_by(refusal) {
+                Ok(reason) => Err(self.withdraw(reason).await),
+                Err(_) if refused.is_none() && old.alive(wall_ms()) => Ok(()),
+                Err(reason) => Err(TokenError::Network(reason)),
+            },
         }
     }
 

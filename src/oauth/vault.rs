@@ -8,11 +8,12 @@
 //! beside, sync, rename, sync the folder.
 
 use super::contents::Contents;
-use super::header::{HEADER, Header, derive, entry_name};
-use super::key::{Key, KeyPlace, StoreKind};
+use super::header::{BadHeader, HEADER, Header, derive, entry_name};
+use super::key::{Key, KeyPlace, NoKey, StoreKind};
 use super::secret::random;
 use crate::system::{FileLock, file, wall_ms};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -21,13 +22,21 @@ use zeroize::Zeroizing;
 
 /// The largest vault that is read: 4 MiB; real ones are a few KiB.
 const MAX_VAULT: u64 = 4 * 1024 * 1024;
+/// Why what decrypts well may still not be understood.
+const NEWER: &str = "it was written by a newer version of Countersign";
 /// How long a change waits for another process's change (some of them wait for the keychain).
 const LOCK_LIMIT: Duration = Duration::from_secs(20);
 
 /// The vault could not be used; the words are for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct VaultError(pub(super) String);
+pub(super) enum VaultError {
+    /// It may be usable later, or with another setting: a locked keychain, a full disk, a newer version.
+    #[error("{0}")]
+    Trouble(String),
+    /// It never opens again: damaged, or its key is gone or another one.
+    #[error("{0}")]
+    Lost(String),
+}
 
 /// The vault of this installation. All its functions block.
 #[derive(Debug)]
@@ -74,7 +83,8 @@ impl Vault {
     /// on the disk. On an error the old file still stands.
     pub(super) fn update<T>(&self, change: impl FnOnce(&mut Contents) -> T) -> Result<T, VaultError> {
         let lock = FileLock::take_blocking(&self.lock, LOCK_LIMIT);
-        let _lock = lock.map_err(|error| VaultError(format!("the vault cannot be locked: {error}")))?;
+        let _lock =
+            lock.map_err(|error| VaultError::Trouble(format!("the vault cannot be locked: {error}")))?;
         let opened = self.open()?;
         let (mut contents, before, header) = match opened {
             Some(opened) => (opened.contents, Some(opened.plain), Some(opened.header)),
@@ -83,7 +93,7 @@ impl Vault {
         let result = change(&mut contents);
         contents.schema = 1;
         let plain = serde_json::to_vec(&contents).map(Zeroizing::new);
-        let plain = plain.map_err(|_| VaultError("the vault cannot be written down".to_owned()))?;
+        let plain = plain.map_err(|_| VaultError::Trouble("the vault cannot be written down".to_owned()))?;
         let nothing_yet = before.is_none() && is_empty(&contents);
         if nothing_yet || before.as_ref().is_some_and(|before| **before == *plain) {
             return Ok(result);
@@ -108,45 +118,63 @@ impl Vault {
     pub(super) fn pepper(&self) -> Result<Key, VaultError> {
         let bytes = self
             .bytes()?
-            .ok_or_else(|| VaultError("there is no vault".to_owned()))?;
+            .ok_or_else(|| VaultError::Trouble("there is no vault".to_owned()))?;
         let header = self.header(&bytes)?;
         let key = self.key(header.store, header.installation)?;
         derive(&key, &header.installation, self.machine, b"countersign pepper 1")
             .ok_or_else(|| self.trouble("its key is unusable"))
     }
 
-    /// Moves a vault that cannot be opened out of the way; returns where to.
+    /// Moves a vault out of the way that never opens again; returns where to. Looked at anew under the lock: by now
+    /// there may be another one.
     pub(super) fn set_aside(&self) -> Result<PathBuf, VaultError> {
         let lock = FileLock::take_blocking(&self.lock, LOCK_LIMIT);
-        let _lock = lock.map_err(|error| VaultError(format!("the vault cannot be locked: {error}")))?;
+        let _lock =
+            lock.map_err(|error| VaultError::Trouble(format!("the vault cannot be locked: {error}")))?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match self.open() {
+            Err(VaultError::Lost(_)) => {}
+            Err(error) => return Err(error),
+            Ok(_) => return Err(self.trouble("it was replaced meanwhile: try again")),
+        }
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".unreadable-{}", wall_ms()));
         let target = PathBuf::from(name);
         std::fs::rename(&self.path, &target).map_err(|error| self.trouble(&error.to_string()))?;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(target)
     }
 
     fn trouble(&self, reason: &str) -> VaultError {
-        VaultError(format!(
-            "the vault {} cannot be used: {reason}",
-            self.path.display()
-        ))
+        VaultError::Trouble(self.words(reason))
+    }
+
+    fn lost(&self, reason: &str) -> VaultError {
+        VaultError::Lost(self.words(reason))
+    }
+
+    fn words(&self, reason: &str) -> String {
+        format!("the vault {} cannot be used: {reason}", self.path.display())
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, VaultError> {
-        file::read_bounded(&self.path, MAX_VAULT).map_err(|error| self.trouble(&error.to_string()))
+        file::read_bounded(&self.path, MAX_VAULT).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => self.lost(&error.to_string()),
+            _ => self.trouble(&error.to_string()),
+        })
     }
 
     fn header(&self, bytes: &[u8]) -> Result<Header, VaultError> {
-        let header = Header::read(bytes).map_err(|reason| self.trouble(reason))?;
+        let header = Header::read(bytes).map_err(|error| match error {
+            BadHeader::Newer => self.trouble(NEWER),
+            BadHeader::Damaged(reason) => self.lost(reason),
+        })?;
         if header.machine != self.machine {
-            return Err(self.trouble(
+            return Err(self.lost(
                 "it was made on another machine; a vault is not copied: run `countersign logout`, then `countersign login`",
             ));
         }
         match &self.chosen {
-            Err(reason) => Err(VaultError(reason.clone())),
+            Err(reason) => Err(VaultError::Trouble(reason.clone())),
             Ok(Some(chosen)) if *chosen != header.store => Err(self.trouble(&format!(
                 "its key lies in the {}, but COUNTERSIGN_STORE says {}: run `countersign logout` with the former first",
                 header.store.as_str(),
@@ -166,15 +194,14 @@ impl Vault {
         let nonce = Nonce::assume_unique_for_key(header.nonce);
         let mut sealed = Zeroizing::new(bytes.split_off(HEADER));
         let plain = aead.open_in_place(nonce, Aad::from(&bytes), &mut sealed).map_err(|_| {
-            self.trouble(
+            self.lost(
                 "it is damaged, or its key is another one: restore it, or run `countersign logout` to set it aside",
             )
         })?;
         let plain = Zeroizing::new(plain.to_vec());
-        let contents: Contents =
-            serde_json::from_slice(&plain).map_err(|_| self.trouble("its content cannot be read"))?;
+        let contents: Contents = serde_json::from_slice(&plain).map_err(|_| self.trouble(NEWER))?;
         if contents.schema != 1 {
-            return Err(self.trouble("it was written by a newer version of Countersign"));
+            return Err(self.trouble(NEWER));
         }
         Ok(Some(Opened {
             contents,
@@ -189,7 +216,7 @@ impl Vault {
         installation: [u8; 16],
         mut plain: Zeroizing<Vec<u8>>,
     ) -> Result<(), VaultError> {
-        let nonce = random().map_err(|error| VaultError(error.to_string()))?;
+        let nonce = random().map_err(|error| VaultError::Trouble(error.to_string()))?;
         let header = Header {
             store,
             installation,
@@ -208,8 +235,13 @@ impl Vault {
             .map_err(|_| self.trouble("it cannot be encrypted"))?;
         let whole = [&header[..], &plain, tag.as_ref()].concat();
         file::write_atomic(&self.path, &whole).map_err(|error| {
-            VaultError(format!(
-                "the vault {} cannot be saved: {error}; the old one stands",
+            let outcome = if file::is_replaced(&error) {
+                ""
+            } else {
+                "; the old one stands"
+            };
+            VaultError::Trouble(format!(
+                "the vault {} cannot be saved: {error}{outcome}",
                 self.path.display()
             ))
         })
@@ -237,9 +269,14 @@ impl Vault {
         let found = self
             .place
             .load(store, &entry_name(&installation), self.patience())
-            .map_err(VaultError)?;
+            .map_err(|error| match error {
+                NoKey::Trouble(reason) => VaultError::Trouble(reason),
+                NoKey::Damaged => self.lost(
+                    "its key is damaged: run `countersign logout` to set it aside, then `countersign login`",
+                ),
+            })?;
         let key = found.ok_or_else(|| {
-            self.trouble(&format!(
+            self.lost(&format!(
                 "its key is not in the {} any more: run `countersign logout` to set it aside, then `countersign login`",
                 store.as_str()
             ))
@@ -253,13 +290,13 @@ impl Vault {
         let store = self
             .chosen
             .clone()
-            .map_err(VaultError)?
+            .map_err(VaultError::Trouble)?
             .unwrap_or(StoreKind::Keychain);
-        let installation = random().map_err(|error| VaultError(error.to_string()))?;
-        let key: Key = Zeroizing::new(random().map_err(|error| VaultError(error.to_string()))?);
+        let installation = random().map_err(|error| VaultError::Trouble(error.to_string()))?;
+        let key: Key = Zeroizing::new(random().map_err(|error| VaultError::Trouble(error.to_string()))?);
         self.place
             .save(store, &entry_name(&installation), &key, self.patience())
-            .map_err(VaultError)?;
+            .map_err(VaultError::Trouble)?;
         self.remember(store, installation, key);
         Ok((store, installation))
     }

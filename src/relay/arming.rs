@@ -4,7 +4,7 @@
 //! its own memory, until the time is over, a halt, a locked screen, a sleep, a changed seal, or its end.
 
 use super::verbs::{Slot, verify_into};
-use super::{Relay, hold, lock};
+use super::{Relay, lock, outcomes};
 use crate::approve::{Answer, Notice};
 use crate::relay::settings::Armed as ArmedFor;
 use crate::system::clock::{local_time, mono_ms, wall_ms};
@@ -63,6 +63,9 @@ struct Seen {
     wall: u64,
 }
 
+/// How far (ms) a request may lie ahead: two processes read the same clock.
+const FUTURE_MS: u64 = 5000;
+
 impl Arming {
     /// A request from before the start is not for this process.
     pub(super) fn new(paths: &Paths) -> Self {
@@ -82,7 +85,8 @@ impl Arming {
     /// A request that is new and fresh; from then on a page counts as open.
     fn take(&self, found: Option<Request>) -> Option<Request> {
         let mut seen = lock(&self.0);
-        let request = found.filter(|found| found.at > seen.request)?;
+        // A time that is still to come was not written by `arm`, and would make this process deaf to it.
+        let request = found.filter(|found| found.at > seen.request && found.at <= wall_ms().saturating_add(FUTURE_MS))?;
         seen.request = request.at;
         let fresh = wall_ms().saturating_sub(request.at) <= FRESH_MS;
         if !fresh || seen.asking {
@@ -104,7 +108,7 @@ pub(super) fn look(relay: &Arc<Relay>) {
     if relay.arming.jumped() && armed {
         return end(relay, "the computer slept or its clock was set");
     }
-    if armed && relay.world.paths.halt().exists() {
+    if armed && relay.is_halted() {
         return end(relay, "AI trading was stopped");
     }
     if let Some(unsealed) = unsealed {
@@ -128,7 +132,7 @@ pub(super) fn look(relay: &Arc<Relay>) {
 
 fn end(relay: &Arc<Relay>, why: &'static str) {
     relay.unsealed.disarm();
-    hold::note(relay, "disarmed", &[("reason", why.into())]);
+    outcomes::note(relay, "disarmed", &[("reason", why.into())]);
     let relay = Arc::clone(relay);
     relay.tasks.clone().spawn(async move {
         let lines = vec![format!("{why}. From now on each order needs your PIN again.")];
@@ -138,13 +142,13 @@ fn end(relay: &Arc<Relay>, why: &'static str) {
 
 /// Opens the PIN page of this process, and keeps what the PIN unseals for the asked minutes.
 async fn ask(relay: &Arc<Relay>, minutes: u64) {
-    if relay.world.paths.halt().exists() || !relay.grants.is_sealed().await.unwrap_or(false) {
+    if relay.is_halted() || !relay.grants.is_sealed().await.unwrap_or(false) {
         return;
     }
-    let covers = match relay.settings().map(|settings| settings.armed) {
-        Ok(ArmedFor::Exits) => "exits and protective stops",
-        Ok(ArmedFor::All) => "every order",
-        Err(_) => return,
+    let Ok(scope) = relay.settings().map(|settings| settings.armed) else { return };
+    let covers = match scope {
+        ArmedFor::Exits => "exits and protective stops",
+        ArmedFor::All => "every order",
     };
     let slot = Slot::default();
     let title = format!("Your PIN, once: then a click approves {covers} of {} for {minutes} min", relay.client_name());
@@ -155,11 +159,11 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
         return;
     };
     // A halt while the person typed wins.
-    if relay.world.paths.halt().exists() {
+    if relay.is_halted() {
         return;
     }
-    relay.unsealed.arm(unsealed, Duration::from_secs(minutes * 60));
-    hold::note(relay, "armed", &[("minutes", minutes.into()), ("covers", covers.into()), ("client", relay.client_name().into())]);
+    relay.unsealed.arm(unsealed, Duration::from_secs(minutes * 60), scope);
+    outcomes::note(relay, "armed", &[("minutes", minutes.into()), ("covers", covers.into()), ("client", relay.client_name().into())]);
     told(relay, minutes, covers).await;
 }
 

@@ -19,7 +19,9 @@ pub(crate) fn start(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Fr
                 Ok(0) => break,
                 Ok(length) => {
                     let mut gone = false;
-                    framer.push(chunk.get(..length).unwrap_or_default(), |frame| gone |= send.blocking_send(frame).is_err());
+                    framer.push(chunk.get(..length).unwrap_or_default(), |frame| {
+                        gone |= send.blocking_send(frame).is_err();
+                    });
                     if gone {
                         return;
                     }

@@ -19,6 +19,15 @@ const MAX_FILE: u64 = 32 * 1024 * 1024;
 /// How long a turn at the cache file is waited for.
 const TURN: Duration = Duration::from_millis(200);
 
+/// What pinning did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PinReport {
+    /// How many definitions were not pinned before.
+    pub new: usize,
+    /// The tools whose definitions are others than those pinned before.
+    pub changed: Vec<String>,
+}
+
 /// What is known of a tool's definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
@@ -72,7 +81,11 @@ struct Listed {
 
 impl From<Box<RawValue>> for Listed {
     fn from(text: Box<RawValue>) -> Self {
-        Self { name: name_of(text.get()).unwrap_or_default(), text, digest: OnceLock::new() }
+        Self {
+            name: name_of(text.get()).unwrap_or_default(),
+            text,
+            digest: OnceLock::new(),
+        }
     }
 }
 
@@ -98,25 +111,35 @@ impl Lists {
     /// Reads what is kept for this endpoint. A file that cannot be read counts as none: upstream is asked anew.
     pub fn load(paths: &Paths, endpoint: &str) -> Self {
         let key: String = crate::journal::hash(endpoint).chars().take(16).collect();
-        let (cache, pins) = (paths.cache().join(format!("{key}.json")), paths.state().join(format!("pins-{key}.json")));
+        let (cache, pins) = (
+            paths.cache().join(format!("{key}.json")),
+            paths.state().join(format!("pins-{key}.json")),
+        );
         let endpoint = endpoint.to_owned();
-        let lists = Self { endpoint, cache, pins, lock: paths.lock("lists.lock"), data: Mutex::default() };
+        let lists = Self {
+            endpoint,
+            cache,
+            pins,
+            lock: paths.lock("lists.lock"),
+            data: Mutex::default(),
+        };
         lists.read_files(&mut lists.data());
         lists
     }
 
-    /// Takes over what other processes have listed and pinned since the last look; true where something changed.
-    /// Costs two looks at the file system where nothing did.
+    /// Takes over what other processes have listed and pinned since the last look; true where the client's list changes
+    /// by it. Costs two looks at the file system where nothing was written.
     pub fn sync(&self) -> bool {
         self.sync_into(&mut self.data())
     }
 
     fn sync_into(&self, data: &mut Data) -> bool {
-        let changed = data.seen != self.stamps();
-        if changed {
-            self.read_files(data);
+        if data.seen == self.stamps() {
+            return false;
         }
-        changed
+        let before = shown(data);
+        self.read_files(data);
+        shown(data) != before
     }
 
     fn stamps(&self) -> [Option<Stamp>; 2] {
@@ -135,7 +158,9 @@ impl Lists {
             data.kept = kept;
         }
         self.endpoint.clone_into(&mut data.kept.endpoint);
-        data.pinned = text(&self.pins).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        data.pinned = text(&self.pins)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {
@@ -156,7 +181,12 @@ impl Lists {
     pub fn tools(&self, ours: &[String]) -> String {
         let data = self.data();
         let mut texts: Vec<&str> = Vec::new();
-        let reads = data.kept.read.iter().flatten().filter(|listed| catalogue::is_known_read_tool(&listed.name));
+        let reads = data
+            .kept
+            .read
+            .iter()
+            .flatten()
+            .filter(|listed| catalogue::is_known_read_tool(&listed.name));
         texts.extend(reads.map(|listed| listed.text.get()));
         texts.extend(data.pinned.values().map(|pinned| pinned.definition.get()));
         texts.extend(ours.iter().map(String::as_str));
@@ -168,11 +198,20 @@ impl Lists {
         let data = self.data();
         let listed = data.kept.all().find(|listed| listed.name == tool);
         match (data.pinned.get(tool), listed) {
-            (Some(pinned), Some(listed)) if listed.digest() == pinned.digest => Pin::Holds(schema_of(pinned.definition.get())),
+            (Some(pinned), Some(listed)) if listed.digest() == pinned.digest => {
+                Pin::Holds(schema_of(pinned.definition.get()))
+            }
             (Some(_), Some(_)) => Pin::Changed,
             (None, Some(_)) => Pin::New,
             (_, None) => Pin::Unlisted,
         }
+    }
+
+    /// The pinned tools that upstream now describes differently.
+    pub fn changed(&self) -> Vec<String> {
+        let data = self.data();
+        let differs = |name: &String, pinned: &Pinned| data.kept.all().any(|listed| listed.name == *name && listed.digest() != pinned.digest);
+        data.pinned.iter().filter(|(name, pinned)| differs(name, pinned)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Takes over what the read grant lists now; true where the client's list changes by it.
@@ -186,13 +225,24 @@ impl Lists {
     }
 
     fn absorb(&self, tools: &[String], trade: bool) -> bool {
-        let texts: Vec<Box<RawValue>> = tools.iter().filter_map(|text| RawValue::from_string(text.clone()).ok()).collect();
+        let texts: Vec<Box<RawValue>> = tools
+            .iter()
+            .filter_map(|text| RawValue::from_string(text.clone()).ok())
+            .collect();
         // Another process may be writing the other half of the file; without its turn this one waits no longer.
         let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
         let mut data = self.data();
         let synced = self.sync_into(&mut data);
-        let slot = if trade { &mut data.kept.trade } else { &mut data.kept.read };
-        let same = slot.as_ref().is_some_and(|old| old.iter().map(|listed| listed.text.get()).eq(texts.iter().map(|text| text.get())));
+        let slot = if trade {
+            &mut data.kept.trade
+        } else {
+            &mut data.kept.read
+        };
+        let same = slot.as_ref().is_some_and(|old| {
+            old.iter()
+                .map(|listed| listed.text.get())
+                .eq(texts.iter().map(|text| text.get()))
+        });
         if !same {
             *slot = Some(texts.into_iter().map(Listed::from).collect());
             self.keep(&mut data);
@@ -208,24 +258,28 @@ impl Lists {
         }
     }
 
-    /// Pins every definition that is not known to be read-only and is not pinned yet: done at sign-in, when the
-    /// person is at the desk. Definitions that are pinned already stay, changed or not.
+    /// Pins every listed definition that is not known to be read-only, in place of what was pinned: done at sign-in for
+    /// trading, when the person is at the desk and is told which changed.
     ///
     /// # Errors
     /// As the file system says.
-    pub fn pin_new(&self) -> std::io::Result<usize> {
+    pub fn pin_listed(&self) -> std::io::Result<PinReport> {
         let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
         let mut data = self.data();
         self.sync_into(&mut data);
-        let before = data.pinned.len();
+        let mut report = PinReport::default();
         let Data { kept, pinned, .. } = &mut *data;
         for listed in kept.all().filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name)) {
-            let new = || Pinned { digest: listed.digest().to_owned(), definition: listed.text.clone() };
-            pinned.entry(listed.name.clone()).or_insert_with(new);
+            let now = Pinned { digest: listed.digest().to_owned(), definition: listed.text.clone() };
+            match pinned.insert(listed.name.clone(), now) {
+                None => report.new += 1,
+                Some(old) if old.digest != listed.digest() && !report.changed.contains(&listed.name) => report.changed.push(listed.name.clone()),
+                Some(_) => {}
+            }
         }
         file::write_atomic(&self.pins, &serde_json::to_vec(&data.pinned)?)?;
         data.seen = self.stamps();
-        Ok(data.pinned.len() - before)
+        Ok(report)
     }
 
     /// Forgets the trade grant's list (after `logout --trade`); pins stay.
@@ -245,7 +299,10 @@ impl Lists {
     /// One digest over all pins, to be authenticated inside the sealed payload.
     pub fn pins_digest(&self) -> String {
         let data = self.data();
-        let all: String = data.pinned.iter().map(|(name, pinned)| format!("{name}\0{}\n", pinned.digest)).collect();
+        let mut all = String::new();
+        for (name, pinned) in &data.pinned {
+            all.extend([name, "\0", &pinned.digest, "\n"]);
+        }
         crate::journal::hash(&all)
     }
 }
@@ -257,6 +314,13 @@ impl Kept {
     }
 }
 
+/// What the client's list is made from.
+fn shown(data: &Data) -> Vec<String> {
+    let listed = data.kept.read.iter().flatten().map(|listed| &listed.text);
+    let pinned = data.pinned.values().map(|pinned| &pinned.definition);
+    listed.chain(pinned).map(|text| text.get().to_owned()).collect()
+}
+
 fn name_of(definition: &str) -> Option<String> {
     let members = json::members(definition).ok()?;
     let raw = members.iter().find(|member| member.key == "name")?.value;
@@ -264,7 +328,11 @@ fn name_of(definition: &str) -> Option<String> {
 }
 
 fn schema_of(definition: &str) -> String {
-    let schema = json::members(definition).ok().and_then(|m| m.into_iter().find(|m| m.key == "inputSchema").map(|m| m.value.to_owned()));
+    let schema = json::members(definition).ok().and_then(|m| {
+        m.into_iter()
+            .find(|m| m.key == "inputSchema")
+            .map(|m| m.value.to_owned())
+    });
     schema.unwrap_or_else(|| "{}".to_owned())
 }
 
@@ -302,7 +370,9 @@ fn canonical(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            out.push_str(&value.to_string());
+        }
     }
 }
 
@@ -310,17 +380,21 @@ fn canonical(value: &Value, out: &mut String) {
 mod tests {
     use super::*;
 
-    const PLACE: &str = r#"{"name":"PlaceOrder","description":"d","inputSchema":{"type":"object","properties":{"a":{}}}}"#;
+    const PLACE: &str =
+        r#"{"name":"PlaceOrder","description":"d","inputSchema":{"type":"object","properties":{"a":{}}}}"#;
 
     #[test]
     fn what_one_process_writes_another_takes_over_and_does_not_undo() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
-        let (running, verb) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
+        let (running, verb) = (
+            Lists::load(&paths, "https://example.test/mcp"),
+            Lists::load(&paths, "https://example.test/mcp"),
+        );
         let quote = |text: &str| vec![format!(r#"{{"name":"GetQuote","description":"{text}"}}"#)];
         assert!(running.absorb_read(&quote("one")));
         assert!(verb.absorb_trade(&[PLACE.to_owned()]));
-        verb.pin_new().unwrap();
+        verb.pin_listed().unwrap();
         assert!(running.absorb_read(&quote("two")), "the read list changed");
         assert!(!running.sync(), "and all is taken over");
         assert!(matches!(running.pin("PlaceOrder"), Pin::Holds(_)));
@@ -337,27 +411,36 @@ mod tests {
         assert_eq!(lists.pin("PlaceOrder"), Pin::Unlisted);
         assert!(lists.absorb_trade(&[PLACE.to_owned()]));
         assert_eq!(lists.pin("PlaceOrder"), Pin::New);
-        assert_eq!(lists.pin_new().unwrap(), 1);
+        assert_eq!(lists.pin_listed().unwrap().new, 1);
         assert!(matches!(lists.pin("PlaceOrder"), Pin::Holds(schema) if schema.contains("properties")));
         let again = Lists::load(&paths, "https://example.test/mcp");
         again.absorb_trade(&[r#"{"inputSchema":{"properties":{"a":{}},"type":"object"},"name":"PlaceOrder","description":"d"}"#.to_owned()]);
         assert!(matches!(again.pin("PlaceOrder"), Pin::Holds(_)));
         again.absorb_trade(&[PLACE.replace("\"d\"", "\"e\"")]);
         assert_eq!(again.pin("PlaceOrder"), Pin::Changed);
-        assert!(again.tools(&[]).contains("\"description\":\"d\""), "the client is given the pinned text");
+        assert!(
+            again.tools(&[]).contains("\"description\":\"d\""),
+            "the client is given the pinned text"
+        );
     }
 
     #[test]
     fn what_another_process_lists_and_pins_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
-        let (ours, theirs) = (Lists::load(&paths, "https://example.test/mcp"), Lists::load(&paths, "https://example.test/mcp"));
+        let (ours, theirs) = (
+            Lists::load(&paths, "https://example.test/mcp"),
+            Lists::load(&paths, "https://example.test/mcp"),
+        );
         assert!(!ours.sync());
         theirs.absorb_trade(&[PLACE.to_owned()]);
-        theirs.pin_new().unwrap();
+        theirs.pin_listed().unwrap();
         assert!(ours.sync() && !ours.sync());
         assert!(matches!(ours.pin("PlaceOrder"), Pin::Holds(_)));
-        assert!(ours.absorb_read(&[r#"{"name":"GetQuote","inputSchema":{}}"#.to_owned()]), "and the other half of the file stays");
+        assert!(
+            ours.absorb_read(&[r#"{"name":"GetQuote","inputSchema":{}}"#.to_owned()]),
+            "and the other half of the file stays"
+        );
         let again = Lists::load(&paths, "https://example.test/mcp");
         assert!(again.has_trade() && !again.is_empty());
     }

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 
 /// Whether a tool of this name is ours, and never asked upstream.
 pub(crate) fn is_ours(name: &str) -> bool {
-    matches!(name, words::AWAIT | words::WITHDRAW | words::STATUS | words::SIGN_IN)
+    matches!(
+        name,
+        words::AWAIT | words::WITHDRAW | words::STATUS | words::SIGN_IN
+    )
 }
 
 /// The definitions of our tools as JSON texts: the one that signs in until that is done once, the others after.
@@ -54,7 +57,13 @@ pub(crate) fn definitions(signed_in_before: bool) -> Vec<String> {
 fn tool(name: &'static str, description: &'static str, schema: &Value, read_only: bool) -> String {
     let schema: Map<String, Value> = schema.as_object().cloned().unwrap_or_default();
     let mut tool = Tool::new(name, description, schema);
-    tool.annotations = Some(ToolAnnotations::from_raw(None, Some(read_only), Some(false), Some(true), Some(false)));
+    tool.annotations = Some(ToolAnnotations::from_raw(
+        None,
+        Some(read_only),
+        Some(false),
+        Some(true),
+        Some(false),
+    ));
     serde_json::to_string(&tool).unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
 //! After an unknown outcome: looks at orders and positions, and tells what was found. Nothing is ever sent again.
 
 use super::tickets::Owned;
-use super::{Relay, hold};
+use super::{Relay, outcomes};
 use crate::approve::Notice;
 use crate::gate::{Call, Facts};
 use crate::gate::outcome::{Seen, seen};
@@ -21,17 +21,13 @@ pub(super) fn start(relay: &Arc<Relay>, owned: Owned, ticket: Ticket) {
             format!("Ticket {} was being sent when Countersign stopped.", ticket.id),
             "It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned(),
         ];
-        let title = format!("OUTCOME UNKNOWN: {}", headline(&ticket));
+        let title = format!("OUTCOME UNKNOWN: {}", outcomes::headline(&ticket));
         relay.desk.notice(Notice { title, lines, lasting: true }).await;
         // Another service's ticket: what it holds cannot be read through this lane.
         if ticket.endpoint == relay.endpoint.url() {
             run(&relay, &ticket, None).await;
         }
     });
-}
-
-fn headline(ticket: &Ticket) -> String {
-    ticket.card.as_ref().map_or_else(|| hold::tool_name(ticket), |card| card.headline.clone())
 }
 
 /// Tells of a protective or closing order that did not go out. The notice stays.
@@ -63,8 +59,8 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Fac
         }
     }
     let found = sentence(&last);
-    hold::note(relay, "looked", &[("ticket", ticket.id.clone().into()), ("found", found.clone().into())]);
-    let title = format!("Looked for {}", headline(ticket));
+    outcomes::note(relay, "looked", &[("ticket", ticket.id.clone().into()), ("found", found.clone().into())]);
+    let title = format!("Looked for {}", outcomes::headline(ticket));
     relay.desk.notice(Notice { title, lines: vec![format!("Ticket {}", ticket.id), found], lasting: true }).await;
 }
 

@@ -5,15 +5,20 @@
 //! May call: every room but `cli`.
 
 mod arming;
+mod ask;
+mod batch;
 pub mod facts;
 mod hold;
 mod input;
+mod judging;
 pub mod lists;
 mod local;
 mod lookup;
+mod outcomes;
 mod output;
 mod reads;
 mod send;
+mod service;
 pub mod session;
 pub mod settings;
 pub mod signin;
@@ -25,16 +30,18 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, newest_common, one_line};
+use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word, newest_common};
 use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message, Recovered};
 use crate::wire::frame::Frame;
 use crate::wire::json;
+use batch::Batch;
 use lists::Lists;
 use output::Output;
 use session::{InFlight, Refused};
 use settings::Settings;
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tickets::Tickets;
@@ -43,15 +50,15 @@ use tokio_util::task::TaskTracker;
 
 /// How long the end may take without, and with, a sent call whose answer is still awaited.
 const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from_secs(10));
-/// Notifications and answers of the client that may be on their way upstream at once, and their bytes.
-const MAX_FORWARDING: (usize, usize) = (1024, 96 * 1024 * 1024);
 /// How often dead owners' tickets are looked for, and the parent's life.
 const TICK: Duration = Duration::from_secs(2);
 
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
+pub(crate) use hold::{WATCHING, decide_here};
+pub(crate) use judging::load_policy_at;
+pub(crate) use outcomes::{end_held_in, tool_name};
 pub(crate) use local::is_ours;
-pub(crate) use verbs::one_call;
-pub(crate) use hold::{WATCHING, decide_here, end_held_in, load_policy_at, tool_name};
+pub(crate) use verbs::{NotResumed, one_call};
 
 /// One running relay.
 #[derive(Debug)]
@@ -69,6 +76,10 @@ pub struct Relay {
     pub(crate) journal: Journal,
     pub(crate) facts: facts::FactCache,
     pub(crate) unsealed: hold::Armed,
+    /// Whether old tickets were cleared away already.
+    pub(crate) swept: std::sync::atomic::AtomicBool,
+    /// A stop that could not be written for the other processes.
+    pub(crate) halted: std::sync::atomic::AtomicBool,
     in_flight: Mutex<InFlight>,
     batches: Mutex<HashMap<Id, Arc<Batch>>>,
     /// Notifications and answers of the client that are on their way upstream: how many, how many bytes.
@@ -78,6 +89,8 @@ pub struct Relay {
     signing_in: tokio::sync::Mutex<signin::Background>,
     arming: arming::Arming,
     refreshing: tokio::sync::Mutex<()>,
+    /// A refresh waits for the one that runs.
+    refresh_waits: AtomicBool,
     /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
     pub(crate) asking: Arc<()>,
     /// Fires when the connection ends: everything that is held is voided.
@@ -93,25 +106,11 @@ pub struct Relay {
 struct Client {
     name: String,
     version: String,
+    /// The keys of its capabilities.
+    abilities: HashSet<String>,
     ready: bool,
     /// The list changed before the client was ready to be told.
     missed_change: bool,
-}
-
-/// A batch of 2025-03-26: answered as one array when its last request is.
-#[derive(Debug)]
-struct Batch(Mutex<(usize, Vec<String>)>);
-
-impl Batch {
-    /// Adds the answer of one member, or that there will be none; writes the array after the last.
-    fn add(&self, out: &Output, line: Option<String>) {
-        let mut state = lock(&self.0);
-        state.0 = state.0.saturating_sub(1);
-        state.1.extend(line);
-        if state.0 == 0 && !state.1.is_empty() {
-            out.line(format!("[{}]", state.1.join(",")));
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -119,17 +118,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Relays between this process's stdio and the endpoint until the client leaves.
-///
-/// # Errors
-/// Where TLS cannot be set up on this machine.
 pub async fn serve(
     world: World,
     endpoint: Endpoint,
+    http: reqwest::Client,
     source: impl Read + Send + 'static,
     sink: impl Write + Send + 'static,
-) -> Result<(), String> {
+) {
     let mut frames = input::start(source);
-    let http = crate::upstream::client(&endpoint)?;
     let relay = Relay::new(world, endpoint, http, Output::start(sink));
     let ending = crate::system::process::ending();
     let parent = crate::system::process::parent_id();
@@ -163,7 +159,6 @@ pub async fn serve(
     };
     tracing::info!(why, "leaving");
     relay.leave().await;
-    Ok(())
 }
 
 impl Relay {
@@ -180,7 +175,14 @@ impl Relay {
                 }
             });
             Self {
-                read: ReadLane::new(http.clone(), endpoint.clone(), grants.clone(), GrantKind::Read, budget.clone(), side),
+                read: ReadLane::new(
+                    http.clone(),
+                    endpoint.clone(),
+                    grants.clone(),
+                    GrantKind::Read,
+                    budget.clone(),
+                    side,
+                ),
                 trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
@@ -188,6 +190,8 @@ impl Relay {
                 journal: Journal::of(&world.paths),
                 facts: facts::FactCache::default(),
                 unsealed: hold::Armed::default(),
+                swept: std::sync::atomic::AtomicBool::new(false),
+                halted: std::sync::atomic::AtomicBool::new(false),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),
                 forwarding: Mutex::default(),
@@ -196,6 +200,7 @@ impl Relay {
                 signing_in: tokio::sync::Mutex::default(),
                 arming: arming::Arming::new(&world.paths),
                 refreshing: tokio::sync::Mutex::default(),
+                refresh_waits: AtomicBool::default(),
                 asking: Arc::default(),
                 ending: CancellationToken::new(),
                 tasks: TaskTracker::new(),
@@ -221,16 +226,18 @@ impl Relay {
 
     /// Notices what verbs have done in this installation: a sign-in, a sign-out, a halt, a request to arm.
     fn follow_other_processes(self: &Arc<Self>) {
-        if self.lists.sync() {
-            self.list_changed();
-        }
+        self.sync_lists();
         arming::look(self);
     }
 
     /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.
     pub(crate) fn client_name(&self) -> String {
         let name = lock(&self.client).name.clone();
-        if name.is_empty() { "an MCP client".to_owned() } else { name }
+        if name.is_empty() {
+            "an MCP client".to_owned()
+        } else {
+            name
+        }
     }
 
     /// A relay without a client, for verbs that decide on other processes' tickets.
@@ -242,6 +249,11 @@ impl Relay {
         Ok(Self::new(world, endpoint, http, Output::start(std::io::sink())))
     }
 
+    /// Starts a task that [`Self::leave`] waits for.
+    pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn(task)
+    }
+
     /// The tickets of this installation.
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.tickets
@@ -249,7 +261,12 @@ impl Relay {
 
     fn too_long(&self, head: &[u8]) {
         let Recovered { id, response } = envelope::recover(head);
-        self.malformed(&Malformed { code: words::invalid_request(), reason: "the message is longer than 64 MiB".to_owned(), id, response });
+        self.malformed(&Malformed {
+            code: words::invalid_request(),
+            reason: "the message is longer than 64 MiB".to_owned(),
+            id,
+            response,
+        });
     }
 
     /// Takes one line of the client. Never waits: work goes into tasks.
@@ -271,44 +288,12 @@ impl Relay {
         let may = what.id.is_some() || lock(&self.client).version.as_str() >= "2025-11-25";
         if may {
             let data = words::data(words::WasSent::No, None);
-            self.out.line(envelope::error(what.id.as_ref(), what.code, &what.reason, Some(&data)));
-        }
-    }
-
-    /// A batch: each member goes its own way, through the same gate (2025-03-26, base protocol, batching).
-    fn batch(self: &Arc<Self>, messages: Vec<Result<Message<'_>, Malformed>>) {
-        let allowed = lock(&self.client).version == "2025-03-26";
-        let ids: Vec<Id> = messages.iter().filter_map(answered_under).cloned().collect();
-        let distinct: HashSet<&Id> = ids.iter().collect();
-        if !allowed || distinct.len() != ids.len() {
-            let reason = if allowed { "one id stands twice in the batch" } else { "batches exist in protocol 2025-03-26 only" };
-            let refuse = |id: Option<Id>| self.malformed(&Malformed { code: words::invalid_request(), reason: reason.to_owned(), id, response: false });
-            if ids.is_empty() {
-                refuse(None);
-            }
-            distinct.into_iter().for_each(|id| refuse(Some(id.clone())));
-            return;
-        }
-        let batch = Arc::new(Batch(Mutex::new((ids.len(), Vec::new()))));
-        let join = |id: &Id| lock(&self.batches).insert(id.clone(), Arc::clone(&batch));
-        for message in messages {
-            match message {
-                Ok(message) => {
-                    // An id that is still open outside this batch keeps its own way; this member is refused.
-                    let outer = request_id(&message).filter(|id| lock(&self.in_flight).is_open(id)).cloned();
-                    match outer {
-                        Some(id) => batch.add(&self.out, Some(Self::refusal(&id, Refused::DuplicateId))),
-                        None => {
-                            request_id(&message).map(join);
-                            self.message(&message, true);
-                        }
-                    }
-                }
-                Err(malformed) => match malformed.id.as_ref().filter(|_| !malformed.response) {
-                    Some(id) => batch.add(&self.out, Some(broken(id, &malformed))),
-                    None => self.malformed(&malformed),
-                },
-            }
+            self.out.line(envelope::error(
+                what.id.as_ref(),
+                what.code,
+                &what.reason,
+                Some(&data),
+            ));
         }
     }
 
@@ -334,12 +319,14 @@ impl Relay {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
-            Kind::Response(_) => self.forward(message.text),
+            Kind::Response(_) => self.forward(message.text, Word::Reply),
         }
     }
 
     fn request(self: &Arc<Self>, id: &Id, message: &Message<'_>, in_batch: bool) {
-        let meta = message.params.and_then(|params| json::member(params, "_meta").ok().flatten());
+        let meta = message
+            .params
+            .and_then(|params| json::member(params, "_meta").ok().flatten());
         let progress = meta.and_then(envelope::progress_token);
         let begun = lock(&self.in_flight).begin(id, progress.clone(), message.text.len(), &self.ending);
         let cancel = match begun {
@@ -347,13 +334,25 @@ impl Relay {
             Err(refused) => return self.put(id, Some(Self::refusal(id, refused))),
         };
         match &*message.method {
-            "initialize" if in_batch => self.fail(id, words::invalid_request(), "initialize may not stand in a batch"),
+            "initialize" if in_batch => self.fail(
+                id,
+                words::invalid_request(),
+                "initialize may not stand in a batch",
+            ),
             "initialize" => self.initialize(id, message.params.unwrap_or("{}")),
             "ping" => self.answer(id, envelope::response(id, "{}")),
             // Answered at once, whatever the network does: clients that probe wait for at most a second or so.
-            "server/discover" => self.fail(id, words::method_not_found(), "this server speaks the revisions up to 2025-11-25"),
+            "server/discover" => self.fail(
+                id,
+                words::method_not_found(),
+                "this server speaks the revisions up to 2025-11-25",
+            ),
             _ if self.out.is_full() => {
-                self.fail(id, words::OUR_ERROR, "NOT SENT. Too much is waiting for this client to read; read first, then ask again");
+                self.fail(
+                    id,
+                    words::OUR_ERROR,
+                    "NOT SENT. Too much is waiting for this client to read; read first, then ask again",
+                );
             }
             "tools/list" => {
                 let result = self.lists.tools(&local::definitions(!self.lists.is_empty()));
@@ -383,16 +382,37 @@ impl Relay {
     /// The handshake, from local state alone.
     fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
         let Ok(members) = json::members(params) else {
-            return self.fail(id, words::invalid_params(), "initialize needs an object of parameters");
+            return self.fail(
+                id,
+                words::invalid_params(),
+                "initialize needs an object of parameters",
+            );
         };
-        let find = |key: &str| members.iter().find(|member| member.key == key).map(|member| member.value);
-        let asked = find("protocolVersion").and_then(|raw| json::string(raw).ok()).unwrap_or_default();
+        let find = |key: &str| {
+            members
+                .iter()
+                .find(|member| member.key == key)
+                .map(|member| member.value)
+        };
+        let asked = find("protocolVersion")
+            .and_then(|raw| json::string(raw).ok())
+            .unwrap_or_default();
         let version = newest_common(&asked);
+        let capabilities = find("capabilities").unwrap_or("{}");
         let info = find("clientInfo").unwrap_or(r#"{"name":"unknown","version":"0"}"#);
-        *lock(&self.client) = Client { name: plain_name(info), version: version.to_owned(), ..Client::default() };
+        *lock(&self.client) = Client {
+            name: plain_name(info),
+            version: version.to_owned(),
+            abilities: json::members(capabilities)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|member| member.key.into_owned())
+                .collect(),
+            ..Client::default()
+        };
         self.read.greet(Hello {
             version: version.to_owned(),
-            capabilities: json::minify(find("capabilities").unwrap_or("{}")).into_owned(),
+            capabilities: json::minify(capabilities).into_owned(),
             client_info: json::minify(info).into_owned(),
         });
         self.answer(id, envelope::response(id, &handshake(version)));
@@ -412,107 +432,19 @@ impl Relay {
                 self.tasks.spawn(async move { relay.arrive().await });
             }
             "notifications/cancelled" => {
-                let Some(id) = message.params.and_then(envelope::cancelled_id) else { return };
+                let Some(id) = message.params.and_then(envelope::cancelled_id) else {
+                    return;
+                };
                 let cancelled = lock(&self.in_flight).cancel(&id);
                 if cancelled.is_some() {
                     self.put(&id, None);
                 }
                 // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
                 if cancelled == Some(true) {
-                    self.forward(message.text);
+                    self.forward(message.text, Word::Reply);
                 }
             }
-            _ => self.forward(message.text),
-        }
-    }
-
-    /// Sends a notification or response of the client upstream, in the background.
-    fn forward(self: &Arc<Self>, text: &str) {
-        {
-            let mut forwarding = lock(&self.forwarding);
-            if forwarding.0 >= MAX_FORWARDING.0 || forwarding.1 + text.len() > MAX_FORWARDING.1 {
-                tracing::warn!("a notification was dropped: too many are on their way");
-                return;
-            }
-            *forwarding = (forwarding.0 + 1, forwarding.1 + text.len());
-        }
-        let (relay, text, length) = (Arc::clone(self), text.to_owned(), text.len());
-        self.tasks.spawn(async move {
-            let told = relay.ending.run_until_cancelled(relay.read.tell(text)).await;
-            let mut forwarding = lock(&relay.forwarding);
-            *forwarding = (forwarding.0 - 1, forwarding.1 - length);
-            if let Some(Err(failure)) = told {
-                tracing::info!(%failure, "a notification could not be passed on");
-            }
-        });
-    }
-
-    /// What the service sends without being asked.
-    fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
-        if let Kind::Request(id) = &message.kind
-            && message.method == "ping"
-        {
-            return self.forward(&envelope::response(id, "{}"));
-        }
-        match &*message.method {
-            "notifications/tools/list_changed" => {
-                let relay = Arc::clone(self);
-                self.tasks.spawn(async move { relay.refresh().await });
-            }
-            "notifications/progress" => {
-                let token = message.params.and_then(envelope::progress_of);
-                if token.is_some_and(|token| lock(&self.in_flight).knows_progress(&token)) {
-                    self.say(message.text);
-                }
-            }
-            _ => self.say(message.text),
-        }
-    }
-
-    /// Writes a notification; while the client does not read they are dropped, not piled up.
-    pub(crate) fn say(&self, text: &str) {
-        if self.out.is_full() {
-            tracing::warn!("a notification was dropped: the client does not read");
-        } else {
-            self.out.line(one_line(text).into_owned());
-        }
-    }
-
-    /// The client is ready: open the session and see what upstream lists now. Without a sign-in nothing happens here;
-    /// no browser is opened by a handshake.
-    async fn arrive(self: Arc<Self>) {
-        self.refresh().await;
-    }
-
-    /// Lists upstream's tools anew and tells the client where they changed.
-    pub(crate) async fn refresh(self: &Arc<Self>) {
-        let _one = self.refreshing.lock().await;
-        match self.ending.run_until_cancelled(self.read.list("tools/list", "tools")).await {
-            Some(Ok(tools)) => {
-                if self.lists.absorb_read(&tools) {
-                    self.list_changed();
-                }
-            }
-            Some(Err(failure)) => tracing::info!(%failure, "the tool list could not be refreshed; the last good one stands"),
-            None => {}
-        }
-    }
-
-    /// Takes over what other processes listed and pinned, and tells the client where that changes its list.
-    fn sync_lists(&self) {
-        if self.lists.sync() {
-            self.list_changed();
-        }
-    }
-
-    pub(crate) fn list_changed(&self) {
-        let ready = {
-            let mut client = lock(&self.client);
-            client.missed_change = !client.ready;
-            client.ready
-        };
-        if ready {
-            self.say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+            _ => self.forward(message.text, Word::Notice),
         }
     }
 
@@ -534,33 +466,21 @@ impl Relay {
     }
 }
 
-fn request_id<'a>(message: &'a Message<'_>) -> Option<&'a Id> {
-    match &message.kind {
-        Kind::Request(id) => Some(id),
-        Kind::Notification | Kind::Response(_) => None,
-    }
-}
-
-/// The id under which a member of a batch is answered, if it is.
-fn answered_under<'a>(member: &'a Result<Message<'_>, Malformed>) -> Option<&'a Id> {
-    match member {
-        Ok(message) => request_id(message),
-        Err(malformed) => malformed.id.as_ref().filter(|_| !malformed.response),
-    }
-}
-
-/// The answer to a member of a batch that is no message.
-fn broken(id: &Id, what: &Malformed) -> String {
-    let data = words::data(words::WasSent::No, None);
-    envelope::error(Some(id), what.code, &what.reason, Some(&data))
-}
-
 /// The client's name from its `clientInfo`, plain ASCII: it stands on cards.
 fn plain_name(info: &str) -> String {
     let members = json::members(info).unwrap_or_default();
-    let raw = members.iter().find(|member| member.key == "name").map(|member| member.value).unwrap_or_default();
+    let raw = members
+        .iter()
+        .find(|member| member.key == "name")
+        .map(|member| member.value)
+        .unwrap_or_default();
     let name = json::string(raw).unwrap_or_default();
-    name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect::<String>().trim().to_owned()
+    name.chars()
+        .filter(|c| c.is_ascii_graphic() || *c == ' ')
+        .take(40)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 /// The result of `initialize`. Every list may change: what upstream really has arrives later.

@@ -39,9 +39,15 @@ struct Queue {
 impl Output {
     /// Starts the writer thread over `sink`.
     pub(crate) fn start(sink: impl Write + Send + 'static) -> Self {
-        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), drained: Notify::new() });
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            drained: Notify::new(),
+        });
         let for_thread = Arc::clone(&shared);
-        let spawned = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&for_thread, sink));
+        let spawned = std::thread::Builder::new()
+            .name("stdout".into())
+            .spawn(move || write_all(&for_thread, sink));
         let output = Self(shared);
         if spawned.is_err() {
             output.queue().broken = true;
@@ -93,7 +99,9 @@ impl Output {
 
     /// For how long (ms) the client has not been reading although something waits; 0 while it does.
     pub(crate) fn unread_ms(&self) -> u64 {
-        self.queue().stuck_since.map_or(0, |since| mono_ms().saturating_sub(since))
+        self.queue()
+            .stuck_since
+            .map_or(0, |since| mono_ms().saturating_sub(since))
     }
 
     /// Takes no more lines, and waits at most `limit_ms` until what was queued is written.

@@ -42,7 +42,13 @@ impl InFlight {
     ///
     /// # Errors
     /// [`Refused`]; the request must then be answered with an error at once.
-    pub fn begin(&mut self, id: &Id, progress: Option<Id>, bytes: usize, parent: &CancellationToken) -> Result<CancellationToken, Refused> {
+    pub fn begin(
+        &mut self,
+        id: &Id,
+        progress: Option<Id>,
+        bytes: usize,
+        parent: &CancellationToken,
+    ) -> Result<CancellationToken, Refused> {
         if self.waiting.contains_key(id) {
             return Err(Refused::DuplicateId);
         }
@@ -54,7 +60,15 @@ impl InFlight {
             *self.tokens.entry(token.clone()).or_default() += 1;
         }
         self.bytes += bytes;
-        self.waiting.insert(id.clone(), Waiting { cancel: cancel.clone(), progress, relayed: false, bytes });
+        self.waiting.insert(
+            id.clone(),
+            Waiting {
+                cancel: cancel.clone(),
+                progress,
+                relayed: false,
+                bytes,
+            },
+        );
         Ok(cancel)
     }
 
@@ -148,7 +162,10 @@ mod tests {
         let mut table = InFlight::default();
         let root = CancellationToken::new();
         table.begin(&Id::ours("a"), None, MAX_BYTES, &root).unwrap();
-        assert_eq!(table.begin(&Id::ours("b"), None, 1, &root).err(), Some(Refused::TooMany));
+        assert_eq!(
+            table.begin(&Id::ours("b"), None, 1, &root).err(),
+            Some(Refused::TooMany)
+        );
         assert!(table.end(&Id::ours("a")));
         assert!(table.begin(&Id::ours("b"), None, 1, &root).is_ok());
     }

@@ -1,6 +1,6 @@
 //! Sign-in as the relay and the verbs need it: the grants are proved before they are kept.
 
-use super::{Relay, lists::Lists, words};
+use super::{Relay, lists::{Lists, PinReport}, words};
 use crate::gate::catalogue;
 use crate::oauth::{GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, TokenError};
 use crate::system::{World, browser, process};
@@ -165,11 +165,11 @@ pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Resu
 }
 
 /// Keeps a trade grant if it is of the same `CrossTrade` user as the read grant; revokes it otherwise.
-/// Returns how many definitions were pinned.
+/// Returns what pinning did.
 ///
 /// # Errors
 /// A plain sentence: why it was not kept.
-pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant: NewGrant, single: bool) -> Result<usize, String> {
+pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant: NewGrant, single: bool) -> Result<PinReport, String> {
     if let Some(scope) = grant.scope()
         && !scope.split(' ').any(|word| word == "mcp:trade")
     {
@@ -196,7 +196,7 @@ pub async fn keep_trade(world: &World, grants: &Grants, lane: &TradeLane, grant:
         lists.absorb_read(&tools);
     }
     lane.close().await;
-    lists.pin_new().map_err(|error| format!("the definitions could not be pinned: {error}"))
+    lists.pin_listed().map_err(|error| format!("the definitions could not be pinned: {error}"))
 }
 
 /// Asks `ListAccounts` with both grants: another `CrossTrade` user in the browser would trade other accounts than

@@ -44,6 +44,8 @@ pub struct Owned {
     /// The ticket's id.
     pub id: String,
     _lock: FileLock,
+    /// An adopted ticket is nobody's to send either.
+    _sender: Option<FileLock>,
 }
 
 impl Tickets {
@@ -67,7 +69,7 @@ impl Tickets {
                 continue;
             }
             if let Some(lock) = FileLock::try_take(&self.path(&id, "owner"))? {
-                return Ok(Owned { id, _lock: lock });
+                return Ok(Owned { id, _lock: lock, _sender: None });
             }
         }
         Err(io::Error::other("no free ticket id"))
@@ -126,6 +128,14 @@ impl Tickets {
         FileLock::take(&self.path(id, "turn"), TURN).await
     }
 
+    /// Whether the process that asks about this ticket lives.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn is_owned(&self, id: &str) -> io::Result<bool> {
+        Ok(FileLock::try_take(&self.path(id, "owner"))?.is_none())
+    }
+
     /// The right to send this ticket's call; `None` where somebody has it. Held until the outcome is written.
     ///
     /// # Errors
@@ -140,8 +150,8 @@ impl Tickets {
     /// As the file system says.
     pub fn adopt(&self, id: &str) -> io::Result<Option<Owned>> {
         let Some(lock) = FileLock::try_take(&self.path(id, "owner"))? else { return Ok(None) };
-        let nobody_sends = self.sender(id)?.is_some();
-        Ok(nobody_sends.then(|| Owned { id: id.to_owned(), _lock: lock }))
+        let sender = self.sender(id)?;
+        Ok(sender.map(|sender| Owned { id: id.to_owned(), _lock: lock, _sender: Some(sender) }))
     }
 
     /// Removes ended tickets that are older than a week, with their lock files.

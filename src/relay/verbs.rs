@@ -1,10 +1,10 @@
 //! What verbs do through a relay that has no client: one call, allowing trading again, arming.
 
 use super::output::Output;
-use super::{Relay, hold, words};
+use super::{Relay, outcomes, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
-use crate::oauth::{Endpoint, UnsealError, Unsealed};
+use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
 use crate::system::World;
 use crate::wire::envelope::{self, Id, Line};
 use secrecy::SecretString;
@@ -18,12 +18,31 @@ use tokio_util::sync::CancellationToken;
 /// How long the question of `resume` and of the PIN page stays open.
 const QUESTION: Duration = Duration::from_secs(120);
 
+/// Why AI trading stays stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotResumed {
+    /// The person said no, or somebody interfered.
+    Denied(String),
+    /// Nobody answered in time.
+    Unanswered,
+    /// The question could not be put.
+    CannotAsk(String),
+}
+
+/// The tier wants a PIN, and there is none: signed out, or sealing went wrong.
+const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies under one here: `countersign login --trade` (or, where you are signed in, `countersign presence set pin`) sets one; then run `countersign resume` again";
+
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
 
 /// The PIN check: unsealing is the check. What it yields goes into the slot of the caller; a wrong try into the journal.
 pub(super) fn verify_into(relay: &Relay, slot: &Slot) -> Verify {
-    let (grants, journal, slot) = (relay.grants.clone(), relay.journal.clone(), Arc::clone(slot));
+    verify_with(&relay.grants, relay, slot)
+}
+
+/// The same with the grants of another address.
+fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
+    let (grants, journal, slot) = (grants.clone(), relay.journal.clone(), Arc::clone(slot));
     Arc::new(move |pin: SecretString| {
         let (grants, journal, slot) = (grants.clone(), journal.clone(), Arc::clone(&slot));
         Box::pin(async move {
@@ -57,20 +76,17 @@ fn wait_of(error: &UnsealError) -> u64 {
 impl Relay {
     /// A journal line of a verb.
     pub(crate) fn note(&self, kind: &str) {
-        hold::note(self, kind, &[]);
+        outcomes::note(self, kind, &[]);
     }
 
     /// Asks the person, with the tier's own factor, whether AI trading may go on.
     ///
     /// # Errors
     /// Why it may not.
-    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), String> {
-        let settings = self.settings()?;
-        // Not to know is not "a click will do".
-        let sealed = self.grants.is_sealed().await.map_err(|error| error.to_string())?;
-        let tier = if sealed { settings.tier.max(Tier::Pin) } else { settings.tier };
-        let slot = Slot::default();
-        let verify = sealed.then(|| verify_into(self, &slot));
+    pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), NotResumed> {
+        let settings = self.settings().map_err(NotResumed::CannotAsk)?;
+        let verify = self.resume_check(settings.tier).await.map_err(NotResumed::CannotAsk)?;
+        let tier = if verify.is_some() { settings.tier.max(Tier::Pin) } else { settings.tier };
         let card = resume_card(settings.phrase.clone());
         let (_keep, updates) = watch::channel(card.clone());
         let ask = Ask { card, tier, open_for: QUESTION, verify };
@@ -83,10 +99,28 @@ impl Relay {
         };
         match answer {
             Answer::Approved { .. } => Ok(()),
-            Answer::Denied { .. } | Answer::Halted { .. } => Err("you said no".to_owned()),
-            Answer::Expired | Answer::Stopped => Err("nobody answered".to_owned()),
-            Answer::Tampered(what) => Err(format!("somebody interfered with the question: {what}")),
-            Answer::Nobody(why) => Err(format!("the question could not be shown: {why}")),
+            Answer::Denied { .. } | Answer::Halted { .. } => Err(NotResumed::Denied("you said no".to_owned())),
+            Answer::Tampered(what) => Err(NotResumed::Denied(format!("another program interfered with the question: {what}"))),
+            Answer::Expired | Answer::Stopped => Err(NotResumed::Unanswered),
+            Answer::Nobody(why) => {
+                let why = why.split(". Run `countersign watch`").next().unwrap_or_default().to_owned();
+                Err(NotResumed::CannotAsk(format!("you cannot be asked on this screen: {why}")))
+            }
+        }
+    }
+
+    /// The PIN check of `resume`: wherever any trade grant of this installation lies under the PIN, also at another
+    /// address than the one that this call names. What it unseals is dropped with the question.
+    async fn resume_check(&self, tier: Tier) -> Result<Option<Verify>, String> {
+        // Not to know is not "a click will do".
+        match self.grants.sealed_at().await.map_err(|error| error.to_string())? {
+            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(self, &Slot::default()))),
+            Some(url) => {
+                let other = Grants::open(&self.world, Endpoint::parse(&url)?, self.http.clone());
+                Ok(Some(verify_with(&other, self, &Slot::default())))
+            }
+            None if tier == Tier::Click => Ok(None),
+            None => Err(NOTHING_SEALED.to_owned()),
         }
     }
 }

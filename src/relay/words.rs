@@ -100,7 +100,7 @@ pub fn already_waiting(ticket: &str, what: &str) -> String {
 pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
     let next = match state {
         "denied" => "Do not ask again unless the person tells you to.",
-        "expired" => "Nobody decided in time. Ask the person whether they still want it before you call again.",
+        "expired" => "Ask the person whether they still want it before you call again.",
         "withdrawn" => "It was taken back before a decision.",
         _ => "Tell the person; call again only if they want it.",
     };
@@ -136,6 +136,23 @@ pub fn unknown(ticket: &str, why: &str, look: Option<&str>, what: &str) -> Strin
          {AWAIT} with ticket \"{ticket}\" for what was found."
     );
     result(&text, json!({ "status": "unknown", "sent": "unknown", "ticket": ticket, "reason": why, "found": look }), true)
+}
+
+/// A ticket whose state cannot be read: it may have been sent.
+pub fn unreadable(ticket: &str, why: &str) -> String {
+    let text = format!(
+        "STATE UNKNOWN. Ticket {ticket} cannot be read ({why}), so it is not known whether its call was sent. Do NOT send it again. \
+         Tell the person to check orders and positions in NinjaTrader."
+    );
+    result(&text, json!({ "status": "unreadable", "sent": "unknown", "ticket": ticket, "reason": why }), true)
+}
+
+/// A waiting call that could not be taken back.
+pub fn not_withdrawn(ticket: &str, what: &str, why: &str) -> String {
+    let text = format!(
+        "NOT withdrawn: {what} (ticket {ticket}) still waits for the person ({why}). Tell the person to deny it if they do not want it."
+    );
+    result(&text, json!({ "status": "not_withdrawn", "sent": "no", "ticket": ticket, "reason": why }), true)
 }
 
 /// The call is on its way and the answer is not there yet.

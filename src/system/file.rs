@@ -1,5 +1,7 @@
 //! Files: private folders, atomic replacement, appends that are on the disk before we go on.
 
+use super::wall_ms;
+use ring::rand::{SecureRandom, SystemRandom};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -25,6 +27,8 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Opens a file for writing that this user alone can read (0600).
 fn private(path: &Path) -> io::Result<File> {
+    #[cfg(test)]
+    full::check(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -35,12 +39,29 @@ fn private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// The new content stands, but the system did not confirm that its name is on the disk: after a power failure the old
+/// content could be back.
+#[derive(Debug, thiserror::Error)]
+#[error("the new content stands, but it is not certain to outlast a power failure: {0}")]
+struct Unconfirmed(io::Error);
+
+/// Whether the file was replaced in spite of this error of [`write_atomic`].
+pub fn is_replaced(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Unconfirmed>)
+}
+
 /// Replaces a file in one step: after a crash either the old or the new content is there, whole and on the disk.
 ///
 /// # Errors
-/// As the file system says (a full disk among them); the old content then still stands.
+/// As the file system says (a full disk among them); the old content then still stands, unless [`is_replaced`] says
+/// otherwise.
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
+    replace(path, content, sync_folder)
+}
+
+fn replace(path: &Path, content: &[u8], confirm: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let folder = path
         .parent()
         .ok_or_else(|| io::Error::other("no parent folder"))?;
@@ -49,11 +70,7 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
         .file_name()
         .and_then(|n| n.to_str())
         .ok_or_else(|| io::Error::other("no file name"))?;
-    let temp = folder.join(format!(
-        ".{name}.{}.{}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    ));
+    let temp = folder.join(format!(".{name}.{}", suffix()));
     let written = private(&temp).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
@@ -62,7 +79,20 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temp);
         return Err(error);
     }
-    sync_folder(folder)
+    confirm(folder).map_err(|error| io::Error::new(error.kind(), Unconfirmed(error)))
+}
+
+/// The end of a name that nobody can take before us. Where the system gives no random numbers, one that is merely not
+/// in use.
+fn suffix() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut random = [0; 8];
+    let random = match SystemRandom::new().fill(&mut random) {
+        Ok(()) => u64::from_ne_bytes(random),
+        Err(_) => wall_ms(),
+    };
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{:x}-{count:x}-{random:016x}", std::process::id())
 }
 
 /// Makes a rename or a new file in this folder last (no effect where folders cannot be synced).
@@ -91,6 +121,10 @@ pub fn read_bounded(path: &Path, bound: u64) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    rest_of(file, path, bound).map(Some)
+}
+
+fn rest_of(file: File, path: &Path, bound: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(bound.saturating_add(1)).read_to_end(&mut content)?;
     if u64::try_from(content.len()).unwrap_or(u64::MAX) > bound {
@@ -99,7 +133,68 @@ pub fn read_bounded(path: &Path, bound: u64) -> io::Result<Option<Vec<u8>>> {
             format!("{} is longer than {bound} bytes", path.display()),
         ));
     }
-    Ok(Some(content))
+    Ok(content)
+}
+
+/// Reads a whole file that decides what may be done: as [`read_bounded`], but only a plain file, no symbolic link, of
+/// this user, to which nobody else may write. What is looked at is the file that is read (Unix; on Windows a link is
+/// refused, and who may write is left to the folder's own permissions).
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`] with what is wrong with the file; else as [`read_bounded`].
+pub fn read_ours(path: &Path, bound: u64) -> io::Result<Option<Vec<u8>>> {
+    match open_ours(path) {
+        Ok(file) => rest_of(file, path, bound).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn open_ours(path: &Path) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    // Not blocking: opening a pipe would wait for its writer.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(path)
+        .map_err(|error| {
+            let link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+            if link {
+                not_ours("it is a symbolic link")
+            } else {
+                error
+            }
+        })?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(not_ours("it is no plain file"));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(not_ours("it belongs to another user"));
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(not_ours("others may write to it: run `chmod go-w` on it"));
+    }
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn open_ours(path: &Path) -> io::Result<File> {
+    if fs::symlink_metadata(path)?.is_symlink() {
+        return Err(not_ours("it is a symbolic link"));
+    }
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(not_ours("it is no plain file"));
+    }
+    Ok(file)
+}
+
+fn not_ours(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, reason)
 }
 
 /// Reads a whole UTF-8 file of at most `bound` bytes; `None` where there is none.
@@ -130,4 +225,146 @@ pub fn open_append(path: &Path) -> io::Result<File> {
         options.mode(0o600);
     }
     options.open(path)
+}
+
+/// A full disk, for tests only: neither permissions nor limits stop the superuser.
+#[cfg(test)]
+pub(crate) mod full {
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::sync::{Mutex, PoisonError};
+
+    static FULL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+    /// In this folder no file can be made until it is dropped.
+    #[derive(Debug)]
+    pub(crate) struct FullDisk(PathBuf);
+
+    impl FullDisk {
+        pub(crate) fn at(folder: &Path) -> Self {
+            let mut full = FULL.lock().unwrap_or_else(PoisonError::into_inner);
+            full.push(folder.to_owned());
+            Self(folder.to_owned())
+        }
+    }
+
+    impl Drop for FullDisk {
+        fn drop(&mut self) {
+            let mut full = FULL.lock().unwrap_or_else(PoisonError::into_inner);
+            full.retain(|folder| *folder != self.0);
+        }
+    }
+
+    pub(super) fn check(file: &Path) -> io::Result<()> {
+        let full = FULL.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = file.parent();
+        if full.iter().any(|full| Some(full.as_path()) == folder) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_replaced_file_leaves_nothing_beside_it() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("deep/er/file");
+        for content in [&b"one"[..], b"two", b""] {
+            write_atomic(&path, content).unwrap();
+            assert_eq!(read_bounded(&path, 10).unwrap().unwrap(), content);
+        }
+        assert_eq!(names_in(path.parent().unwrap()), ["file"]);
+    }
+
+    #[test]
+    fn names_beside_a_file_cannot_be_foretold() {
+        let (one, two) = (suffix(), suffix());
+        let random = |name: &str| name.rsplit('-').next().unwrap().to_owned();
+        assert_ne!(random(&one), random(&two));
+        assert_eq!(random(&one).len(), 16);
+    }
+
+    #[test]
+    fn a_full_disk_keeps_the_old_content() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        write_atomic(&path, b"old").unwrap();
+        let full = full::FullDisk::at(home.path());
+        let error = write_atomic(&path, b"new").unwrap_err();
+        assert!(!is_replaced(&error), "{error}");
+        drop(full);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names_in(home.path()), ["file"]);
+    }
+
+    #[test]
+    fn an_unconfirmed_rename_is_told_as_what_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        write_atomic(&path, b"old").unwrap();
+        let fails = |_: &Path| Err(io::Error::from(io::ErrorKind::QuotaExceeded));
+        let error = replace(&path, b"new", fails).unwrap_err();
+        assert!(is_replaced(&error));
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
+        assert!(error.to_string().contains("the new content stands"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names_in(home.path()), ["file"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_a_file_of_ours_is_read_where_it_decides() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        assert!(read_ours(&path, 10).unwrap().is_none());
+        write_atomic(&path, b"text").unwrap();
+        for (mode, good) in [
+            (0o600, true),
+            (0o644, true),
+            (0o400, true),
+            (0o620, false),
+            (0o602, false),
+            (0o666, false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let read = read_ours(&path, 10);
+            assert_eq!(read.is_ok(), good, "{mode:o}: {read:?}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read_ours(&path, 4).unwrap().unwrap(), b"text");
+        assert_eq!(
+            read_ours(&path, 3).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let pipe = home.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        for (bad, why) in [
+            (link.as_path(), "symbolic link"),
+            (pipe.as_path(), "no plain file"),
+            (home.path(), "no plain file"),
+        ] {
+            let error = read_ours(bad, 10).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        // Only the superuser can give a file away.
+        if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+            let error = read_ours(&path, 10).unwrap_err();
+            assert!(error.to_string().contains("another user"), "{error}");
+        }
+    }
 }

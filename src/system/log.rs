@@ -2,12 +2,14 @@
 //! here. Nothing secret is ever given to the log: secrets have types that cannot be printed.
 
 use super::{Env, Paths};
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Lines that may wait for the disk; more are dropped. The place for them is taken at the start, so it is kept small.
+const WAITING: usize = 1024;
 /// Days of log files that are kept.
 const KEPT_DAYS: usize = 7;
 
@@ -29,7 +31,9 @@ pub fn start(paths: &Paths, env: &Env) -> Option<WorkerGuard> {
         .max_log_files(KEPT_DAYS)
         .build(paths.logs())
         .ok()?;
-    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING)
+        .finish(appender);
     let ours = Targets::new()
         .with_target("countersign", level)
         .with_default(LevelFilter::WARN.min(level));

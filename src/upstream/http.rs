@@ -34,17 +34,21 @@ pub fn newest_common(asked: &str) -> &'static str {
 /// # Errors
 /// Where TLS cannot be set up on this machine.
 pub fn client(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
-    // A second start of the same provider is refused and harmless.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let failed = |error: &dyn std::fmt::Display| format!("TLS cannot be set up: {error}");
     let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(super::tls::config().map_err(|error| failed(&error))?)
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT)
         .pool_idle_timeout(KEEP)
         .tcp_nodelay(true);
-    let builder = if endpoint.is_loopback() { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
+    let builder = if endpoint.is_loopback() {
+        builder.no_proxy()
+    } else {
+        builder
+    };
+    builder.build().map_err(|error| failed(&error))
 }
 
 /// The headers of one request (MCP, Streamable HTTP, sending messages).

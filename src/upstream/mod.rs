@@ -13,12 +13,13 @@ mod failure;
 mod http;
 mod read_lane;
 mod read_session;
+mod tls;
 mod trade_lane;
 
+pub use answer::{Answer, one_line};
 pub use budget::{Budget, Use};
 pub use failure::Failure;
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
-pub use answer::{Answer, one_line};
-pub use read_lane::{ReadLane, SideEvent};
+pub use read_lane::{ReadLane, SideEvent, Word};
 pub use read_session::Hello;
 pub use trade_lane::{NotSent, Sent, TradeLane};

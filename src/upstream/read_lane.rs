@@ -15,16 +15,31 @@ use reqwest::{Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The longest wait that a `Retry-After` may ask of a read.
 const PATIENCE: u64 = 10;
 /// How often a cut stream is taken up again before its request is given up.
 const RESUMES: u32 = 5;
+/// What is with the service at once: each may cost a connection, and a process has only so many files. The others wait.
+/// Requests of the client.
+const ASKING: usize = 256;
+/// Notifications, and beside them replies and cancels, which must not wait behind notifications.
+const TELLING: usize = 32;
 /// Pages of a list that are followed; a server that pages without end is stopped here.
 const PAGES: usize = 100;
 
 /// What comes from the service without being an answer: a notification or a request to the client.
 pub type SideEvent = dyn Fn(&Message<'_>) + Send + Sync;
+
+/// What is told to the service without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// A notification.
+    Notice,
+    /// An answer to a request of the service, or a cancel: something waits for it.
+    Reply,
+}
 
 /// The read lane. Cheap to clone; all clones are one lane.
 #[derive(Clone)]
@@ -35,10 +50,12 @@ pub(super) struct Inner {
     pub(super) endpoint: Endpoint,
     grants: Grants,
     kind: GrantKind,
-    pub(super) budget: Budget,
+    budget: Budget,
     pub(super) sessions: Sessions,
     pub(super) side: Box<SideEvent>,
     pub(super) large: Large,
+    asking: Semaphore,
+    telling: [Semaphore; 2],
     count: AtomicU64,
     prefix: String,
 }
@@ -72,6 +89,8 @@ impl ReadLane {
             sessions: Sessions::default(),
             side,
             large: Large::default(),
+            asking: Semaphore::new(ASKING),
+            telling: [TELLING; 2].map(Semaphore::new),
             count: AtomicU64::new(1),
             prefix,
         }))
@@ -83,6 +102,8 @@ impl ReadLane {
     /// Whatever keeps the answer from coming. Passing faults are tried once more.
     pub async fn request(&self, text: String, id: &Id) -> Result<Answer, Failure> {
         let text = Bytes::from(text);
+        // Never closed, so there is always a permit in the end.
+        let _permit = self.0.asking.acquire().await.ok();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -93,7 +114,9 @@ impl ReadLane {
                 }
                 // One new session for each request, and no more: the service may mean something else by its refusal.
                 Err(Failure::SessionLost) if tries == 1 => tracing::info!("a session was lost"),
-                Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if tries == 1 && wait.unwrap_or(1) <= PATIENCE => {
+                Err(Failure::RateLimited(wait) | Failure::Throttled(wait))
+                    if tries == 1 && wait.unwrap_or(1) <= PATIENCE =>
+                {
                     tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 }
                 outcome => return outcome,
@@ -135,7 +158,13 @@ impl ReadLane {
     ///
     /// # Errors
     /// Whatever keeps the service from taking it.
-    pub async fn tell(&self, text: String) -> Result<(), Failure> {
+    pub async fn tell(&self, text: String, word: Word) -> Result<(), Failure> {
+        let [notices, replies] = &self.0.telling;
+        let way = match word {
+            Word::Notice => notices,
+            Word::Reply => replies,
+        };
+        let _permit = way.acquire().await.ok();
         let (response, _) = self.post(&Bytes::from(text), Use::Client).await?;
         if response.status().is_success() {
             Ok(())
@@ -184,8 +213,7 @@ impl ReadLane {
         let mut bearer = self.bearer().await?;
         let (mut renewed, mut reopened) = (false, false);
         loop {
-            self.0.budget.turn(purpose).await;
-            let response = self.send(text.clone(), &bearer, Some(&session)).await?;
+            let response = self.send(text.clone(), &bearer, Some(&session), purpose).await?;
             match response.status() {
                 StatusCode::UNAUTHORIZED if !renewed => {
                     renewed = true;
@@ -207,12 +235,11 @@ impl ReadLane {
         text: Bytes,
         bearer: &Bearer,
         session: Option<&InUse>,
+        purpose: Use,
     ) -> Result<Response, Failure> {
-        let headers = http::headers(
-            bearer,
-            session.and_then(|s| s.id()),
-            session.map(|s| s.version()),
-        );
+        // The service counts every HTTP request, the lifecycle included.
+        self.0.budget.turn(purpose).await;
+        let headers = http::headers(bearer, session.and_then(InUse::id), session.map(InUse::version));
         let post = self.0.http.post(self.0.endpoint.url());
         head(post.headers(headers).body(text)).await
     }
@@ -266,6 +293,7 @@ impl ReadLane {
     /// Opens a stream with GET: the standing one, or the rest of one that was cut.
     pub(super) async fn get_stream(&self, session: &InUse, after: Option<&str>) -> Result<Response, Failure> {
         let bearer = self.bearer().await?;
+        self.0.budget.turn(Use::Client).await;
         let mut headers = http::headers(&bearer, session.id(), Some(session.version()));
         headers.insert(
             reqwest::header::ACCEPT,

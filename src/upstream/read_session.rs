@@ -132,7 +132,11 @@ struct Told {
 impl ReadLane {
     fn state(&self) -> MutexGuard<'_, State> {
         // A poisoned lock only means that another task panicked between two assignments; the value is still whole.
-        self.0.sessions.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .sessions
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over what the client said of itself. A session that was opened with other capabilities is left to the
@@ -152,7 +156,13 @@ impl ReadLane {
 
     /// Notes what a request of the client set in the session, for the sessions that follow.
     pub fn remember(&self, method: &str, params: &str) {
-        let uri = || json::member(params, "uri").ok().flatten().unwrap_or_default().to_owned();
+        let uri = || {
+            json::member(params, "uri")
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+                .to_owned()
+        };
         let mut state = self.state();
         match method {
             "logging/setLevel" => state.told.level = Some(params.to_owned()),
@@ -178,7 +188,10 @@ impl ReadLane {
         let sessions: Vec<Session> = {
             let mut state = self.state();
             let current = state.current.take();
-            std::mem::take(&mut state.retired).into_iter().chain(current).collect()
+            std::mem::take(&mut state.retired)
+                .into_iter()
+                .chain(current)
+                .collect()
         };
         join_all(sessions.iter().map(|session| self.end(session))).await;
     }
@@ -210,7 +223,11 @@ impl ReadLane {
     pub(super) fn session_is_lost(&self, lost: &InUse) {
         lost.session.0.over.cancel();
         let mut state = self.state();
-        if state.current.as_ref().is_some_and(|current| current.is(&lost.session)) {
+        if state
+            .current
+            .as_ref()
+            .is_some_and(|current| current.is(&lost.session))
+        {
             state.current = None;
         }
     }
@@ -274,12 +291,10 @@ impl ReadLane {
         let (id, text) = self.compose("initialize", &params);
         let text = Bytes::from(text);
         let mut bearer = self.bearer().await?;
-        self.0.budget.turn(Use::Own).await;
-        let mut response = self.send(text.clone(), &bearer, None).await?;
+        let mut response = self.send(text.clone(), &bearer, None, Use::Own).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             bearer = self.renewed(&bearer).await?;
-            self.0.budget.turn(Use::Own).await;
-            response = self.send(text, &bearer, None).await?;
+            response = self.send(text, &bearer, None, Use::Own).await?;
         }
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
@@ -301,8 +316,7 @@ impl ReadLane {
         let in_use = session.clone().in_use();
         // The service must have this before anything else arrives (2025-11-25, lifecycle).
         let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        self.0.budget.turn(Use::Own).await;
-        let ready = self.send(ready, &bearer, Some(&in_use)).await?;
+        let ready = self.send(ready, &bearer, Some(&in_use), Use::Own).await?;
         if !ready.status().is_success() {
             return Err(Failure::Status(ready.status().as_u16()));
         }
@@ -317,8 +331,10 @@ impl ReadLane {
         let subscriptions = told.subscriptions.into_values();
         for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
             let (_, text) = self.compose(method, &params);
-            self.0.budget.turn(Use::Own).await;
-            if let Err(failure) = self.send(Bytes::from(text), bearer, Some(session)).await {
+            if let Err(failure) = self
+                .send(Bytes::from(text), bearer, Some(session), Use::Own)
+                .await
+            {
                 tracing::info!(%failure, method, "the new session could not be told again");
             }
         }
@@ -344,8 +360,12 @@ impl ReadLane {
             match opened {
                 Ok(response) if response.status().is_success() => {
                     pause = STREAM_PAUSE.0;
-                    let read = answer::stream(response, None, last.clone(), &self.0.large, &*self.0.side).await;
-                    if let Ok(Read::Ended { last_event, retry, .. }) = read {
+                    let read =
+                        answer::stream(response, None, last.clone(), &self.0.large, &*self.0.side).await;
+                    if let Ok(Read::Ended {
+                        last_event, retry, ..
+                    }) = read
+                    {
                         last = last_event;
                         pause = retry.map_or(pause, Duration::from_millis).min(STREAM_PAUSE.1);
                     }

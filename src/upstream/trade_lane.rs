@@ -55,6 +55,8 @@ pub enum NotSent {
     RateLimited(Option<u64>),
     /// The handshake before the call failed.
     Handshake(String),
+    /// Sending could not start in time, or something forbade it at the last moment; why.
+    Stopped(String),
 }
 
 impl std::fmt::Display for NotSent {
@@ -72,6 +74,7 @@ impl std::fmt::Display for NotSent {
                 write!(f, "the service asks to slow down: again in {seconds} s")
             }
             Self::RateLimited(None) => f.write_str("the service asks to slow down"),
+            Self::Stopped(why) => f.write_str(why),
             Self::Handshake(why) => write!(f, "the trade connection could not be opened: {why}"),
         }
     }
@@ -124,16 +127,39 @@ impl TradeLane {
         self.session(bearer).await.map(drop)
     }
 
-    /// Sends one cleared call, once. An error gives the call back with the proof that it did not run.
+    /// Sends one cleared call, once. Session and budget are had before `start_by` (monotonic ms) or nothing is sent;
+    /// `still` is asked at the very last moment before the first byte. An error gives the call back with the proof
+    /// that it did not run.
     ///
     /// # Errors
-    /// [`NotSent`] where the service or the network proves that nothing ran.
-    pub async fn send(&self, cleared: Cleared, bearer: &Bearer) -> Result<Sent, (NotRun, NotSent)> {
-        let session = match self.session(bearer).await {
-            Ok(session) => session,
-            Err(failure) => return Err((cleared.not_run(), before(failure))),
+    /// [`NotSent`] where the service, the network or we ourselves prove that nothing ran.
+    pub async fn send(
+        &self,
+        cleared: Cleared,
+        bearer: &Bearer,
+        start_by: u64,
+        still: &(dyn Fn() -> Result<(), String> + Send + Sync),
+    ) -> Result<Sent, (NotRun, NotSent)> {
+        if cleared.endpoint() != self.endpoint.url() {
+            return Err((cleared.not_run(), NotSent::Stopped("it was held for another address".to_owned())));
+        }
+        let ready = async {
+            let session = self.session(bearer).await?;
+            self.budget.turn(Use::Own).await;
+            Ok::<_, Failure>(session)
         };
-        self.budget.turn(Use::Own).await;
+        let left = Duration::from_millis(start_by.saturating_sub(crate::system::mono_ms()));
+        let session = match tokio::time::timeout(left, ready).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(failure)) => return Err((cleared.not_run(), before(failure))),
+            Err(_) => {
+                let why = "sending could not start within 10 s of the approval".to_owned();
+                return Err((cleared.not_run(), NotSent::Stopped(why)));
+            }
+        };
+        if let Err(why) = still() {
+            return Err((cleared.not_run(), NotSent::Stopped(why)));
+        }
         let (id, text) = self.compose("tools/call", &cleared.params());
         let response = match tokio::time::timeout(OUTCOME, self.post(&text, bearer, Some(&session))).await {
             Err(_) => return Ok(Sent::Unknown("no answer within 60 s".to_owned())),
@@ -281,7 +307,9 @@ impl TradeLane {
         }
         let mut opened = self.handshake(bearer).await;
         for _ in 0..RATE_TRIES {
-            let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else { break };
+            let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else {
+                break;
+            };
             tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1).min(RATE_PATIENCE))).await;
             opened = self.handshake(bearer).await;
         }
@@ -292,8 +320,14 @@ impl TradeLane {
 
     /// One handshake. It may be made again and again: no call is in it.
     async fn handshake(&self, bearer: &Bearer) -> Result<Session, Failure> {
-        let Hello { version, capabilities, client_info } = Hello::default();
-        let params = format!(r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#);
+        let Hello {
+            version,
+            capabilities,
+            client_info,
+        } = Hello::default();
+        let params = format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}"#
+        );
         let (id, text) = self.compose("initialize", &params);
         let opened = tokio::time::timeout(http::HEAD, async {
             self.budget.turn(Use::Own).await;
@@ -302,7 +336,11 @@ impl TradeLane {
             let result = self.whole(response, &id, false).await?;
             let version = http::text_member(&result, "protocolVersion")
                 .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))?;
-            let session = Session { id: session_id, version, bearer: bearer.clone() };
+            let session = Session {
+                id: session_id,
+                version,
+                bearer: bearer.clone(),
+            };
             let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
             self.budget.turn(Use::Own).await;
             let ready = self.post(ready, bearer, Some(&session)).await?;
@@ -312,7 +350,9 @@ impl TradeLane {
                 status => Err(Failure::Status(status)),
             }
         });
-        opened.await.map_err(|_| Failure::Broken("no answer in time".to_owned()))?
+        opened
+            .await
+            .map_err(|_| Failure::Broken("no answer in time".to_owned()))?
     }
 }
 

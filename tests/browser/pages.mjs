@@ -1,9 +1,9 @@
 // The pages a person meets, each told by its controls' roles and names, and what is done there.
 // `act` makes the decision; `settle` waits until its consequence is on the screen.
 
-// The page that asks for nothing but the PIN (arming, resuming) says "Unlock" and "Cancel".
-const approveButton = (page) => page.getByRole('button', { name: /^(approve|unlock)\b/i }).first();
-const denyButton = (page) => page.getByRole('button', { name: /^(deny|cancel)$/i }).first();
+// The page that asks for nothing but the PIN (arming) says "Unlock" and "Cancel"; the one that resumes, what it does.
+const approveButton = (page) => page.getByRole('button', { name: /^(approve|unlock|allow ai trading)\b/i }).first();
+const denyButton = (page) => page.getByRole('button', { name: /^(deny|cancel|keep it stopped)$/i }).first();
 const haltButton = (page) => page.getByRole('button', { name: /stop ai trading/i }).first();
 const pinField = (page) => page.locator('input[type=password]').first();
 const isThere = async (locator) => (await locator.count()) > 0 && locator.isVisible();
@@ -18,12 +18,12 @@ async function choose(page, words, say) {
 
 const consent = {
   name: 'consent',
-  isThis: (page) => isThere(page.getByRole('button', { name: /^allow\b/i })),
+  isThis: (page) => isThere(page.getByRole('button', { name: /^allow$/i })),
   async act(page, wishes, { say, decide, hold }) {
     await choose(page, wishes.scope, say);
     await choose(page, wishes.user, say);
     await hold();
-    await decide(page.getByRole('button', { name: wishes.consent === 'deny' ? /^deny\b/i : /^allow\b/i }));
+    await decide(page.getByRole('button', { name: wishes.consent === 'deny' ? /^deny$/i : /^allow$/i }));
   },
   /** Back at the program's own callback page, which is another origin. */
   async settle(page, url, timeout) {

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+use crate::support::browser::Browser;
 use crate::support::desktop::{Button, Desktop};
 use countersign::approve::{Answer, Ask, Channel, Desk, Notice};
 use countersign::gate::Tier;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 mod notification;
 mod page;
+mod resume;
 mod servers;
 mod terminal;
 

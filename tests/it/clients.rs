@@ -1,5 +1,12 @@
 //! Clients that we did not write: the official SDKs and the MCP inspector, through the running binary.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use crate::support::desktop::{Button, Desktop};
 use crate::support::program::{Home, text};
 use crate::support::sim::Sim;

@@ -1,5 +1,10 @@
 //! No secret in any output: a whole life with the log at `trace`, and then a search for everything that was secret.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 use crate::support::desktop::{Button, Desktop};
 use crate::support::program::{Home, status, text};
 use crate::support::sim::Sim;
@@ -57,7 +62,7 @@ async fn secrets_of(sim: &Sim) -> Vec<(String, String)> {
 /// A login on which the test plays the browser, so that nothing but the program handles the code.
 async fn login(home: &Home, sim: &Sim, outputs: &mut Outputs, more: &[&str]) {
     let words = [&["login", "--no-browser", "--url", &sim.url], more].concat();
-    let mut verb = Verb::start(home, &words);
+    let verb = Verb::start(home, &words);
     let url = verb.address().await;
     sim.http().get(url).send().await.expect("the person's browser");
     let (code, out, err) = verb.end().await;
@@ -98,6 +103,8 @@ async fn a_whole_life_leaves_no_secret_anywhere() {
     let id = client.send_call("PlaceOrder", &order(2)).await;
     let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{result}");
+    let page = std::fs::read_to_string(person.join("page")).expect("what the browser saw");
+    assert!(page.contains(r#""event":"refused""#) && page.contains("wrong PIN"), "the wrong PIN was tried: {page}");
     let lines = client.close().await;
     outputs.0.push(("what the client got".to_owned(), lines.join("\n").into_bytes()));
     for words in [&["status"][..], &["status", "--json"], &["doctor", "--json"], &["journal", "export"], &["pending", "--json"], &["tools"]] {

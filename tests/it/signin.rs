@@ -1,5 +1,13 @@
 //! Signing in, staying signed in, and signing out, against the running simulator.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use crate::support::program::Home;
 use crate::support::sim::Sim;
 use crate::support::tools;

@@ -59,6 +59,9 @@ pub(crate) enum Kind {
     Redirect,
     /// Run it and send the head of the answer one byte at a time over `seconds`.
     SlowHeaders,
+    /// 400 that speaks of the session, as some servers answer for one that is gone.
+    #[serde(rename = "400_session")]
+    BadSession,
     /// Forget all sessions.
     SessionLost,
     /// One more field in `PlaceOrder`, and `list_changed`.

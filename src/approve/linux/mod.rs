@@ -3,6 +3,8 @@
 //! Owns: the popup's life: subscribe, show, listen, close. Refuses to know: tickets, PINs, the page.
 //! A click approves only if it comes from the pinned server, with the random key of the text shown last, no sooner than
 //! [`DWELL_MS`] after that text appeared, with no other program having touched the popup, on an unlocked screen.
+//! Where the bus does not let us see whether another program touched it, the popup carries no Approve: the page decides,
+//! and where there is no browser either, nobody is asked.
 
 mod bus;
 mod guard;
@@ -12,7 +14,7 @@ mod server;
 mod session;
 
 use super::desk::{Screen, Shared};
-use super::{Answer, Ask, Channel, DWELL_MS, Notice, text};
+use super::{Answer, Ask, DWELL_MS, Notice, Ready, text};
 use crate::gate::card::Card;
 use crate::system::{Env, mono_ms};
 use guard::Guard;
@@ -30,17 +32,17 @@ const SHOWS_MAX: u32 = 6;
 /// A notice takes no longer than this.
 const NOTICE_LIMIT: Duration = Duration::from_secs(3);
 
-/// Whether a notification can decide now, and through which server.
+/// Which server would show a notification now, and why that one could only deny, where so.
 ///
 /// # Errors
 /// A sentence on what is missing.
-pub(super) async fn ready(env: &Env) -> Result<Channel, String> {
+pub(super) async fn ready(env: &Env) -> Result<Ready, String> {
     let server = Server::find(env).await?;
     server.can_ask().await?;
-    let guarded = Guard::start(env, &server.bus, &server.owner).await.is_ok();
-    Ok(Channel::Notification {
+    let watched = Guard::start(env, &server.bus, &server.owner).await;
+    Ok(Ready {
         server: server.title,
-        guarded,
+        only_denies: watched.err().map(|_| popup::UNWATCHED),
     })
 }
 
@@ -77,8 +79,9 @@ pub(super) async fn ask(
             Event::Denied => return Answer::Denied { via: VIA },
             Event::Halted => return Answer::Halted { via: VIA },
             Event::Approved => match cleared(&lock, &popup).await {
-                Ok(true) => return Answer::Approved { via: VIA },
-                Ok(false) => popup.show(&card, screen, false).await,
+                // A newer deed that came in between is asked for itself.
+                Ok(true) if text::same_deed(&card, &updates.borrow()) => return Answer::Approved { via: VIA },
+                Ok(_) => popup.show(&card, screen, false).await,
                 Err(why) => return Answer::Tampered(why),
             },
             Event::Foreign(why) => return Answer::Tampered(why),

@@ -16,6 +16,8 @@ use zbus::{MatchRule, Message, MessageStream};
 
 /// How long the monitor may lag behind the signal itself.
 const ECHO_LIMIT: Duration = Duration::from_secs(1);
+/// Why a popup does not decide where the bus allows no monitor.
+pub(super) const UNWATCHED: &str = "this session bus does not let us watch for other programs rewriting a popup";
 const STOP: &str = "Stop AI trading";
 
 /// What happened to the popup.
@@ -65,13 +67,19 @@ pub(super) struct Popup<'a> {
 
 impl<'a> Popup<'a> {
     /// Subscribes to everything that can happen to a popup; shows nothing yet.
+    ///
+    /// # Errors
+    /// A sentence: the bus failed, the server was replaced, or a popup that `decides` cannot be watched.
     pub(super) async fn new(shared: &'a Shared, server: Server, decides: bool) -> Result<Self, String> {
         let (signals, owners) = subscribe(&server)
             .await
             .map_err(|error| format!("D-Bus: {error}"))?;
-        let guard = Guard::start(&shared.world.env, &server.bus, &server.owner)
-            .await
-            .ok();
+        let guard = match Guard::start(&shared.world.env, &server.bus, &server.owner).await {
+            Ok(guard) => Some(guard),
+            // Unwatched, a popup can be rewritten and pressed unseen: it may deny and open the page, never approve.
+            Err(_) if decides => return Err(UNWATCHED.to_owned()),
+            Err(_) => None,
+        };
         // The server may have been replaced between finding it and subscribing.
         if super::server::owner(&server.bus).await? != server.owner {
             return Err("the notification server was replaced just now".to_owned());
@@ -223,7 +231,7 @@ impl<'a> Popup<'a> {
         if key == self.keys.page {
             return Some(Event::OpenPage);
         }
-        Some(if self.decides && key == self.keys.approve {
+        Some(if self.decides && self.guard.is_some() && key == self.keys.approve {
             Event::Approved
         } else {
             Event::Gone

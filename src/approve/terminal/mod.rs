@@ -9,7 +9,6 @@ mod paper;
 
 use super::desk::Screen;
 use super::{Answer, Ask, DWELL_MS, Verify, text};
-use crate::gate::Tier;
 use crate::gate::card::Card;
 use crate::system::mono_ms;
 use keys::{Key, Keys};
@@ -40,8 +39,8 @@ pub async fn ask(
     stop: CancellationToken,
     shown: oneshot::Sender<()>,
 ) -> Answer {
-    if ask.tier == Tier::Passkey {
-        return Answer::Nobody("a passkey needs the page".to_owned());
+    if let Some(why) = ask.unaskable() {
+        return Answer::Nobody(why.to_owned());
     }
     let keys = match Keys::open() {
         Ok(keys) => keys,
@@ -300,24 +299,30 @@ impl Talk {
         ))
     }
 
-    /// Asks for the PIN, where one is wanted; `false` when it was wrong.
+    /// Asks for the PIN, where one is wanted, until it is right; `false` when the person gave none, or the card changed.
+    /// After a wrong one the PIN is asked for again, not a word: people type the PIN again at once, and it must not show.
     async fn prove(&mut self) -> Result<bool, Cut> {
         let Some(verify) = self.verify.clone() else {
             return Ok(true);
         };
-        self.paper.put("PIN (not shown): ");
-        let pin = self.typed(false).await?;
-        if self.is_outdated() {
-            self.paper.line("It changed while you typed.");
-            return Ok(false);
-        }
-        self.paper.line("Checking the PIN ...");
-        match verify(SecretString::from(pin.as_str())).await {
-            Ok(()) => Ok(true),
-            Err(wrong) => {
-                self.paper.line(&text::ascii(&wrong.message));
-                tokio::time::sleep(Duration::from_millis(wrong.wait_ms)).await;
-                Ok(false)
+        loop {
+            self.paper.put("PIN (not shown): ");
+            let pin = self.typed(false).await?;
+            if pin.trim().is_empty() {
+                return Ok(false);
+            }
+            if self.is_outdated() {
+                self.paper.line("It changed while you typed.");
+                return Ok(false);
+            }
+            self.paper.line("Checking the PIN ...");
+            match verify(SecretString::from(pin.as_str())).await {
+                Ok(()) => return Ok(true),
+                Err(wrong) => {
+                    self.paper.line(&text::ascii(&wrong.message));
+                    tokio::time::sleep(Duration::from_millis(wrong.wait_ms)).await;
+                    self.paper.line("Type it again, or just Enter to go back.");
+                }
             }
         }
     }

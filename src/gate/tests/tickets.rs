@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::{FLAT, NOW, held, judged, sim_policy};
 use crate::gate::Tier;
-use crate::gate::ticket::{Approval, Cleared, NotRun, Origin, Outcome, State, Ticket, ticket_id};
+use crate::gate::Call;
+use crate::gate::ticket::{Approval, Cleared, Origin, Outcome, State, Ticket, ticket_id};
 
-fn ticket(market: bool) -> Ticket {
+fn call(market: bool) -> Call {
     let kind = if market {
         r#""Market""#
     } else {
@@ -15,7 +16,11 @@ fn ticket(market: bool) -> Ticket {
     let arguments = format!(
         "{{\"account\":\"Sim101\",\n \"instrument\":\"MES\",\"side\":\"Buy\",\"quantity\":1,\"type\":{kind}}}"
     );
-    let call = held("PlaceOrder", &arguments);
+    held("PlaceOrder", &arguments)
+}
+
+fn ticket(market: bool) -> Ticket {
+    let call = call(market);
     let judgement = judged(&call, &FLAT.facts(&call), &sim_policy(""));
     let origin = Origin {
         endpoint: "https://service.invalid/mcp".to_owned(),
@@ -38,7 +43,7 @@ fn approved_in_time_sends_the_very_bytes() {
     let mut ticket = ticket(true);
     ticket.show(NOW + 10).unwrap();
     assert_eq!(ticket.deadline(), Some(NOW + 30_010));
-    let cleared = ticket.approve(click(), NOW + 30_010).unwrap();
+    let cleared = ticket.approve(click(), &call(true), NOW + 30_010).unwrap();
     assert_eq!(ticket.state, State::Sending);
     assert_eq!(cleared.digest(), ticket.digest);
     assert_eq!(cleared.tool(), "PlaceOrder");
@@ -48,36 +53,36 @@ fn approved_in_time_sends_the_very_bytes() {
         .outcome(Outcome::Accepted("{}".to_owned()), NOW + 31_000)
         .unwrap();
     assert_eq!(ticket.state, State::Accepted);
-    assert!(ticket.approve(click(), NOW + 31_000).is_err());
+    assert!(ticket.approve(click(), &call(true), NOW + 31_000).is_err());
 }
 
 #[test]
 fn late_unseen_weak_or_doubled_approvals_are_refused() {
     let mut late = ticket(true);
     late.show(NOW).unwrap();
-    assert!(late.approve(click(), NOW + 30_001).is_err());
+    assert!(late.approve(click(), &call(true), NOW + 30_001).is_err());
     let mut limit = ticket(false);
     limit.show(NOW).unwrap();
-    assert!(limit.approve(click(), NOW + 120_001).is_err());
-    assert!(limit.approve(click(), NOW + 120_000).is_ok());
-    assert!(limit.approve(click(), NOW + 1).is_err());
+    assert!(limit.approve(click(), &call(false), NOW + 120_001).is_err());
+    assert!(limit.approve(click(), &call(false), NOW + 120_000).is_ok());
+    assert!(limit.approve(click(), &call(false), NOW + 1).is_err());
     let mut unseen = ticket(true);
-    assert!(unseen.approve(click(), NOW + 1).is_err());
+    assert!(unseen.approve(click(), &call(true), NOW + 1).is_err());
     let mut weak = ticket(true);
     weak.tier = Tier::Pin;
     weak.show(NOW).unwrap();
-    assert!(weak.approve(click(), NOW + 1).is_err());
+    assert!(weak.approve(click(), &call(true), NOW + 1).is_err());
     let policy = Approval {
         via: "policy".to_owned(),
         tier: Tier::Pin,
     };
     assert!(
-        weak.approve(policy, NOW + 1).is_err(),
+        weak.approve(policy, &call(true), NOW + 1).is_err(),
         "policy approves in tier click only"
     );
     let mut back = ticket(true);
     back.show(NOW).unwrap();
-    assert!(back.approve(click(), NOW - 1).is_err(), "the clock was set back");
+    assert!(back.approve(click(), &call(true), NOW - 1).is_err(), "the clock was set back");
 }
 
 #[test]
@@ -94,7 +99,19 @@ fn changed_bytes_are_never_cleared() {
     ticket.arguments_raw = ticket.arguments_raw.replace("\"quantity\":1", "\"quantity\":9");
     ticket.show(NOW).unwrap();
     assert!(ticket.call().is_err());
-    assert!(ticket.approve(click(), NOW + 1).is_err());
+    assert!(ticket.approve(click(), &call(true), NOW + 1).is_err());
+    assert_eq!(ticket.state, State::Held);
+}
+
+#[test]
+fn a_file_rewritten_with_a_fitting_digest_clears_nothing() {
+    let forged = held("PlaceOrder", &call(true).arguments_raw().replace("\"quantity\":1", "\"quantity\":9"));
+    let mut ticket = ticket(true);
+    ticket.arguments_raw = forged.arguments_raw().to_owned();
+    ticket.digest = forged.digest().to_owned();
+    ticket.show(NOW).unwrap();
+    assert!(ticket.call().is_ok(), "the file agrees with itself");
+    assert!(ticket.approve(click(), &call(true), NOW + 1).is_err());
     assert_eq!(ticket.state, State::Held);
 }
 
@@ -103,12 +120,11 @@ fn what_did_not_run_is_tried_once_more_and_no_oftener() {
     let mut ticket = ticket(false);
     ticket.show(NOW).unwrap();
     for round in 0..2 {
-        let cleared = ticket.approve(click(), NOW + 1).unwrap();
-        let NotRun(cleared) = cleared.not_run();
-        ticket.not_run(cleared).unwrap();
+        let cleared = ticket.approve(click(), &call(false), NOW + 1).unwrap();
+        ticket.not_run(cleared.not_run()).unwrap();
         assert_eq!(ticket.state, State::Held, "round {round}");
     }
-    assert!(ticket.approve(click(), NOW + 1).is_err());
+    assert!(ticket.approve(click(), &call(false), NOW + 1).is_err());
 }
 
 #[test]
@@ -117,9 +133,9 @@ fn a_call_given_back_belongs_to_its_own_ticket() {
     other.id = "ZZZZ".to_owned();
     one.show(NOW).unwrap();
     other.show(NOW).unwrap();
-    let from_one = one.approve(click(), NOW).unwrap();
-    let _from_other = other.approve(click(), NOW).unwrap();
-    assert!(other.not_run(from_one).is_err());
+    let from_one = one.approve(click(), &call(true), NOW).unwrap();
+    let _from_other = other.approve(click(), &call(true), NOW).unwrap();
+    assert!(other.not_run(from_one.not_run()).is_err());
     assert_eq!(other.state, State::Sending);
 }
 
@@ -129,7 +145,7 @@ fn the_dead_leave_voided_or_unknown() {
     assert_eq!(held.recover(NOW), Some(State::Voided));
     let mut sending = ticket(true);
     sending.show(NOW).unwrap();
-    let _cleared = sending.approve(click(), NOW).unwrap();
+    let _cleared = sending.approve(click(), &call(true), NOW).unwrap();
     assert_eq!(sending.recover(NOW), Some(State::Unknown));
     assert_eq!(sending.recover(NOW), None);
 }
@@ -202,7 +218,7 @@ proptest! {
                 Step::Show => drop(ticket.show(now)),
                 Step::Approve(via) => {
                     let approval = Approval { via: via.to_owned(), tier: Tier::Click };
-                    if let Ok(one) = ticket.approve(approval, now) {
+                    if let Ok(one) = ticket.approve(approval, &call(market), now) {
                         prop_assert!(ticket.deadline().is_none_or(|end| now <= end));
                         prop_assert!(now <= NOW + 60_000 || ticket.shown_wall.is_some());
                         cleared.push(one);
@@ -222,7 +238,7 @@ proptest! {
                     if let Some(one) = cleared.pop() {
                         let state = ticket.state;
                         // A call given back to a ticket that has ended is spent all the same.
-                        prop_assert_eq!(ticket.not_run(one).is_ok(), state == State::Sending);
+                        prop_assert_eq!(ticket.not_run(one.not_run()).is_ok(), state == State::Sending);
                     }
                 }
                 Step::Wait(ms) => now += ms,

@@ -44,6 +44,16 @@ impl Fixed {
         }
     }
 
+    /// What stands in for the service now and then: a page of its network, a front door, a proxy.
+    pub(super) fn page(status: u16, media: &str, body: &str) -> Self {
+        let fixed = Self {
+            status,
+            headers: Vec::new(),
+            body: body.to_owned(),
+        };
+        fixed.header("content-type", media)
+    }
+
     fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

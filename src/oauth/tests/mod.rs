@@ -14,6 +14,7 @@ use super::grants::Grants;
 use super::key::Keychain;
 use super::seal::Cost;
 use super::{Endpoint, GrantKind, LoginError, LoginRequest, NewGrant, PendingLogin, TokenError};
+use crate::system::file::full::FullDisk;
 use crate::system::{Env, Paths, World};
 use fake::Fake;
 use std::collections::BTreeMap;
@@ -109,29 +110,13 @@ impl Desk {
         grants
     }
 
-    /// No new file can be made beside the vault until the returned value is dropped. Holds for the superuser too,
-    /// whom neither permissions nor reserved blocks stop.
+    /// No new file can be made beside the vault until the returned value is dropped.
     fn fill_disk(&self) -> FullDisk {
-        let folder = self.vault().parent().unwrap().to_owned();
-        let names = (0..4000).map(|count| folder.join(format!(".vault.{}.{count}", std::process::id())));
-        let blocked: Vec<_> = names
-            .filter(|path| std::fs::File::create_new(path).is_ok())
-            .collect();
-        FullDisk(blocked)
+        FullDisk::at(self.vault().parent().unwrap())
     }
 
     fn vault(&self) -> std::path::PathBuf {
         self.world().paths.vault()
-    }
-}
-
-struct FullDisk(Vec<std::path::PathBuf>);
-
-impl Drop for FullDisk {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 

@@ -302,3 +302,86 @@ async fn tokens_that_could_not_be_saved_are_saved_first_next_time() {
             .same_as(&bearer)
     );
 }
+
+/// Answers of the token endpoint that say nothing about a grant.
+pub(super) fn odd_answers() -> Vec<Fixed> {
+    let html = "<html>error: invalid_grant</html>";
+    vec![
+        Fixed::page(200, "text/html", html),
+        Fixed::page(204, "text/html", ""),
+        Fixed::page(302, "application/json", r#"{"error":"invalid_grant"}"#),
+        Fixed::page(400, "text/html", html),
+        Fixed::page(400, "text/plain", r#"{"error":"invalid_grant"}"#),
+        Fixed::page(401, "text/html", html),
+        Fixed::page(403, "text/html", html),
+        Fixed::page(404, "text/html", html),
+        Fixed::page(503, "application/json", r#"{"error":"invalid_grant"}"#),
+        Fixed::json(200, "[]"),
+        Fixed::json(200, "{}"),
+        Fixed::json(200, r#"{"access_token":"a b","token_type":"Bearer"}"#),
+        Fixed::json(200, r#"{"access_token":"a","token_type":"mac"}"#),
+        Fixed::json(200, r#"{"access_token":"a","token_type":"Bearer","#),
+        Fixed::json(400, r#"{"error":"invalid_request"}"#),
+        Fixed::json(400, r#"{"error":["invalid_grant"]}"#),
+        Fixed::json(400, r#"{"error":"invalid_grant "}"#),
+        Fixed::json(400, r#"{"error":"invalid_request","error":"invalid_grant"}"#),
+        Fixed::json(403, r#"{"error":"access_denied"}"#),
+        Fixed::json(404, r#"{"error":"not_found"}"#),
+    ]
+}
+
+#[tokio::test]
+async fn an_odd_answer_ends_nothing() {
+    let desk = Desk::new().await;
+    let grants = desk.signed_in(GrantKind::Read).await;
+    expire(&grants, GrantKind::Read).await;
+    for odd in odd_answers() {
+        desk.fake.fix("/oauth/token", odd.clone());
+        let told = desk.grants().bearer(GrantKind::Read).await.unwrap_err();
+        assert!(matches!(told, TokenError::Network(_)), "{odd:?}: {told}");
+    }
+    desk.fake.set(|state| state.fixed.clear());
+    desk.grants().bearer(GrantKind::Read).await.unwrap();
+    assert_eq!(desk.fake.get(|state| (state.refreshed, state.reused)), (1, 0));
+}
+
+#[tokio::test]
+async fn only_a_plain_word_of_the_service_ends_a_grant() {
+    for (status, code) in [
+        (400, "invalid_grant"),
+        (401, "invalid_client"),
+        (400, "unauthorized_client"),
+        (403, "subscription_required"),
+    ] {
+        let desk = Desk::new().await;
+        let grants = desk.signed_in(GrantKind::Read).await;
+        expire(&grants, GrantKind::Read).await;
+        let body = format!(r#"{{"error":"{code}"}}"#);
+        desk.fake.fix("/oauth/token", Fixed::json(status, &body));
+        let told = grants.bearer(GrantKind::Read).await.unwrap_err();
+        assert!(matches!(told, TokenError::Withdrawn(_)), "{code}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_grant_that_comes_back_wider_is_given_back() {
+    for wider in ["mcp:read mcp:trade", "mcp:trade", "mcp:read offline_access"] {
+        let desk = Desk::new().await;
+        let grants = desk.signed_in(GrantKind::Read).await;
+        expire(&grants, GrantKind::Read).await;
+        desk.fake.set(|state| state.scope = Some(wider.to_owned()));
+        let told = grants.bearer(GrantKind::Read).await.unwrap_err();
+        assert!(
+            matches!(&told, TokenError::Withdrawn(why) if why.contains("mcp:read") && why.contains("it was revoked")),
+            "{wider:?}: {told}"
+        );
+        let again = desk.grants().bearer(GrantKind::Read).await.unwrap_err();
+        assert_eq!(again, told, "after a restart too");
+        assert_eq!(desk.fake.count("/oauth/token"), 2);
+        assert_eq!(
+            desk.fake.get(|state| state.revoked.len()),
+            2,
+            "refresh and access token"
+        );
+    }
+}

@@ -199,25 +199,66 @@ async fn a_server_that_dies_or_is_replaced_is_tampering() {
     tampered(&asking.answer().await, "stopped or replaced");
 }
 
+/// Where nobody may watch the bus, the page decides and the popup beside it carries no Approve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_nobody_may_watch_forged_clicks_still_do_nothing() {
+async fn where_nobody_may_watch_the_popup_cannot_approve() {
     let desktop = Desktop::start_unwatched();
-    let desk = Desk::new(&desktop.world());
-    let channel = desk.channel(Tier::Click, false).await.expect("a channel");
-    assert!(
-        matches!(channel, Channel::Notification { guarded: false, .. }),
-        "{channel}"
-    );
-    let answer = check(&desktop, "notification-unwatched", |d| {
-        forge(d, "approve");
-        d.click(Button::Left);
+    let machine = page::Machine::new();
+    let script = machine.world.env.text("BROWSER").expect("a browser").to_owned();
+    let world = desktop.world_with(&[("BROWSER", &script)]);
+    let channel = Desk::new(&world).channel(Tier::Click, false).await.expect("a channel");
+    assert!(matches!(channel, Channel::Page { notification: Some(_), why: Some(_), .. }), "{channel}");
+    assert!(channel.to_string().contains("does not let us watch"), "{channel}");
+    let mut asking = Asking::click(&world);
+    asking.shown().await;
+    let first = machine.link().await;
+    desktop.settle();
+    desktop.screenshot("notification-unwatched");
+    forge(&desktop, "approve");
+    desktop.click(Button::Middle);
+    assert_ne!(machine.link().await, first, "the middle button opens the page");
+    assert!(!asking.answer.is_finished());
+    desktop.settle();
+    desktop.click(Button::Left);
+    assert_eq!(asking.answer().await, DENIED);
+    desktop.no_popup();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nobody_may_watch_and_no_browser_is_there_nobody_is_asked() {
+    let desktop = Desktop::start_unwatched();
+    let world = desktop.world_with(&[("DISPLAY", "")]);
+    let answer = Asking::click(&world).answer().await;
+    is_nobody(&answer, "does not let us watch");
+    is_nobody(&answer, "countersign watch");
+    let told = Desk::new(&world).channel(Tier::Click, false).await.expect_err("no channel");
+    assert!(told.contains("does not let us watch"), "{told}");
+    assert!(desktop.popups().is_empty());
+}
+
+/// Plasma's own way to press a button from outside: the real server would say that it was pressed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn controls_of_a_server_are_tampering() {
+    let desktop = Desktop::start();
+    let answer = check(&desktop, "notification-before-controls", |d| {
+        let to = ["call", "--session", "-d", "org.freedesktop.Notifications", "-o", OBJECT, "-m"];
+        d.gdbus(&[&to[..], &["org.freedesktop.Notifications.GetCapabilities"]].concat());
+        d.gdbus(&[&to[..], &["org.kde.NotificationManager.InvokeAction", "uint32 1", "approve"]].concat());
     })
     .await;
-    assert_eq!(answer, DENIED);
-    assert_eq!(
-        check(&desktop, "notification-unwatched", |d| d.click(Button::Middle)).await,
-        APPROVED
-    );
+    tampered(&answer, "InvokeAction");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pin_that_nothing_checks_asks_nobody() {
+    let desktop = Desktop::start();
+    let unchecked = Ask {
+        tier: Tier::Pin,
+        ..ask(card(), 20)
+    };
+    let answer = Asking::start(&desktop.world(), unchecked).answer().await;
+    is_nobody(&answer, "needs your PIN");
+    assert!(desktop.popups().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

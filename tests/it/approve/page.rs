@@ -1,7 +1,6 @@
 //! The local page, filled in by a real browser; and everybody else who might come to that address.
 
 use super::*;
-use crate::support::browser::Browser;
 use countersign::approve::{Verify, WrongPin, page};
 use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,13 +14,13 @@ const APPROVED: Answer = Answer::Approved { via: "page" };
 const PIN: &str = "correct horse battery staple";
 
 /// A machine without a desktop, whose `$BROWSER` writes down the address that it is given.
-struct Machine {
+pub(super) struct Machine {
     folder: tempfile::TempDir,
-    world: World,
+    pub(super) world: World,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let script = folder.path().join("browser.sh");
         let link = folder.path().join("link");
@@ -45,12 +44,12 @@ impl Machine {
     }
 
     /// The address that the browser was given; each is given out once.
-    async fn link(&self) -> String {
+    pub(super) async fn link(&self) -> String {
         next_link(&self.link_file()).await
     }
 }
 
-async fn next_link(file: &Path) -> String {
+pub(super) async fn next_link(file: &Path) -> String {
     for _ in 0..400 {
         if let Ok(link) = std::fs::read_to_string(file) {
             std::fs::remove_file(file).expect("taken");

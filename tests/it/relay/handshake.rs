@@ -11,8 +11,13 @@ const SIGN_IN: [&str; 1] = ["countersign_sign_in"];
 
 async fn names(client: &mut Client) -> Vec<String> {
     let answer = client.request("tools/list", &json!({})).await;
-    let tools = answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("no list: {answer}"));
-    let mut names: Vec<String> = tools.iter().map(|tool| tool["name"].as_str().unwrap_or_default().to_owned()).collect();
+    let tools = answer["result"]["tools"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no list: {answer}"));
+    let mut names: Vec<String> = tools
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap_or_default().to_owned())
+        .collect();
     names.sort();
     names
 }
@@ -66,9 +71,14 @@ async fn a_later_start_answers_from_the_last_good_list() {
     let bench = Bench::new().await;
     let mut client = bench.client("2025-06-18").await;
     let list = names(&mut client).await;
-    assert!(list.iter().any(|name| name == "GetQuote") && list.iter().any(|name| name == "countersign_status"), "{list:?}");
+    assert!(
+        list.iter().any(|name| name == "GetQuote") && list.iter().any(|name| name == "countersign_status"),
+        "{list:?}"
+    );
     client.close().await;
-    bench.fault(&json!({ "kind": "stall", "seconds": 600, "times": 0 })).await;
+    bench
+        .fault(&json!({ "kind": "stall", "seconds": 600, "times": 0 }))
+        .await;
     assert_eq!(soon(&bench.home, &bench.sim.url).await, list, "stalled");
     let Bench { home, sim } = bench;
     let url = sim.url.clone();
@@ -77,7 +87,11 @@ async fn a_later_start_answers_from_the_last_good_list() {
     let mut client = home.serve_url(&url).await;
     client.hello_as("2025-06-18", &everything()).await;
     let result = client.call("GetQuote", &quote()).await;
-    assert_eq!((status(&result), &result["isError"]), ("failed", &json!(true)), "{result}");
+    assert_eq!(
+        (status(&result), &result["isError"]),
+        ("failed", &json!(true)),
+        "{result}"
+    );
     assert_eq!(names(&mut client).await, list, "after a failed read");
 }
 
@@ -104,8 +118,14 @@ async fn signing_in_by_the_tool_brings_the_real_list() {
     let mut client = home.serve(&sim).await;
     client.hello_as("2025-06-18", &everything()).await;
     // Before the sign-in nothing is asked of the service, and what our handshake offers is empty rather than broken.
-    assert_eq!(client.request("resources/list", &json!({})).await["result"], json!({ "resources": [] }));
-    assert_eq!(client.request("prompts/list", &json!({})).await["result"], json!({ "prompts": [] }));
+    assert_eq!(
+        client.request("resources/list", &json!({})).await["result"],
+        json!({ "resources": [] })
+    );
+    assert_eq!(
+        client.request("prompts/list", &json!({})).await["result"],
+        json!({ "prompts": [] })
+    );
     let result = client.call("countersign_sign_in", &json!({})).await;
     assert_eq!(status(&result), "sign_in_needed");
     let url = result["structuredContent"]["url"].as_str().expect("an address");
@@ -121,9 +141,25 @@ async fn a_changed_list_is_fetched_and_then_told() {
     let before = names(&mut client).await;
     let asked = bench.count("tools/list").await;
     // Nothing that this grant sees has changed, so the client is not troubled.
-    bench.sim.post_text("notify", r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#).await;
-    bench.until("the list is asked", async || bench.count("tools/list").await > asked).await;
-    assert!(!client.until_now().await.iter().any(|line| line.contains("list_changed")));
+    bench
+        .sim
+        .post_text(
+            "notify",
+            r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#,
+        )
+        .await;
+    bench
+        .until("the list is asked", async || {
+            bench.count("tools/list").await > asked
+        })
+        .await;
+    assert!(
+        !client
+            .until_now()
+            .await
+            .iter()
+            .any(|line| line.contains("list_changed"))
+    );
     assert_eq!(names(&mut client).await, before);
 }
 
@@ -141,10 +177,16 @@ async fn each_revision_is_answered_with_itself_and_others_with_the_newest() {
         bench.sim.post("reset", &Value::Null).await;
         let mut client = bench.home.serve(&bench.sim).await;
         let hello = client.hello_as(asked, &everything()).await;
-        assert_eq!(hello["result"]["protocolVersion"], answered, "asked for {asked:?}");
+        assert_eq!(
+            hello["result"]["protocolVersion"], answered,
+            "asked for {asked:?}"
+        );
         assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
         let calls = bench.sim.calls().await;
-        let call = calls.iter().find(|call| call["tool"] == "GetQuote").expect("the call");
+        let call = calls
+            .iter()
+            .find(|call| call["tool"] == "GetQuote")
+            .expect("the call");
         // Servers before 2025-06-18 do not know the header.
         let header = (answered >= "2025-06-18").then_some(answered);
         assert_eq!(call["protocol_version"].as_str(), header, "{answered}");

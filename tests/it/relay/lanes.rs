@@ -17,7 +17,13 @@ async fn sixty_four_reads_at_once_are_each_answered_with_their_own() {
     for index in 0..64usize {
         let size = SIZES[index % 4];
         let filler = format!("{index:02}").repeat(size / 2);
-        bench.sim.post("answer", &json!({ "tool": tools[index % 4], "result": { "content": [], "filler": filler } })).await;
+        bench
+            .sim
+            .post(
+                "answer",
+                &json!({ "tool": tools[index % 4], "result": { "content": [], "filler": filler } }),
+            )
+            .await;
     }
     // The answers wait in the order of their tool's calls; which of them a call gets is told by its length.
     let mut ids = Vec::new();
@@ -28,7 +34,9 @@ async fn sixty_four_reads_at_once_are_each_answered_with_their_own() {
     let mut fillers = BTreeSet::new();
     for (index, id) in ids.into_iter().enumerate() {
         let result = client.result(id).await;
-        let filler = result["filler"].as_str().unwrap_or_else(|| panic!("{}: {result}", tools[index % 4]));
+        let filler = result["filler"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{}: {result}", tools[index % 4]));
         assert_eq!(filler.len(), SIZES[index % 4], "another tool's answer");
         assert!(fillers.insert(filler.to_owned()), "the same answer twice");
     }
@@ -51,7 +59,10 @@ async fn what_each_lane_carries_is_known_to_the_service() {
         ("resources/list", json!({})),
         ("prompts/list", json!({})),
         ("logging/setLevel", json!({ "level": "info" })),
-        ("vendor/unknown", json!({ "name": "PlaceOrder", "arguments": order })),
+        (
+            "vendor/unknown",
+            json!({ "name": "PlaceOrder", "arguments": order }),
+        ),
         ("tools/call", json!({ "name": "GetQuote", "arguments": quote() })),
     ] {
         client.request(method, &params).await;
@@ -67,16 +78,46 @@ async fn what_each_lane_carries_is_known_to_the_service() {
         let (method, tool) = (call["method"].as_str().unwrap_or_default(), call["tool"].as_str());
         let trades = call["grant"] == "mcp:trade";
         assert!(trades || call["grant"] == "mcp:read", "{call}");
-        assert_eq!(tool == Some("PlaceOrder"), trades && method == "tools/call", "{call}");
+        assert_eq!(
+            tool == Some("PlaceOrder"),
+            trades && method == "tools/call",
+            "{call}"
+        );
         if trades {
-            let lifecycle = matches!(method, "initialize" | "notifications/initialized" | "tools/list" | "tools/call");
-            assert!(lifecycle || call["http"] == "DELETE", "the trade lane carries its own lifecycle alone: {call}");
+            let lifecycle = matches!(
+                method,
+                "initialize" | "notifications/initialized" | "tools/list" | "tools/call"
+            );
+            assert!(
+                lifecycle || call["http"] == "DELETE",
+                "the trade lane carries its own lifecycle alone: {call}"
+            );
         }
     }
     // The trade lane says nothing of what the client can do, and has no stream.
-    let hellos: Vec<String> = sim.get("raw?n=400").await.as_array().expect("bodies").iter().filter_map(|body| body["text"].as_str().map(str::to_owned)).filter(|body| body.contains("\"initialize\"")).collect();
-    assert_eq!(hellos.iter().filter(|hello| hello.contains(r#""capabilities":{}"#)).count(), 1, "{hellos:?}");
-    assert!(calls.iter().filter(|call| call["http"] == "GET").all(|call| call["grant"] == "mcp:read"));
+    let hellos: Vec<String> = sim
+        .get("raw?n=400")
+        .await
+        .as_array()
+        .expect("bodies")
+        .iter()
+        .filter_map(|body| body["text"].as_str().map(str::to_owned))
+        .filter(|body| body.contains("\"initialize\""))
+        .collect();
+    assert_eq!(
+        hellos
+            .iter()
+            .filter(|hello| hello.contains(r#""capabilities":{}"#))
+            .count(),
+        1,
+        "{hellos:?}"
+    );
+    assert!(
+        calls
+            .iter()
+            .filter(|call| call["http"] == "GET")
+            .all(|call| call["grant"] == "mcp:read")
+    );
 }
 
 #[tokio::test]
@@ -84,7 +125,9 @@ async fn a_read_that_the_service_takes_for_more_is_held_from_then_on() {
     let bench = Bench::new().await;
     let mut client = bench.client("2025-06-18").await;
     assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
-    bench.fault(&json!({ "kind": "insufficient_scope", "tool": "GetQuote" })).await;
+    bench
+        .fault(&json!({ "kind": "insufficient_scope", "tool": "GetQuote" }))
+        .await;
     let result = client.call("GetQuote", &quote()).await;
     assert_eq!(result["isError"], true);
     assert!(text(&result).contains("held"), "{}", text(&result));
@@ -93,5 +136,9 @@ async fn a_read_that_the_service_takes_for_more_is_held_from_then_on() {
     assert_eq!(result["isError"], true, "there is nobody here to approve it");
     assert!(text(&result).starts_with("NOT SENT"), "{}", text(&result));
     assert_eq!(bench.count("tools/call").await, asked, "it did not leave");
-    assert_eq!(client.call("ListAccounts", &json!({})).await["isError"], false, "other reads go on");
+    assert_eq!(
+        client.call("ListAccounts", &json!({})).await["isError"],
+        false,
+        "other reads go on"
+    );
 }

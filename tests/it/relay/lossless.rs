@@ -20,7 +20,9 @@ fn stays_with_us(message: &Message<'_>) -> Option<&'static str> {
         "server/discover" => Some("answered here at once"),
         "tools/list" => Some("answered from the kept lists"),
         "notifications/initialized" => Some("belongs to the handshake"),
-        "notifications/cancelled" => Some("no request of that id is open, so there is nothing to cancel upstream"),
+        "notifications/cancelled" => {
+            Some("no request of that id is open, so there is nothing to cancel upstream")
+        }
         _ => None,
     }
 }
@@ -54,20 +56,33 @@ async fn what_the_client_writes_arrives_byte_for_byte() {
     assert!(expected.len() >= 60, "{} messages pass", expected.len());
     let missing = async || {
         let bodies = bench.bodies().await;
-        expected.iter().filter(|line| !bodies.iter().any(|body| body == *line)).copied().collect::<Vec<_>>()
+        expected
+            .iter()
+            .filter(|line| !bodies.iter().any(|body| body == *line))
+            .copied()
+            .collect::<Vec<_>>()
     };
     let arrived = tokio::time::timeout(super::PATIENCE, async {
         while !missing().await.is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    assert!(arrived.await.is_ok(), "did not arrive as written: {:#?}", missing().await);
+    assert!(
+        arrived.await.is_ok(),
+        "did not arrive as written: {:#?}",
+        missing().await
+    );
     for (id, times) in asked {
         for _ in 0..times {
             client.raw_answer(&id).await;
         }
     }
-    let more: Vec<String> = client.until_now().await.into_iter().filter(|line| line.contains("\"id\"")).collect();
+    let more: Vec<String> = client
+        .until_now()
+        .await
+        .into_iter()
+        .filter(|line| line.contains("\"id\""))
+        .collect();
     assert_eq!(more, [""; 0], "answered twice");
 }
 
@@ -76,7 +91,10 @@ async fn results(answers: &str) {
     let bench = Bench::with(&["--answers", answers]).await;
     let mut client = bench.client("2025-06-18").await;
     for line in CORPUS.lines().map(str::trim) {
-        bench.sim.post_text("answer", &format!(r#"{{"tool":"GetQuote","result":{line}}}"#)).await;
+        bench
+            .sim
+            .post_text("answer", &format!(r#"{{"tool":"GetQuote","result":{line}}}"#))
+            .await;
         let id = client.send_call("GetQuote", &quote()).await;
         let got = client.raw_answer(&id.to_string()).await;
         assert_eq!(got, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{line}}}"#));
@@ -97,13 +115,18 @@ async fn results_in_event_streams_arrive_byte_for_byte() {
 async fn what_the_service_says_unasked_arrives_byte_for_byte() {
     let bench = Bench::new().await;
     let mut client = bench.listening("2025-11-25").await;
-    let passing: Vec<&str> = CORPUS.lines().filter(|line| stays_with_the_lane(&message(line)).is_none()).collect();
+    let passing: Vec<&str> = CORPUS
+        .lines()
+        .filter(|line| stays_with_the_lane(&message(line)).is_none())
+        .collect();
     assert!(passing.len() >= 40, "{} messages pass", passing.len());
     for line in CORPUS.lines() {
         bench.sim.post_text("notify", line).await;
     }
     for line in passing {
-        let found = client.find(|got| (got == line).then_some(()), super::PATIENCE).await;
+        let found = client
+            .find(|got| (got == line).then_some(()), super::PATIENCE)
+            .await;
         assert!(found.is_some(), "did not arrive as written: {line}");
     }
     assert_eq!(client.until_now().await, [""; 0], "more than that");
@@ -115,11 +138,12 @@ async fn what_the_service_says_unasked_arrives_byte_for_byte() {
             Kind::Notification | Kind::Response(_) => None,
         })
         .collect();
-    bench.until("the answers to pings", async || {
-        let bodies = bench.bodies().await;
-        answers.iter().all(|answer| bodies.contains(answer))
-    })
-    .await;
+    bench
+        .until("the answers to pings", async || {
+            let bodies = bench.bodies().await;
+            answers.iter().all(|answer| bodies.contains(answer))
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -127,9 +151,20 @@ async fn a_message_over_several_lines_becomes_one() {
     let bench = Bench::new().await;
     let mut client = bench.client("2025-06-18").await;
     let result = "{\n  \"content\": [ ],\r\n  \"n\": 1.10\n}";
-    bench.sim.post_text("answer", &format!(r#"{{"tool":"GetQuote","result":{result}}}"#)).await;
+    bench
+        .sim
+        .post_text("answer", &format!(r#"{{"tool":"GetQuote","result":{result}}}"#))
+        .await;
     let id = client.send_call("GetQuote", &quote()).await;
     let got = client.raw_answer(&id.to_string()).await;
-    assert_eq!(got, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"n":1.10}}}}"#));
-    assert_eq!(client.call("GetQuote", &json!({ "instrument": "ES 12-26" })).await["isError"], false);
+    assert_eq!(
+        got,
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"n":1.10}}}}"#)
+    );
+    assert_eq!(
+        client
+            .call("GetQuote", &json!({ "instrument": "ES 12-26" }))
+            .await["isError"],
+        false
+    );
 }

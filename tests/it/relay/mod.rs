@@ -2,6 +2,13 @@
 //!
 //! The service is the simulator; the client is the test, on the program's pipes.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod batch;
 mod client_garbage;
 mod client_silence;
@@ -44,14 +51,18 @@ impl Bench {
         let before = self.count("tools/list").await;
         let mut client = self.home.serve(&self.sim).await;
         client.hello_as(version, &everything()).await;
-        self.until("the list", async || self.count("tools/list").await > before).await;
+        self.until("the list", async || self.count("tools/list").await > before)
+            .await;
         client
     }
 
     /// A client whose standing stream is open too.
     async fn listening(&self, version: &str) -> Client {
         let client = self.client(version).await;
-        self.until("the standing stream", async || self.status("open_get_streams").await == 1).await;
+        self.until("the standing stream", async || {
+            self.status("open_get_streams").await == 1
+        })
+        .await;
         client
     }
 
@@ -99,6 +110,13 @@ fn quote() -> Value {
 /// The most memory that a process has ever held, in MiB.
 fn peak_mib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("its peak");
-    line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .expect("its peak");
+    line.split_ascii_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .expect("a number")
+        / 1024
 }

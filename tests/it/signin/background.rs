@@ -5,11 +5,8 @@ use crate::support::program::{Client, text};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-fn changed(line: &String) -> Option<()> {
-    line.contains("notifications/tools/list_changed").then_some(())
-}
-
 async fn has_changed(client: &mut Client) {
+    let changed = |line: &String| line.contains("notifications/tools/list_changed").then_some(());
     client.find(changed, Duration::from_secs(15)).await.expect("list_changed");
 }
 

@@ -47,22 +47,40 @@ async fn the_limit_of_registrations_is_told_with_its_time() {
 async fn of_two_logins_at_once_one_asks_the_person() {
     let sim = Sim::start(&[]);
     let (home, opened) = counted();
-    let mut first = Verb::start(&home, &["login", "--url", &sim.url]);
+    let first = Verb::start(&home, &["login", "--url", &sim.url]);
     let url = first.address().await;
     let (code, _, err) = home.run(&["login", "--url", &sim.url]).await;
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("another Countersign process is signing in"), "{err}");
-    assert_eq!(opened.all(), [url.clone()]);
+    assert_eq!(opened.all(), std::slice::from_ref(&url));
     sim.http().get(url).send().await.expect("the person's browser");
     assert_eq!(first.end().await.0, 0);
     assert_eq!(sim.get("tokens").await["code_exchanges"], 1);
 }
 
 #[tokio::test]
+async fn a_login_that_is_interrupted_leaves_nothing_behind() {
+    let sim = Sim::start(&[]);
+    let home = Home::new();
+    let verb = Verb::start(&home, &["login", "--url", &sim.url]);
+    let late = verb.address().await;
+    let interrupt = tokio::process::Command::new("kill").args(["-INT", &verb.id().to_string()]).status().await;
+    assert!(interrupt.expect("kill").success());
+    let (code, _, err) = verb.end().await;
+    assert_eq!(code, 130, "{err}");
+    assert!(err.contains("the sign-in was stopped: nothing was granted"), "{err}");
+    // The browser that comes too late finds nobody; nothing can be signed in by it.
+    assert!(sim.http().get(late).send().await.is_err());
+    assert_eq!(sim.get("tokens").await["code_exchanges"], 0);
+    home.login(&sim, false).await;
+    assert_eq!(sim.get("tokens").await["registrations"], 1);
+}
+
+#[tokio::test]
 async fn a_text_browser_is_not_started() {
     let sim = Sim::start(&[]);
     let home = Home::new().with("BROWSER", "w3m");
-    let mut verb = Verb::start(&home, &["login", "--url", &sim.url]);
+    let verb = Verb::start(&home, &["login", "--url", &sim.url]);
     let url = verb.address().await;
     let said = verb.until("w3m").await;
     assert!(said.contains("No browser was opened: $BROWSER (w3m) is a text browser"), "{said}");

@@ -1,5 +1,14 @@
 //! The real program in a home of its own, and an MCP client that speaks to it over its pipes.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
 use super::sim::Sim;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,12 @@
 //! The simulator as a process of its own, and what it tells of what it executed.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use super::tools;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,12 @@
 //! A verb of the program that runs beside the test: what it says so far, and what is typed into it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use super::program::Home;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -53,7 +60,7 @@ impl Verb {
     }
 
     /// Waits until it has said this on stderr; all that it has said.
-    pub(crate) async fn until(&mut self, text: &str) -> String {
+    pub(crate) async fn until(&self, text: &str) -> String {
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             let said = self.err.text();
@@ -66,10 +73,15 @@ impl Verb {
     }
 
     /// The sign-in address that it prints.
-    pub(crate) async fn address(&mut self) -> String {
+    pub(crate) async fn address(&self) -> String {
         let said = self.until("response_type=code").await;
         let line = said.lines().find(|line| line.contains("response_type=code")).expect("a line");
         line.trim().to_owned()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Types a line.

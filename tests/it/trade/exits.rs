@@ -73,6 +73,18 @@ async fn an_exit_that_is_not_approved_leaves_a_notice() {
     desk.check(&[], &["held", "denied"]).await;
 }
 
+/// The same where the client leaves.
+#[tokio::test]
+async fn an_exit_whose_client_left_leaves_a_notice() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    desk.hold(&mut client, "ClosePosition", &close()).await;
+    client.close().await;
+    desk.screen.until("POSITION UNPROTECTED").await;
+    desk.check(&[], &["held", "voided"]).await;
+}
+
 /// The same where the process that held it was killed: the next one tells.
 #[tokio::test]
 async fn an_exit_whose_process_died_leaves_a_notice() {
@@ -123,7 +135,7 @@ async fn its_card_does_not_wait_for_the_facts() {
     let id = client.send_call("ClosePosition", &close()).await;
     until("its card", async || desk.screen.text().contains("Approve CLOSE").then_some(())).await;
     let took = began.elapsed();
-    assert!(took < Duration::from_millis(900), "{took:?}");
+    assert!(took < Duration::from_millis(500), "{took:?}");
     desk.screen.until("position: +2").await;
     desk.desktop.settle();
     desk.desktop.click(Button::Middle);
@@ -132,21 +144,23 @@ async fn its_card_does_not_wait_for_the_facts() {
     assert_eq!(desk.sim.executed().await, ["ClosePosition"]);
 }
 
-/// Its facts never come: an approval proves nothing, so it is asked again, and says why.
+/// Its facts never come: the card says so, and the person may get out all the same.
 #[tokio::test]
-async fn an_approval_without_proof_is_asked_again() {
+async fn an_exit_without_facts_says_so() {
     let desk = Desk::new().await;
     let mut client = desk.client().await;
     long(&desk, 2).await;
     desk.sim.post("fault", &json!({ "kind": "500", "tool": "ListPositions", "times": 0 })).await;
     let id = desk.hold(&mut client, "ClosePosition", &close()).await;
     desk.screen.until("THE POSITION IS UNREAD").await;
-    desk.desktop.click(Button::Left);
-    assert_eq!(status(&client.result(id).await), "denied");
-    desk.check(&[], &["held", "denied"]).await;
+    desk.desktop.settle();
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    desk.check(&["ClosePosition"], &["held", "approved", "accepted"]).await;
 }
 
-/// What may open a position gets no way around the limits by the name of an exit: without a position it is none.
+/// An exit does not wait behind an entry's card, and the entry's card comes back.
 #[tokio::test]
 async fn an_exit_goes_ahead_of_a_waiting_entry() {
     let desk = Desk::new().await;

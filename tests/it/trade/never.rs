@@ -123,6 +123,15 @@ async fn refused_by_strict_reading() {
         assert!(said.contains("NOT SENT") || said.contains("\"sent\":\"no\""), "{arguments}: {said}");
         assert_ne!(answer["result"]["isError"], false, "{arguments}: {said}");
     }
+    // A name that is written in another way than the service lists it is another name.
+    let escaped = format!(r#"{{"jsonrpc":"2.0","id":2000,"method":"tools/call","params":{{"name":"Place\u004frder","arguments":{}}}}}"#, order(r#""quantity":1"#));
+    client.line(&escaped).await;
+    let answer = client.answer(2000).await;
+    assert!(text(&answer["result"]).starts_with("NOT SENT"), "{answer}");
+    // As a task it would live on outside its ticket.
+    let task = json!({ "name": "PlaceOrder", "arguments": buy(), "task": { "ttl": 60000 } });
+    let answer = client.request("tools/call", &task).await;
+    assert!(text(&answer["result"]).starts_with("NOT SENT"), "{answer}");
     assert!(!desk.screen.asked(), "nobody is asked for what is refused");
     assert_eq!(desk.sim.executed().await, [""; 0]);
     assert_eq!(desk.sent("PlaceOrder").await, 0);
@@ -335,4 +344,54 @@ async fn signed_in_for_reading_only() {
     let result = client.call("PlaceOrder", &buy()).await;
     assert_eq!(status(&result), "trade_sign_in_needed", "{result}");
     check(&home, &sim, &[], &[]).await;
+}
+
+/// Puts something in the journal's place that nobody can append to.
+fn break_journal(desk: &Desk) {
+    let journal = desk.home.folder().join("state/journal.jsonl");
+    let _ = std::fs::rename(&journal, journal.with_extension("kept"));
+    std::fs::create_dir(&journal).expect("a folder in its place");
+}
+
+#[tokio::test]
+async fn the_journal_cannot_be_written() {
+    let desk = Desk::new().await;
+    break_journal(&desk);
+    let mut client = desk.client().await;
+    let told = client.call("PlaceOrder", &buy()).await;
+    assert_eq!(told["structuredContent"]["code"], "disk", "{told}");
+    assert!(!desk.screen.asked());
+    assert_eq!(desk.sent("PlaceOrder").await, 0);
+}
+
+#[tokio::test]
+async fn the_journal_cannot_be_written_any_more() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    break_journal(&desk);
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "voided", "{}", text(&told));
+    assert_eq!(desk.sent("PlaceOrder").await, 0);
+}
+
+/// Somebody edits the ticket's file while its card is up: the bytes are not those that were held.
+#[tokio::test]
+async fn the_ticket_file_is_edited() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    let ticket = desk.tickets()[0]["id"].as_str().expect("an id").to_owned();
+    let path = desk.home.folder().join(format!("state/tickets/{ticket}.json"));
+    let text_of = std::fs::read_to_string(&path).expect("the ticket");
+    let edited = text_of.replace(r#"\"quantity\":1"#, r#"\"quantity\":9"#);
+    assert_ne!(text_of, edited);
+    std::fs::write(&path, edited).expect("written");
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "tampered", "{}", text(&told));
+    assert_eq!(desk.sent("PlaceOrder").await, 0);
+    desk.screen.until("NOT SENT: BUY 1 MES").await;
+    desk.check(&[], &["held", "tampered"]).await;
 }

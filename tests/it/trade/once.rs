@@ -391,3 +391,165 @@ async fn three_wait_and_each_is_approved() {
     }
     assert_eq!(desk.sim.executed().await, ["PlaceOrder"; 3]);
 }
+
+/// The bytes that the client wrote are the bytes that are judged, shown and sent.
+#[tokio::test]
+async fn what_was_shown_is_what_is_sent() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let arguments = r#"{ "quantity":1,"tif" : "Day", "side":"B\u0075y",  "type":"Market","instrument":"MES 12-26", "account":"Sim101" }"#;
+    client.line(&format!(r#"{{"jsonrpc":"2.0","id":"odd id","method":"tools/call","params":{{"arguments":{arguments},"name":"PlaceOrder"}}}}"#)).await;
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    let answer = client.find(|line| line.contains("\"odd id\"").then(|| line.clone()), PATIENCE).await.expect("an answer");
+    assert!(answer.contains("\"accepted\""), "{answer}");
+    let raw = desk.sim.get("raw?n=1000").await;
+    let sent = raw.as_array().expect("bodies").iter().any(|body| body["text"].as_str().is_some_and(|text| text.contains(arguments)));
+    assert!(sent, "the arguments went out as they came in");
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+/// The policy may let play money through: no card, but the same single sending, and the same journal.
+#[tokio::test]
+async fn allowed_by_the_policy() {
+    let desk = Desk::new().await;
+    desk.home.file("config/policy.toml", "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\n[[rule]]\nclass = \"order\"\naccount = \"Sim101\"\ndo = \"allow\"\n");
+    let mut client = desk.client().await;
+    let told = client.call("PlaceOrder", &buy()).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert!(!desk.screen.asked());
+    // The live account asks all the same.
+    let mut live = bid(5000.0);
+    live["account"] = "PA-123456".into();
+    let id = desk.hold(&mut client, "PlaceOrder", &live).await;
+    desk.desktop.click(Button::Left);
+    assert_eq!(status(&client.result(id).await), "denied");
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted", "held", "denied"]).await;
+}
+
+/// Each journal line is on the disk before its effect can be seen.
+#[tokio::test]
+async fn the_journal_goes_first() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    desk.sim.post("fault", &order_fault("stall", &json!({ "seconds": 1.5 }))).await;
+    let kinds = || -> Vec<String> { desk.home.journal().iter().map(|entry| entry["kind"].as_str().unwrap_or_default().to_owned()).collect() };
+    let id = client.send_call("PlaceOrder", &buy()).await;
+    desk.screen.until("Approve BUY").await;
+    assert_eq!(kinds(), ["held"], "held before it is shown");
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    until("the order on its way", async || (desk.sent("PlaceOrder").await == 1).then_some(())).await;
+    assert_eq!(desk.sim.executed().await, [""; 0], "the service is not done with it");
+    assert_eq!(kinds(), ["held", "approved"], "approved before it is sent");
+    let told = client.result(id).await;
+    assert_eq!(kinds(), ["held", "approved", "accepted"], "accepted before it is told");
+    assert_eq!(status(&told), "accepted");
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+/// On a live account an unknown outcome stands in the way of the next entry until the person has looked.
+#[tokio::test]
+async fn an_unknown_outcome_on_a_live_account_must_be_acknowledged() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let mut order = buy();
+    order["account"] = "PA-123456".into();
+    let id = desk.hold(&mut client, "PlaceOrder", &order).await;
+    desk.desktop.screenshot("trade-live");
+    desk.sim.post("fault", &order_fault("cut_after", &json!({}))).await;
+    desk.desktop.click(Button::Middle);
+    let unknown = client.result(id).await;
+    assert_eq!(status(&unknown), "unknown");
+    let mut more = bid(5000.0);
+    more["account"] = "PA-123456".into();
+    let refused = client.call("PlaceOrder", &more).await;
+    assert_eq!(refused["structuredContent"]["code"], "unknown_outcome", "{refused}");
+    // Getting out is always free.
+    let exit = json!({ "account": "PA-123456", "instrument": "MES 12-26" });
+    let id = desk.hold(&mut client, "ClosePosition", &exit).await;
+    desk.desktop.click(Button::Left);
+    assert_eq!(status(&client.result(id).await), "denied");
+    let (code, _, stderr) = desk.home.run(&["acknowledge", &ticket(&unknown)]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let id = desk.hold(&mut client, "PlaceOrder", &more).await;
+    desk.desktop.click(Button::Left);
+    assert_eq!(status(&client.result(id).await), "denied");
+    assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
+}
+
+/// The service takes longer than anybody waits: after a minute the outcome is unknown, and it is looked for. This test
+/// has the patience.
+#[tokio::test]
+async fn no_answer_within_a_minute() {
+    let desk = Desk::new().await;
+    desk.home.settings("requests_per_second = 0.0\nhold_seconds = 60\n");
+    let (mut client, sending) = approve_with(&desk, order_fault("stall", &json!({ "seconds": 90, "when": "after" }))).await;
+    assert_eq!(status(&sending), "sending", "{}", text(&sending));
+    assert_eq!(sending["structuredContent"]["sent"], "unknown");
+    let told = client.call("countersign_await_approval", &json!({ "ticket": ticket(&sending) })).await;
+    assert_eq!(status(&told), "unknown", "{}", text(&told));
+    let looked = desk.journaled("looked").await;
+    assert!(looked["found"].as_str().expect("a finding").starts_with("FOUND"), "{looked}");
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    desk.check(&["PlaceOrder"], &["held", "approved", "unknown", "looked"]).await;
+}
+
+/// What the service's own words mean: refusals are refusals, doubt is doubt.
+#[tokio::test]
+async fn what_the_service_says_is_told() {
+    let desk = Desk::new().await;
+    let text_result = |inner: Value, is_error: bool| json!({ "content": [{ "type": "text", "text": inner.to_string() }], "isError": is_error });
+    let cases = [
+        (text_result(json!({ "success": false, "error": "account_not_found" }), false), "rejected"),
+        (text_result(json!({ "success": false, "error": "addon_disconnected" }), true), "unknown"),
+        (json!({ "resultType": "task", "task": { "taskId": "t", "status": "working" } }), "unknown"),
+        (json!({ "content": [] }), "accepted"),
+    ];
+    let mut client = desk.client().await;
+    for (n, (result, expected)) in (0..).zip(&cases) {
+        desk.sim.post("answer", &json!({ "tool": "PlaceOrder", "result": result })).await;
+        let id = desk.hold(&mut client, "PlaceOrder", &bid(5000.0 + f64::from(n))).await;
+        desk.desktop.click(Button::Middle);
+        let told = client.result(id).await;
+        assert_eq!(status(&told), *expected, "{result}: {}", text(&told));
+        if *expected == "unknown" {
+            assert_eq!(desk.home.run(&["acknowledge", &ticket(&told)]).await.0, 0);
+        }
+    }
+    desk.screen.until("REJECTED by the service").await;
+    assert_eq!(desk.sent("PlaceOrder").await, cases.len());
+}
+
+/// The other documented spelling of the arguments, and answers as event streams.
+#[tokio::test]
+async fn the_other_vocabulary() {
+    let desk = Desk::with(&["--vocabulary", "camel", "--answers", "sse"]).await;
+    let mut client = desk.client().await;
+    let order = json!({
+        "account": "Sim101", "instrument": "MES 12-26", "action": "BUY", "orderType": "MARKET", "quantity": 1, "timeInForce": "DAY"
+    });
+    let id = desk.hold(&mut client, "PlaceOrder", &order).await;
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}
+
+/// The same order twice in one batch is one order.
+#[tokio::test]
+async fn twice_in_one_batch() {
+    let desk = Desk::new().await;
+    let mut client = desk.home.serve(&desk.sim).await;
+    client.hello_as("2025-03-26", &json!({})).await;
+    let call = |id: &str| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": "PlaceOrder", "arguments": buy() } });
+    client.line(&json!([call("a"), call("b")]).to_string()).await;
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    let batch = client.find(|line| line.starts_with('[').then(|| line.clone()), PATIENCE).await.expect("a batch");
+    let answers: Vec<Value> = serde_json::from_str(&batch).expect("JSON");
+    let mut told: Vec<&str> = answers.iter().map(|answer| status(&answer["result"])).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["accepted", "already_waiting"]);
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"]).await;
+}

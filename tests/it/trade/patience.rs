@@ -142,6 +142,11 @@ async fn progress_is_told_until_the_answer_and_not_after() {
             last = now;
         }
     }
+    let again = json!({ "name": "countersign_await_approval", "arguments": { "ticket": ticket(&waiting) }, "_meta": { "progressToken": "p-2" } });
+    let id = client.send("tools/call", &again).await;
+    let of_second = |line: &String| progress_of(line).filter(|told| told["params"]["progressToken"] == "p-2");
+    client.find(of_second, PATIENCE).await.expect("progress for the second wait");
+    client.result(id).await;
     let before = client.aside().iter().filter(|line| progress_of(line).is_some()).count();
     desk.desktop.click(Button::Left);
     desk.journaled("denied").await;

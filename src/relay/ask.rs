@@ -1,0 +1,449 @@
+//! A ticket before the person: asked, followed while its card is up, and ended unless it is approved. What an approval
+//! sets off is in `send.rs`.
+
+use super::hold::{self, Held};
+use super::judging::{self, counters, load_policy, make_card};
+use super::{Relay, lock, lookup, outcomes};
+use crate::approve::{Answer, Ask, Notice, Verify};
+use crate::gate::ticket::{self, State, Ticket};
+use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits};
+use crate::oauth::GrantKind;
+use crate::system::clock::{mono_ms, wall_ms};
+use crate::system::FileLock;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How often the facts on a shown card are read anew.
+const REFRESH_MS: u64 = 1800;
+/// How often what else may end a ticket is looked at: halt, policy, another process's decision.
+const WATCH: Duration = Duration::from_millis(200);
+/// How often one ticket may be asked again because something got worse.
+const ASKS: u32 = 5;
+/// A wall clock that moves this much against the monotonic one means that the machine slept or the clock was set.
+const JUMP_MS: u64 = 2000;
+
+pub(super) const LEFT: &str = "the AI client left";
+
+/// Where the person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prompt {
+    /// On their desktop.
+    Desk,
+    /// In the terminal in which they run `countersign watch`.
+    Terminal,
+}
+
+/// What a ticket task keeps while it asks.
+pub(super) struct Live {
+    pub(super) relay: Arc<Relay>,
+    pub(super) held: Held,
+    pub(super) prompt: Prompt,
+    /// Locked from the decision to the outcome, so that nobody takes a call that is being sent for abandoned.
+    pub(super) sender: Mutex<Option<FileLock>>,
+    pub(super) latest: Mutex<Latest>,
+    /// What the card was judged to be: an approval counts for nothing worse.
+    pub(super) basis: Mutex<Basis>,
+    /// The first card with facts: what differs from it is marked as changed.
+    pub(super) first: Mutex<Card>,
+    /// Why it is asked again; it stays on the card.
+    pub(super) again: Option<String>,
+    pub(super) unsealed: super::verbs::Slot,
+    /// Counted by the relay: the trade lane is closed when no ticket lives any more.
+    _alive: Arc<()>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Latest {
+    pub(super) facts: Facts,
+    /// When the reads began (monotonic); `None` before the first.
+    pub(super) mono: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Basis {
+    pub(super) judgement: Judgement,
+    /// False while an exit's card stands without its facts.
+    pub(super) proved: bool,
+}
+
+/// What a decision came to.
+pub(super) enum Decided {
+    /// The ticket has ended, one way or the other, and whoever ended it has told.
+    Done,
+    /// It was approved and not sent: the person must hear of it, for they believe that it was.
+    NotSent(String),
+    /// Something got worse: the person is asked again with this card.
+    Again(Box<Card>),
+}
+
+/// What happens beside a question: it may end it.
+struct Side {
+    updates: watch::Sender<Card>,
+    stop: CancellationToken,
+    on_screen: watch::Sender<bool>,
+    /// In which state, and why.
+    end: Mutex<Option<(State, String)>>,
+}
+
+impl Side {
+    fn new(relay: &Relay, card: Card) -> Self {
+        Self {
+            updates: watch::Sender::new(card),
+            stop: relay.ending.child_token(),
+            on_screen: watch::Sender::new(false),
+            end: Mutex::default(),
+        }
+    }
+
+    fn end(&self, state: State, reason: impl Into<String>) {
+        *lock(&self.end) = Some((state, reason.into()));
+        self.stop.cancel();
+    }
+}
+
+/// Lives a ticket to its end.
+pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
+    let latest = Latest { facts: held.facts.clone().unwrap_or_default(), mono: held.facts.is_some().then(mono_ms) };
+    let basis = Basis { judgement: held.judgement.clone(), proved: held.facts.is_some() };
+    // The armed grant serves only what the armed time covers; the tier was lowered for it and for nothing else.
+    let armed = held.tier < held.judgement.tier;
+    let unsealed = Arc::new(Mutex::new(relay.unsealed.grant().filter(|_| armed)));
+    let alive = Arc::clone(&relay.asking);
+    let first = Mutex::new(held.card.clone());
+    let (latest, basis) = (Mutex::new(latest), Mutex::new(basis));
+    let mut live =
+        Live { relay: Arc::clone(relay), held, prompt, sender: Mutex::new(None), latest, basis, first, again: None, unsealed, _alive: alive };
+    Box::pin(live.run()).await;
+    live.unprotected().await;
+    // The relay's own and this one.
+    if Arc::strong_count(&relay.asking) <= 2 {
+        relay.trade.close().await;
+    }
+}
+
+impl Live {
+    pub(super) fn id(&self) -> &str {
+        &self.held.id
+    }
+
+    async fn run(&mut self) {
+        if self.held.judgement.verdict == Verdict::Allow {
+            match self.decide("policy").await {
+                Decided::Done => return,
+                Decided::NotSent(why) => return self.tell_not_sent(&why).await,
+                Decided::Again(card) => self.ask_with(*card).await,
+            }
+        }
+        for _ in 0..ASKS {
+            match self.ask().await {
+                Some(again) => self.ask_with(again).await,
+                None => return,
+            }
+        }
+        self.end(State::Voided, "the market or the account kept changing while it was asked").await;
+    }
+
+    /// Asks once. `Some` asks again with another card.
+    async fn ask(&mut self) -> Option<Card> {
+        let side = Side::new(&self.relay, self.held.card.clone());
+        let seen = side.updates.subscribe();
+        let (shown, was_shown) = oneshot::channel();
+        let ask = Ask { card: self.held.card.clone(), tier: self.held.tier, open_for: self.open_for(), verify: self.verify() };
+        let asking = async {
+            match self.prompt {
+                Prompt::Desk => self.relay.desk.ask(ask, seen, side.stop.clone(), shown).await,
+                Prompt::Terminal => crate::approve::terminal::ask(ask, seen, side.stop.clone(), shown).await,
+            }
+        };
+        let beside = async {
+            tokio::join!(self.follow_facts(&side), self.watch(&side), self.note_shown(&side, was_shown), self.warm(&side));
+        };
+        let answer = tokio::select! {
+            answer = asking => answer,
+            () = beside => Answer::Stopped,
+        };
+        let ended = lock(&side.end).take();
+        self.take_answer(answer, ended).await
+    }
+
+    async fn take_answer(&mut self, answer: Answer, ended: Option<(State, String)>) -> Option<Card> {
+        match answer {
+            Answer::Approved { via } => match self.decide(via).await {
+                Decided::Again(card) => return Some(*card),
+                Decided::NotSent(why) => self.tell_not_sent(&why).await,
+                Decided::Done => {}
+            },
+            Answer::Denied { via } => {
+                if self.end(State::Denied, &format!("the person denied it ({via})")).await {
+                    self.count(Counters::note_denied);
+                }
+            }
+            Answer::Halted { via } => {
+                if let Err(why) = self.relay.halt(via) {
+                    let lines = vec![why, "Close the other AI clients, and check the disk.".to_owned()];
+                    let title = "AI trading is stopped in THIS client only".to_owned();
+                    self.relay.desk.notice(Notice { title, lines, lasting: true }).await;
+                }
+                self.end(State::Denied, "the person stopped AI trading").await;
+            }
+            Answer::Expired => {
+                if self.end(State::Expired, "nobody decided in time").await {
+                    self.count(Counters::note_unanswered);
+                }
+            }
+            Answer::Tampered(what) => {
+                self.end(State::Tampered, &what).await;
+                let lines = vec![format!("Ticket {} was NOT sent.", self.id()), what];
+                self.relay.desk.notice(Notice { title: "Somebody interfered with an approval".to_owned(), lines, lasting: true }).await;
+            }
+            // In the terminal that only means that it was left: the call stays with its prompt on the desktop.
+            Answer::Nobody(_) | Answer::Stopped if self.prompt == Prompt::Terminal && ended.is_none() => {}
+            Answer::Nobody(what) if !hold::is_watched(&self.relay) => {
+                self.end(State::Voided, &format!("nobody was asked: {what}")).await;
+            }
+            Answer::Nobody(_) => {
+                let (state, reason) = self.leave_to_terminal().await;
+                self.end(state, &reason).await;
+            }
+            Answer::Stopped => {
+                let (state, reason) = ended.unwrap_or((State::Voided, LEFT.to_owned()));
+                self.end(state, &reason).await;
+            }
+        }
+        None
+    }
+
+    /// Nothing can be shown here, but a person watches in a terminal: the ticket waits for them as it would for the screen.
+    async fn leave_to_terminal(&self) -> (State, String) {
+        let side = Side::new(&self.relay, self.held.card.clone());
+        let overdue = async {
+            while !matches!(self.relay.tickets.load(self.id()), Ok(Some(ticket)) if ticket.is_overdue(wall_ms())) {
+                tokio::time::sleep(WATCH).await;
+            }
+        };
+        tokio::select! {
+            () = side.stop.cancelled() => {}
+            () = self.watch(&side) => {}
+            () = overdue => side.end(State::Expired, "nobody decided in the terminal in time"),
+        }
+        let ended = lock(&side.end).take();
+        ended.unwrap_or((State::Voided, LEFT.to_owned()))
+    }
+
+    /// Denials and silence pause entries, and only entries (DESIGN section 5, ticket).
+    fn count(&self, note: fn(&mut Counters, u64)) {
+        let judgement = lock(&self.basis).judgement.clone();
+        if limits::group(judgement.class, judgement.opening) == limits::Group::Entry {
+            judging::update_counters(&self.relay, |counters| note(counters, wall_ms()));
+        }
+    }
+
+    /// How long the question stays open once shown: by the ticket's own rule, and in a terminal no longer than the
+    /// card on the desktop does.
+    fn open_for(&self) -> Duration {
+        let whole = if self.held.call.is_market() { ticket::MARKET_DEADLINE } else { ticket::DEADLINE };
+        let left = match (self.prompt, self.relay.tickets.load(self.id())) {
+            (Prompt::Terminal, Ok(Some(ticket))) => ticket.deadline().map(|at| at.saturating_sub(wall_ms())),
+            _ => None,
+        };
+        Duration::from_millis(left.unwrap_or(whole).min(whole))
+    }
+
+    /// The PIN check of the page and the terminal: unsealing *is* the check. What it yields stays here.
+    fn verify(&self) -> Option<Verify> {
+        if self.held.tier < Tier::Pin {
+            return None;
+        }
+        Some(super::verbs::verify_into(&self.relay, &self.unsealed))
+    }
+
+    /// Reads the facts again and again, and shows what they change on the card. An exit's first facts come while its
+    /// card is on its way to the screen; all others are read anew once the card can be seen.
+    async fn follow_facts(&self, side: &Side) {
+        let mut on_screen = side.on_screen.subscribe();
+        loop {
+            let read = lock(&self.latest).mono;
+            if let Some(read) = read {
+                if on_screen.wait_for(|shown| *shown).await.is_err() {
+                    return;
+                }
+                let due = read.saturating_add(REFRESH_MS);
+                tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
+            }
+            let facts = self.read_facts().await;
+            let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok()) else { continue };
+            let judgement = judging::judge_again(&self.relay, self.id(), &self.held.call, &facts, &policy, &settings, &counters(&self.relay));
+            let card = make_card(&self.relay, self.id(), &self.held.call, &facts, &judgement, &policy, &settings);
+            if !self.settle(&judgement, &card, side) {
+                return std::future::pending().await;
+            }
+            let card = self.marked(card);
+            side.updates.send_if_modified(|old| {
+                let differs = *old != card;
+                *old = card;
+                differs
+            });
+        }
+    }
+
+    /// With what changed since the first card, and why it is asked again.
+    pub(super) fn marked(&self, mut card: Card) -> Card {
+        card.mark_changes(&lock(&self.first));
+        if let Some(again) = &self.again {
+            card.warnings.insert(0, again.clone());
+        }
+        card
+    }
+
+    pub(super) async fn read_facts(&self) -> Facts {
+        let mono = Some(mono_ms());
+        let facts = self.relay.facts.gather(&self.relay.read, &self.held.call, true).await;
+        *lock(&self.latest) = Latest { facts: facts.clone(), mono };
+        facts
+    }
+
+    /// Takes the first judgement with facts for an exit that was shown without; false where it ends the ticket.
+    fn settle(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
+        let mut basis = lock(&self.basis);
+        if basis.proved {
+            return true;
+        }
+        if judgement.verdict == Verdict::Deny {
+            side.end(State::Voided, judgement.reason.clone());
+            return false;
+        }
+        *basis = Basis { judgement: judgement.clone(), proved: true };
+        lock(&self.first).clone_from(card);
+        judging::count_ask(&self.relay, judgement);
+        true
+    }
+
+    /// Opens the trade connection while the person reads, and looks whether the definitions still are the pinned ones.
+    async fn warm(&self, side: &Side) {
+        if self.held.tier != Tier::Click || side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err() {
+            return;
+        }
+        let Ok(bearer) = self.relay.grants.bearer(GrantKind::Trade).await else { return };
+        if let Err(failure) = self.relay.trade.warm(&bearer).await {
+            tracing::info!(%failure, "the trade connection could not be warmed");
+            return;
+        }
+        if let Ok(tools) = self.relay.trade.list_tools(&bearer).await
+            && self.relay.lists.absorb_trade(&tools)
+        {
+            self.relay.list_changed();
+        }
+    }
+
+    /// Ends the question when something else ends the ticket.
+    async fn watch(&self, side: &Side) {
+        let (mono, wall) = (mono_ms(), wall_ms());
+        loop {
+            tokio::time::sleep(WATCH).await;
+            let drift = (wall_ms().saturating_sub(wall)).abs_diff(mono_ms().saturating_sub(mono));
+            let ended = if self.relay.is_halted() {
+                Some((State::Voided, "AI trading was stopped".to_owned()))
+            } else if drift > JUMP_MS {
+                Some((State::Voided, "the computer slept or its clock was set".to_owned()))
+            } else if self.relay.out.unread_ms() > hold::UNREAD_MS {
+                Some((State::Voided, "the AI client stopped reading its answers".to_owned()))
+            } else {
+                self.decided_elsewhere()
+            };
+            if let Some((state, reason)) = ended {
+                side.end(state, reason);
+                return;
+            }
+        }
+    }
+
+    fn decided_elsewhere(&self) -> Option<(State, String)> {
+        match self.relay.tickets.load(self.id()) {
+            Ok(Some(ticket)) if ticket.state != State::Held => Some((ticket.state, "decided elsewhere".to_owned())),
+            Ok(Some(ticket)) if policy_changed(&self.relay, &ticket) => Some((State::Voided, "the policy changed while it was asked".to_owned())),
+            Ok(Some(_)) => pins_changed(&self.relay, self.held.call.tool()),
+            Ok(None) => Some((State::Voided, "its ticket is gone".to_owned())),
+            Err(error) => Some((State::Voided, format!("its ticket cannot be read: {error}"))),
+        }
+    }
+
+    /// Writes down when the card came onto the screen: the deadline runs from there.
+    async fn note_shown(&self, side: &Side, shown: oneshot::Receiver<()>) {
+        if shown.await.is_err() {
+            return;
+        }
+        let noted = async {
+            let _turn = self.relay.tickets.turn(self.id()).await.map_err(|error| error.to_string())?;
+            match self.relay.tickets.load(self.id()) {
+                Ok(Some(mut ticket)) if ticket.state == State::Held => {
+                    if self.again.is_some() {
+                        // Asked again: its time starts anew, when it is seen anew.
+                        ticket.shown_wall = Some(wall_ms());
+                    } else {
+                        ticket.show(wall_ms()).map_err(|illegal| illegal.to_string())?;
+                    }
+                    self.relay.tickets.save(&ticket).map_err(|error| error.to_string())
+                }
+                _ => Ok(()),
+            }
+        };
+        match noted.await {
+            Ok(()) => {
+                side.on_screen.send_replace(true);
+            }
+            Err(why) => side.end(State::Expired, format!("it could not be shown in time: {why}")),
+        }
+    }
+
+    /// Goes on with another card: it has its time anew, and is what an approval is compared with.
+    async fn ask_with(&mut self, card: Card) {
+        self.held.card = card;
+        let Ok(_turn) = self.relay.tickets.turn(self.held.id.as_str()).await else { return };
+        if let Ok(Some(mut ticket)) = self.relay.tickets.load(self.id())
+            && ticket.state == State::Held
+        {
+            ticket.card = Some(self.held.card.clone());
+            ticket.tier = ticket.tier.max(self.held.tier);
+            ticket.shown_wall = Some(wall_ms());
+            if let Err(error) = self.relay.tickets.save(&ticket) {
+                tracing::warn!(%error, "the card of a ticket could not be kept");
+            }
+        }
+    }
+
+    /// Ends the ticket unsent, unless it has ended already; whether it was this that ended it.
+    pub(super) async fn end(&self, state: State, reason: &str) -> bool {
+        let ended = outcomes::end_held(&self.relay, self.id(), state, reason).await;
+        match &ended {
+            Ok(()) => tracing::info!(ticket = self.id(), state = state.word(), reason, "ticket ended"),
+            Err(error) => tracing::info!(ticket = self.id(), %error, "the ticket had ended already"),
+        }
+        ended.is_ok()
+    }
+
+    /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
+    pub(super) async fn unprotected(&self) {
+        if self.is_unsent() && self.prompt == Prompt::Desk && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit) {
+            lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
+        }
+    }
+
+    /// Whether the ticket has ended without being sent.
+    fn is_unsent(&self) -> bool {
+        let ticket = self.relay.tickets.load(self.id()).ok().flatten();
+        ticket.is_some_and(|ticket| ticket.sent_wall.is_none() && ticket.state.is_final())
+    }
+}
+
+fn policy_changed(relay: &Relay, ticket: &Ticket) -> bool {
+    load_policy(relay).map_or(true, |policy| policy.digest() != ticket.policy_digest)
+}
+
+pub(super) fn pins_changed(relay: &Relay, tool: &str) -> Option<(State, String)> {
+    match relay.lists.pin(tool) {
+        super::lists::Pin::Holds(_) => None,
+        _ => Some((State::Voided, format!("the service changed its description of {tool}"))),
+    }
+}

@@ -1,0 +1,214 @@
+//! What the client is told of a ticket, and what is written down of it.
+
+use super::tickets::Notes;
+use super::{Relay, lock, words};
+use crate::gate::outcome::Said;
+use crate::gate::ticket::{State, Ticket};
+use crate::gate::{Call, outcome};
+use crate::oauth::GrantKind;
+use crate::system::clock::{local_time, mono_ms, wall_ms};
+use crate::wire::envelope::Id;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often a waiting call looks at its ticket. The file is small; the person is slower.
+const LOOK: Duration = Duration::from_millis(150);
+/// How often progress is told to a client that asked for it.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// Waits for a ticket's end until `until` (monotonic ms), and returns the client's result.
+pub(super) async fn wait(relay: &Arc<Relay>, ticket: &str, until: u64, what: &str, progress: Option<&Id>, cancel: Option<&CancellationToken>) -> String {
+    let never = CancellationToken::new();
+    let cancel = cancel.unwrap_or(&never);
+    let (mut told, mut next_progress) = (0u64, mono_ms() + 500);
+    loop {
+        let now = relay.tickets.load(ticket);
+        match now {
+            Ok(Some(ticket)) if ticket.state.is_final() => {
+                mark_read(relay, &ticket.id);
+                return outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::no_ticket(&ticket.id));
+            }
+            Ok(Some(ticket)) if mono_ms() >= until => {
+                return match ticket.state {
+                    State::Sending => words::sending(&ticket.id, what),
+                    _ => words::waiting(&ticket.id, what, ticket.deadline().map(local_time).as_deref()),
+                };
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return words::no_ticket(ticket),
+            Err(error) => return words::unreadable(ticket, &error.to_string()),
+        }
+        // None after a cancel: some clients close the pipe on a token that they no longer know.
+        if let Some(token) = progress
+            && mono_ms() >= next_progress
+            && lock(&relay.in_flight).knows_progress(token)
+        {
+            told += 1;
+            next_progress = mono_ms() + u64::try_from(PROGRESS.as_millis()).unwrap_or(5000);
+            relay.say(&format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{},"progress":{told},"message":"waiting for the person's approval, ticket {ticket}"}}}}"#,
+                token.raw()
+            ));
+        }
+        tokio::select! {
+            () = cancel.cancelled() => {
+                if !relay.ending.is_cancelled() {
+                    let _ = end_held(relay, ticket, State::Withdrawn, "the AI client cancelled the call").await;
+                }
+                return words::no_ticket(ticket);
+            }
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// `countersign_await_approval`.
+pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, progress: Option<Id>, cancel: &CancellationToken) -> String {
+    let found = match relay.tickets.load(ticket) {
+        Ok(Some(found)) => found,
+        Ok(None) => return words::no_ticket(ticket),
+        Err(error) => return words::unreadable(ticket, &error.to_string()),
+    };
+    let patience = relay.hold_seconds();
+    let what = headline(&found);
+    let until = mono_ms() + patience * 1000;
+    tokio::select! {
+        // Only the creating call's cancel withdraws a ticket; this one just stops listening.
+        () = cancel.cancelled() => words::no_ticket(ticket),
+        answer = wait(relay, ticket, until, &what, progress.as_ref(), None) => answer,
+    }
+}
+
+/// `countersign_withdraw`.
+pub(super) async fn withdraw(relay: &Arc<Relay>, ticket: &str) -> String {
+    let ended = end_held(relay, ticket, State::Withdrawn, "the AI client took it back").await;
+    match relay.tickets.load(ticket) {
+        Ok(Some(ticket)) => match ticket.state {
+            State::Held => words::not_withdrawn(&ticket.id, &headline(&ticket), &ended.map_or_else(|error| error.to_string(), |()| String::new())),
+            State::Sending => words::sending(&ticket.id, &headline(&ticket)),
+            _ => outcome_of(&ticket, &relay.tickets.notes(&ticket.id)).unwrap_or_else(|| words::no_ticket(&ticket.id)),
+        },
+        Ok(None) => words::no_ticket(ticket),
+        Err(error) => words::unreadable(ticket, &error.to_string()),
+    }
+}
+
+/// Ends a held ticket in this state, if it is still held: first the journal, then the file.
+pub(crate) async fn end_held(relay: &Relay, id: &str, state: State, reason: &str) -> std::io::Result<()> {
+    end_held_in(&relay.tickets, &relay.journal, id, state, reason).await
+}
+
+/// As [`end_held`], for verbs that run without a relay.
+pub(crate) async fn end_held_in(
+    tickets: &super::Tickets,
+    journal: &crate::journal::Journal,
+    id: &str,
+    state: State,
+    reason: &str,
+) -> std::io::Result<()> {
+    let _turn = tickets.turn(id).await?;
+    let Some(mut ticket) = tickets.load(id)? else { return Err(std::io::Error::other("no such ticket")) };
+    ticket.end(state, reason, wall_ms()).map_err(|illegal| std::io::Error::other(illegal.to_string()))?;
+    journal.append(state.word(), fields(&ticket, &[("reason", reason.into())]))?;
+    tickets.save(&ticket)
+}
+
+/// The client's result for a ticket that has ended.
+pub(crate) fn outcome_of(ticket: &Ticket, notes: &Notes) -> Option<String> {
+    let what = headline(ticket);
+    let reason = ticket.reason.as_deref().unwrap_or("no reason was kept");
+    let upstream = ticket.outcome.as_deref().unwrap_or("null");
+    Some(match ticket.state {
+        State::Held | State::Sending => return None,
+        State::Accepted => match read_again(ticket, upstream) {
+            Some(Said::Otherwise(said)) => words::otherwise(&ticket.id, upstream, &said, &what),
+            _ => words::answered(&ticket.id, true, upstream, &what),
+        },
+        State::Rejected if ticket.sent_wall.is_none() => words::ended(&ticket.id, "not sent", reason, &what),
+        State::Rejected => words::answered(&ticket.id, false, upstream, &what),
+        State::Unknown => words::unknown(&ticket.id, reason, notes.found.as_deref(), &what),
+        State::Denied | State::Expired | State::Withdrawn | State::Voided | State::Tampered => {
+            words::ended(&ticket.id, ticket.state.word(), reason, &what)
+        }
+    })
+}
+
+/// What the service's answer said, read from the ticket: a deed done in part is kept as an answered one.
+fn read_again(ticket: &Ticket, upstream: &str) -> Option<Said> {
+    let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).ok()?;
+    Some(outcome::read(&call, upstream))
+}
+
+pub(super) fn mark_read(relay: &Relay, id: &str) {
+    let notes = relay.tickets.notes(id);
+    if !notes.read {
+        relay.tickets.save_notes(id, &Notes { read: true, ..notes });
+    }
+}
+
+/// `countersign_status`.
+pub(super) async fn status(relay: &Arc<Relay>) -> String {
+    let halted = relay.is_halted();
+    let grants = relay.grants.overview().await.unwrap_or_default();
+    let has = |kind: GrantKind| grants.iter().any(|grant| grant.kind == kind);
+    let (read, trade) = (has(GrantKind::Read), has(GrantKind::Trade));
+    let day_ago = wall_ms().saturating_sub(24 * 3600 * 1000);
+    let today: Vec<Value> = relay
+        .tickets
+        .all()
+        .iter()
+        .filter(|ticket| ticket.created_wall >= day_ago)
+        .take(50)
+        .map(|ticket| {
+            json!({
+                "ticket": ticket.id, "state": ticket.state.word(), "tool": tool_name(ticket),
+                "what": headline(ticket), "reason": ticket.reason, "found": relay.tickets.notes(&ticket.id).found,
+            })
+        })
+        .collect();
+    let text = match (read, trade, halted) {
+        (false, _, _) => "Not signed in: ask the person to run `countersign login`.".to_owned(),
+        (true, _, true) => "Signed in. AI trading is STOPPED on this computer; reads work. The person can allow it again with `countersign resume`.".to_owned(),
+        (true, false, false) => "Signed in for reading. Trading is not enabled: the person can run `countersign login --trade`.".to_owned(),
+        (true, true, false) => "Signed in for reading and trading; every trade call is held for the person's approval.".to_owned(),
+    };
+    let text = format!("{text} Tickets of the last 24 hours: {}.", today.len());
+    words::result(&text, json!({ "signedIn": read, "tradingEnabled": trade, "halted": halted, "tickets": today }), false)
+}
+
+/// The name of a ticket's tool.
+pub(crate) fn tool_name(ticket: &Ticket) -> String {
+    crate::wire::json::string(&ticket.name_raw).map(std::borrow::Cow::into_owned).unwrap_or_default()
+}
+
+/// What a ticket is about, from facts only.
+pub(crate) fn headline(ticket: &Ticket) -> String {
+    ticket.card.as_ref().map_or_else(|| tool_name(ticket), |card| card.headline.clone())
+}
+
+/// The journal fields of a ticket.
+pub(crate) fn fields(ticket: &Ticket, more: &[(&str, Value)]) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("ticket".into(), ticket.id.clone().into());
+    fields.insert("tool".into(), tool_name(ticket).into());
+    fields.insert("digest".into(), ticket.digest.clone().into());
+    fields.insert("client".into(), ticket.client.clone().into());
+    for (key, value) in more {
+        fields.insert((*key).into(), value.clone());
+    }
+    fields
+}
+
+pub(super) fn journal(relay: &Relay, kind: &str, ticket: &Ticket, more: &[(&str, Value)]) -> std::io::Result<()> {
+    relay.journal.append(kind, fields(ticket, more))
+}
+
+/// A journal line that no effect depends on.
+pub(super) fn note(relay: &Relay, kind: &str, more: &[(&str, Value)]) {
+    let fields = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    if let Err(error) = relay.journal.append(kind, fields) {
+        tracing::error!(%error, "the journal cannot be written");
+    }
+}

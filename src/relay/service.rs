@@ -1,0 +1,132 @@
+//! What goes to the service without an answer, and what comes from it without being asked.
+
+use super::{Relay, lock, words};
+use crate::upstream::{Word, one_line};
+use crate::wire::envelope::{self, Id, Kind, Message};
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Notifications and answers of the client that may be on their way upstream at once, and their bytes.
+const MAX_FORWARDING: (usize, usize) = (1024, 96 * 1024 * 1024);
+
+impl Relay {
+    /// Sends a notification or response of the client upstream, in the background.
+    pub(super) fn forward(self: &Arc<Self>, text: &str, word: Word) {
+        {
+            let mut forwarding = lock(&self.forwarding);
+            if forwarding.0 >= MAX_FORWARDING.0 || forwarding.1 + text.len() > MAX_FORWARDING.1 {
+                tracing::warn!("a notification was dropped: too many are on their way");
+                return;
+            }
+            *forwarding = (forwarding.0 + 1, forwarding.1 + text.len());
+        }
+        let (relay, text, length) = (Arc::clone(self), text.to_owned(), text.len());
+        self.tasks.spawn(async move {
+            let told = relay
+                .ending
+                .run_until_cancelled(relay.read.tell(text, word))
+                .await;
+            let mut forwarding = lock(&relay.forwarding);
+            *forwarding = (forwarding.0 - 1, forwarding.1 - length);
+            if let Some(Err(failure)) = told {
+                tracing::info!(%failure, "a notification could not be passed on");
+            }
+        });
+    }
+
+    /// What the service sends without being asked.
+    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
+        if let Kind::Request(id) = &message.kind {
+            return self.asked_by_service(id, message);
+        }
+        match &*message.method {
+            "notifications/tools/list_changed" => {
+                let relay = Arc::clone(self);
+                self.tasks.spawn(async move { relay.refresh().await });
+            }
+            "notifications/progress" => {
+                let token = message.params.and_then(envelope::progress_of);
+                if token.is_some_and(|token| lock(&self.in_flight).knows_progress(&token)) {
+                    self.say(message.text);
+                }
+            }
+            _ => self.say(message.text),
+        }
+    }
+
+    /// A request of the service: the client's to answer, where it said that it can (2025-11-25, lifecycle, operation).
+    fn asked_by_service(self: &Arc<Self>, id: &Id, message: &Message<'_>) {
+        let needed = match &*message.method {
+            "ping" => return self.forward(&envelope::response(id, "{}"), Word::Reply),
+            "sampling/createMessage" => Some("sampling"),
+            "elicitation/create" => Some("elicitation"),
+            "roots/list" => Some("roots"),
+            _ => None,
+        };
+        let able = needed.is_none_or(|needed| lock(&self.client).abilities.contains(needed));
+        if able && !self.out.is_full() {
+            return self.out.line(one_line(message.text).into_owned());
+        }
+        let (code, reason) = if able {
+            (words::OUR_ERROR, "the client does not read")
+        } else {
+            (
+                words::method_not_found(),
+                "the client has not said that it can do this",
+            )
+        };
+        self.forward(&envelope::error(Some(id), code, reason, None), Word::Reply);
+    }
+
+    /// Writes a notification; while the client does not read they are dropped, not piled up.
+    pub(crate) fn say(&self, text: &str) {
+        if self.out.is_full() {
+            tracing::warn!("a notification was dropped: the client does not read");
+        } else {
+            self.out.line(one_line(text).into_owned());
+        }
+    }
+
+    /// The client is ready: open the session and see what upstream lists now. Without a sign-in nothing happens here;
+    /// no browser is opened by a handshake.
+    pub(super) async fn arrive(self: Arc<Self>) {
+        self.refresh().await;
+    }
+
+    /// Lists upstream's tools anew and tells the client where they changed.
+    pub(crate) async fn refresh(self: &Arc<Self>) {
+        // One that has not begun yet will see what we would see.
+        if self.refresh_waits.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let _one = self.refreshing.lock().await;
+        self.refresh_waits.store(false, Ordering::Relaxed);
+        let list = self.read.list("tools/list", "tools");
+        match self.ending.run_until_cancelled(list).await {
+            Some(Ok(tools)) if self.lists.absorb_read(&tools) => self.list_changed(),
+            Some(Err(failure)) => {
+                tracing::info!(%failure, "the tool list could not be refreshed; the last good one stands");
+            }
+            Some(Ok(_)) | None => {}
+        }
+    }
+
+    /// Takes over what other processes listed and pinned, and tells the client where that changes its list.
+    pub(super) fn sync_lists(&self) {
+        if self.lists.sync() {
+            self.list_changed();
+        }
+    }
+
+    pub(crate) fn list_changed(&self) {
+        let ready = {
+            let mut client = lock(&self.client);
+            client.missed_change = !client.ready;
+            client.ready
+        };
+        if ready {
+            self.say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+        }
+    }
+}
