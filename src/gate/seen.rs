@@ -84,7 +84,7 @@ fn new_order(call: &Call, before: Option<&Facts>, orders: &[Order]) -> Option<Se
     let Some(known) = before.and_then(|facts| facts.orders.known()) else {
         return fitting.next_back().map(|order| {
             Seen::Maybe(format!(
-                "the order {}; whether this call placed it is not known",
+                "the order {}, that may be this one; what was there before was not read",
                 told(order)
             ))
         });

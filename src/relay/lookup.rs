@@ -54,7 +54,8 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Fac
             last = now;
         }
         write(relay, &ticket.id, &last);
-        if matches!(last, Seen::Done(_)) {
+        // Without the lists from before no later look can tell more than that one may be it.
+        if matches!(last, Seen::Done(_)) || (before.is_none() && matches!(last, Seen::Maybe(_))) {
             break;
         }
     }
