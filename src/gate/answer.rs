@@ -213,16 +213,13 @@ fn parse_order(object: &Map<String, Value>, asked: Option<&str>) -> Result<Order
         word(object, &["status", "state", "orderState", "order_state"]).ok_or("an order has no status")?;
     let working = !FINISHED.contains(&status.to_ascii_lowercase().as_str());
     let filled = number(object, &["filled", "filledQuantity", "filled_quantity"]).unwrap_or_default();
-    let left = number(object, &["quantity", "qty"])
-        .ok_or("an order has no quantity")?
-        .minus(filled);
-    let (left, exact) = left
-        .steps(Decimal::whole(1))
-        .ok_or("an order has an odd quantity")?;
-    let quantity = u32::try_from(left)
-        .ok()
-        .filter(|_| exact)
-        .ok_or("an order has an odd quantity")?;
+    let whole = number(object, &["quantity", "qty"]).ok_or("an order has no quantity")?;
+    let contracts = |number: Decimal| {
+        let (count, exact) = number.steps(Decimal::whole(1))?;
+        u32::try_from(count).ok().filter(|_| exact)
+    };
+    let quantity = contracts(whole.minus(filled)).ok_or("an order has an odd quantity")?;
+    let size = contracts(whole).ok_or("an order has an odd quantity")?;
     let price = |keys: &[&str]| number(object, keys).filter(|price| !price.is_zero());
     Ok(Order {
         id: value::short(&id, value::MAX_NAME),
@@ -235,6 +232,7 @@ fn parse_order(object: &Map<String, Value>, asked: Option<&str>) -> Result<Order
         side,
         kind: word(object, &["type", "orderType", "order_type"]).and_then(OrderKind::read),
         quantity,
+        size,
         limit: price(&["limit_price", "limitPrice"]),
         stop: price(&["stop_price", "stopPrice"]),
         status: value::short(status, 20),

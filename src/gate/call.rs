@@ -169,20 +169,31 @@ impl Call {
         &self.digest
     }
 
-    /// The account in lower case; `None` where it is missing or means all.
+    /// The account that bounds the call, in lower case; `None` where it is missing, means all, or does not bound.
     pub fn account(&self) -> Option<&str> {
         match &self.fields.account {
-            Some(Scope::Named { folded, .. }) => Some(folded),
-            Some(Scope::All) | None => None,
+            Some(Scope::Named { folded, .. }) if !self.ignores_account() => Some(folded),
+            Some(Scope::Named { .. } | Scope::All) | None => None,
         }
     }
 
-    /// The account as it was written.
+    /// The account that bounds the call, as it was written.
     pub fn account_text(&self) -> Option<&str> {
+        self.named_account().filter(|_| !self.ignores_account())
+    }
+
+    /// The account that the call names, as it was written, whether or not it bounds the call.
+    pub fn named_account(&self) -> Option<&str> {
         match &self.fields.account {
             Some(Scope::Named { text, .. }) => Some(text),
             Some(Scope::All) | None => None,
         }
+    }
+
+    /// Whether the tool may reach every account although it names one: the service's documents contradict each other
+    /// about these two, and a filter that the server does not know would be ignored in silence.
+    fn ignores_account(&self) -> bool {
+        matches!(self.form, Form::FlattenEverything | Form::CancelAllOrders)
     }
 
     /// The root of the instrument in upper case.

@@ -11,7 +11,7 @@ use super::catalogue::{Class, Form};
 use super::effect::{Effect, signed};
 use super::facts::Order;
 use super::instrument::Instrument;
-use super::value::{self, OrderKind, Side};
+use super::value::{self, Decimal, OrderKind, Side};
 
 /// The deed of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,17 +175,29 @@ fn cancel_many(call: &Call, effect: &Effect<'_>) -> (String, String) {
 fn close(call: &Call, effect: &Effect<'_>, contract: &str) -> (String, String) {
     let root = call.instrument_root().unwrap_or_default();
     let held = effect.before.map_or_else(|| "?".to_owned(), signed);
-    let part = effect
-        .before
-        .zip(effect.after)
-        .filter(|(_, after)| *after != 0)
-        .map(|(before, after)| before.saturating_sub(after).saturating_abs());
+    let part = match effect.before.zip(effect.after) {
+        Some((_, 0)) => None,
+        Some((before, after)) => Some(before.saturating_sub(after).saturating_abs().to_string()),
+        // Before the reads the arguments alone say whether anything stays.
+        None => part(call),
+    };
     match part {
         Some(part) => (
             format!("CLOSE {part} OF {contract} {held}"),
             format!("CLOSE {part} {root}"),
         ),
         None => (format!("CLOSE {contract} {held}"), format!("CLOSE {root}")),
+    }
+}
+
+/// The part that `ClosePosition` is asked to close, `1` or `20 %`; `None` for everything.
+pub(super) fn part(call: &Call) -> Option<String> {
+    let fields = call.fields();
+    let whole = Decimal::whole(1);
+    match (fields.quantity, fields.percent) {
+        (Some(quantity), _) => Some(quantity.to_string()),
+        (None, Some(percent)) if percent < whole => Some(format!("{} %", percent.times(100))),
+        (None, _) => None,
     }
 }
 
@@ -201,7 +213,13 @@ fn flatten(call: &Call, effect: &Effect<'_>) -> (String, String) {
         .map_or_else(String::new, |instrument| format!(" ON {instrument}"));
     (
         format!("FLATTEN{kind} {text}{on}{}", where_to(call)),
-        format!("FLATTEN{kind} {text}{}", where_to(call)),
+        // With an instrument the button names it: it must not read like the end of every position.
+        match call.instrument_root() {
+            Some(root) => format!("FLATTEN{kind} {root}{}", where_to(call)),
+            // The count would push the reach off the button.
+            None if !kind.is_empty() => format!("FLATTEN{kind} POSITIONS{}", where_to(call)),
+            None => format!("FLATTEN {text}{}", where_to(call)),
+        },
     )
 }
 

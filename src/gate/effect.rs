@@ -178,6 +178,9 @@ fn holding<'a>(
     else {
         return (None, None);
     };
+    if unreadable(positions, account) {
+        return (None, None);
+    }
     let instrument = contract.unwrap_or(asked);
     let mut found = positions.iter().filter(|position| {
         position.account == account
@@ -191,6 +194,13 @@ fn holding<'a>(
         (Some(one), None) => (Some(one), Some(one.quantity)),
         (Some(_), Some(_)) => (None, None),
     }
+}
+
+/// Whether the account holds a position whose name we cannot read: it may be in any contract, so none there is flat.
+fn unreadable(positions: &[Position], account: &str) -> bool {
+    positions
+        .iter()
+        .any(|position| position.account == account && position.instrument.is_none())
 }
 
 fn is_for(order: &Order, account: Option<&str>, instrument: Option<&Instrument>) -> bool {

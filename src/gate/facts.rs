@@ -161,6 +161,8 @@ pub struct Order {
     pub kind: Option<OrderKind>,
     /// Contracts not yet filled.
     pub quantity: u32,
+    /// Contracts as ordered.
+    pub size: u32,
     /// Its limit price.
     pub limit: Option<Decimal>,
     /// Its stop price.
@@ -169,6 +171,13 @@ pub struct Order {
     pub status: String,
     /// Whether it may still fill.
     pub working: bool,
+}
+
+impl Order {
+    /// Contracts filled so far.
+    pub const fn filled(&self) -> u32 {
+        self.size.saturating_sub(self.quantity)
+    }
 }
 
 /// The market.
@@ -330,11 +339,20 @@ impl Facts {
         )
     }
 
-    /// The order of this id, from the list or from its own read; a finished one too.
+    /// The order of this id, from the list or from its own read; a finished one too. No document says whether letter
+    /// case tells ids apart, so one that differs in case alone is the order that is meant, unless several do.
     pub fn order(&self, id: &str) -> Option<&Order> {
-        self.orders
-            .known()
-            .and_then(|orders| orders.iter().find(|order| order.id == id))
-            .or_else(|| self.order.known().filter(|order| order.id == id))
+        let all = || {
+            self.orders
+                .known()
+                .into_iter()
+                .flatten()
+                .chain(self.order.known())
+        };
+        all().find(|order| order.id == id).or_else(|| {
+            let mut alike = all().filter(|order| order.id.eq_ignore_ascii_case(id));
+            let one = alike.next()?;
+            alike.all(|other| other.id == one.id).then_some(one)
+        })
     }
 }

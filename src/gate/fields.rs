@@ -256,9 +256,10 @@ fn account_scope(key: &str, raw: &str) -> Result<Scope, Refusal> {
     }
     let text = value::account(key, raw)?;
     let folded = text.to_ascii_lowercase();
-    Ok(match folded.as_str() {
-        "all" | "any" | "every" | "everything" | "all accounts" => Scope::All,
-        _ => Scope::Named { text, folded },
+    Ok(if value::means_every_account(&folded) {
+        Scope::All
+    } else {
+        Scope::Named { text, folded }
     })
 }
 

@@ -42,6 +42,9 @@ impl Instrument {
     pub fn read(asked: &str) -> Option<Self> {
         let upper = asked.to_ascii_uppercase();
         let (root, contract) = split(&upper)?;
+        if is_unread_month(root) {
+            return None;
+        }
         let plain = (1..=8).contains(&root.len())
             && root.bytes().all(|byte| byte.is_ascii_alphanumeric())
             && root.bytes().any(|byte| byte.is_ascii_alphabetic());
@@ -89,6 +92,12 @@ impl fmt::Display for Instrument {
 pub fn instrument(key: &str, raw: &str) -> Result<Instrument, Refusal> {
     let text = super::value::ascii(key, raw, 24)?;
     Instrument::read(&text).ok_or_else(|| {
+        if is_unread_month(&text.to_ascii_uppercase()) {
+            return Refusal::new(
+                "bad_instrument",
+                format!("the argument `{key}` names a month in a form that can be misread; write it as \"ES 12-26\" or \"ESZ26\""),
+            );
+        }
         Refusal::new(
             "bad_instrument",
             format!("the argument `{key}` must be an instrument such as \"ES 12-26\", \"ES\", \"ES1!\" or \"ESZ26\""),
@@ -115,6 +124,17 @@ fn split(upper: &str) -> Option<(&str, Contract)> {
         return Some((root, Contract::Front));
     }
     Some(coded(upper).unwrap_or((upper, Contract::Front)))
+}
+
+/// Whether a root ends like a month that [`coded`] does not read: `ESZ6`, `ESZ2026`. As a root it would be another
+/// instrument than `ES` for every rule and every position, while the service may well trade the contract.
+fn is_unread_month(root: &str) -> bool {
+    let bare = root.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let digits = root.len().saturating_sub(bare.len());
+    let mut before = bare.chars().rev();
+    let month = before.next().is_some_and(|letter| MONTHS.contains(letter));
+    // Three digits are no year: `UK100` is a name. `J7` has nothing before its letter.
+    matches!(digits, 1 | 2 | 4) && month && before.next().is_some()
 }
 
 /// `ESZ26`: a root of at least one letter or digit, a month letter, two digits of a year of our time.

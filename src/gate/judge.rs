@@ -146,8 +146,9 @@ fn judged(
             .push("THE OUTCOME OF AN EARLIER ORDER IS NOT KNOWN".to_owned());
     }
     let refused = not_connected(facts)
-        .or_else(|| blocked(&reach, policy, &effect))
+        .or_else(|| blocked(call, &reach, policy, &effect))
         .or_else(|| denied_by_rule(call, &effect, &reach, policy))
+        .or_else(|| change_unread(call, &effect, &reach, policy))
         .or_else(|| too_large(call, &effect, &reach, policy))
         .or_else(|| unread_position(call, facts, &effect, &reach))
         .or_else(|| unknown_outcome(&effect, &reach, situation, unresolved))
@@ -191,7 +192,7 @@ pub(super) struct Reach {
 
 impl Reach {
     pub(super) fn of(call: &Call, facts: &Facts, policy: &Policy) -> Self {
-        let accounts: Vec<Option<String>> = match (call.account(), facts.accounts.known()) {
+        let mut accounts: Vec<Option<String>> = match (call.account(), facts.accounts.known()) {
             (Some(account), _) => vec![Some(account.to_owned())],
             (None, Some(all)) if !all.is_empty() => all
                 .iter()
@@ -199,6 +200,26 @@ impl Reach {
                 .collect(),
             (None, Some(_) | None) => vec![None],
         };
+        // Whatever else the call may touch: the account that it names without being bound by it, and those of the
+        // orders that it names.
+        let ids = call
+            .fields()
+            .order_ids
+            .iter()
+            .chain(call.fields().order_id.iter());
+        let owners = ids
+            .filter(|_| call.names_an_order() || !call.fields().order_ids.is_empty())
+            .filter_map(|id| facts.order(id))
+            .map(|order| order.account.clone());
+        let named = call.named_account().map(str::to_ascii_lowercase);
+        for more in owners.chain(named) {
+            if !accounts
+                .iter()
+                .any(|known| known.as_deref() == Some(more.as_str()))
+            {
+                accounts.push(Some(more));
+            }
+        }
         let bound = match call.class() {
             Class::Order
             | Class::Protect
@@ -252,7 +273,7 @@ fn not_connected(facts: &Facts) -> Option<Refused> {
     })
 }
 
-fn blocked(reach: &Reach, policy: &Policy, effect: &Effect<'_>) -> Option<Refused> {
+fn blocked(call: &Call, reach: &Reach, policy: &Policy, effect: &Effect<'_>) -> Option<Refused> {
     if !reach.bound {
         return None;
     }
@@ -261,10 +282,13 @@ fn blocked(reach: &Reach, policy: &Policy, effect: &Effect<'_>) -> Option<Refuse
         || "an account that may be meant".to_owned(),
         |name| value::short(name, 64),
     );
-    let exit = if is_exit(effect.class) {
-        "; to close it, use NinjaTrader itself"
-    } else {
-        ""
+    let wide = matches!(call.form(), Form::Flatten | Form::FlattenEverything) && call.account().is_none();
+    let exit = match (is_exit(effect.class), wide) {
+        (true, true) => {
+            "; to close others, use `Flatten` with the account; to close it, use NinjaTrader itself"
+        }
+        (true, false) => "; to close it, use NinjaTrader itself",
+        (false, _) => "",
     };
     Some(refused(
         "account_blocked",
@@ -292,6 +316,24 @@ fn denied_by_rule(call: &Call, effect: &Effect<'_>, reach: &Reach, policy: &Poli
         format!("the policy denies it ({}){exit}", rule.line()),
         rule.line(),
     ))
+}
+
+/// A new size for an order that was not read: nobody can say of what, nor how much it adds. Where a maximum could apply
+/// it would be passed by; where the money may be real nobody should be asked to sign it blind.
+fn change_unread(call: &Call, effect: &Effect<'_>, reach: &Reach, policy: &Policy) -> Option<Refused> {
+    let quantity = call.fields().quantity.filter(|_| call.form() == Form::Change)?;
+    let bounded = reach.each().any(|account| policy.bounds_quantity(account));
+    let unread = match effect.named {
+        None => bounded || reach.live,
+        Some(order) => bounded && order.instrument.is_none(),
+    };
+    unread.then(|| {
+        refused(
+            "size_unread",
+            format!("the order whose size would become {quantity} could not be read"),
+            "state: an order must be read before its size is changed",
+        )
+    })
 }
 
 /// The maximum quantity of one order; proven exits and protections are free of it.
@@ -414,7 +456,11 @@ fn decide(judgement: &mut Judgement, call: &Call, facts: &Facts, policy: &Policy
         judgement.rule = line;
         return;
     }
-    let why_not = if judgement.live {
+    let why_not = if call.account().is_none() && call.named_account().is_some() {
+        Some("it may reach every account, not only the one that it names")
+    } else if names_an_unread_order(call, facts) {
+        Some("an order that it names was not found")
+    } else if judgement.live {
         Some("the account is not proven to be a simulation")
     } else if judgement.tier != Tier::Click {
         Some("the tier asks for more than a click")
@@ -430,6 +476,12 @@ fn decide(judgement: &mut Judgement, call: &Call, facts: &Facts, policy: &Policy
     judgement.verdict = Verdict::Allow;
     judgement.code = "allow";
     judgement.rule = line;
+}
+
+fn names_an_unread_order(call: &Call, facts: &Facts) -> bool {
+    let fields = call.fields();
+    let one = fields.order_id.iter().filter(|_| call.names_an_order());
+    one.chain(&fields.order_ids).any(|id| facts.order(id).is_none())
 }
 
 fn unread(call: &Call, facts: &Facts) -> bool {

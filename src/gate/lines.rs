@@ -14,7 +14,7 @@ use super::Millis;
 use super::call::Call;
 use super::card::{CardLine, MAX_VALUE, Mark};
 use super::catalogue::{Class, Form};
-use super::deed::describe;
+use super::deed::{self, describe};
 use super::effect::{Effect, signed};
 use super::facts::{Facts, Order, Position};
 use super::instrument::Contract;
@@ -60,6 +60,7 @@ pub(super) fn lines(call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis
     order(&mut lines, call);
     old_and_new(&mut lines, call, effect);
     bracket(&mut lines, call);
+    asked_to_close(&mut lines, call, effect);
     protection(&mut lines, call, effect);
     position(&mut lines, call, effect);
     lists(&mut lines, call, facts, effect);
@@ -111,6 +112,45 @@ fn order(lines: &mut Lines, call: &Call) {
         Mark::Plain
     };
     lines.put("order", format!("{text}  {tif}"), mark);
+    if let Some(id) = fields
+        .order_id
+        .as_deref()
+        .filter(|_| call.form() == Form::PlaceOrder)
+    {
+        lines.plain("order id", format!("{id} (chosen by the client)"));
+    }
+}
+
+/// What a call that closes was asked to close, from its arguments alone: it stands on the card before any read, and
+/// beside what the reads show.
+fn asked_to_close(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
+    let fields = call.fields();
+    if call.form() == Form::ClosePosition {
+        let held = effect.before.filter(|held| *held != 0).zip(effect.after);
+        let of = held.map_or_else(String::new, |(held, after)| {
+            let part = held.saturating_sub(after).saturating_abs();
+            format!(" ({part} of {})", held.saturating_abs())
+        });
+        let part = deed::part(call).unwrap_or_else(|| "everything".to_owned());
+        let unit = match fields.quantity {
+            Some(1) => " contract",
+            Some(_) => " contracts",
+            None => "",
+        };
+        lines.plain("closes", format!("{part}{unit}{of}"));
+    }
+    if matches!(call.form(), Form::Flatten | Form::FlattenEverything) {
+        let which = match fields.market_position {
+            Some(Side::Buy) => "every long position",
+            Some(Side::Sell) => "every short position",
+            None => "every position",
+        };
+        let on = call
+            .instrument()
+            .map_or_else(String::new, |own| format!(" on {own}"));
+        let place = call.account_text().unwrap_or("ALL ACCOUNTS");
+        lines.plain("asked", format!("close {which}{on} in {place}"));
+    }
 }
 
 /// `Change` and `CancelReplace`: what stands now beside what is asked.
@@ -120,44 +160,62 @@ fn old_and_new(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
         return;
     }
     lines.plain("order id", fields.order_id.as_deref().unwrap_or("?"));
-    let Some(old) = effect.named else {
-        lines.warn("old order", "?");
-        return;
-    };
-    lines.plain("old order", with_prices(old));
-    if call.form() != Form::Change {
-        return;
+    match effect.named {
+        Some(old) => lines.plain("old order", with_prices(old)),
+        None => lines.warn("old order", "?"),
     }
+    if call.form() == Form::Change {
+        changes(lines, call, effect.named);
+    }
+}
+
+/// Everything that a `Change` asks for, whether or not the order that it changes was read.
+fn changes(lines: &mut Lines, call: &Call, old: Option<&Order>) {
+    let fields = call.fields();
     if let Some(new) = fields.quantity {
-        let mark = if new > old.quantity {
+        let raised = old.is_none_or(|old| new > old.quantity);
+        let was = old.map_or_else(|| "?".to_owned(), |old| old.quantity.to_string());
+        let mark = if raised { Mark::Warn } else { Mark::Plain };
+        lines.put("quantity", format!("{was} -> {new}"), mark);
+    }
+    if let Some(new) = &fields.limit {
+        let was = old_price(old, |order| order.limit, OrderKind::has_limit);
+        let mark = if was == "?" { Mark::Warn } else { Mark::Plain };
+        lines.put("limit", format!("{was} -> {}", new.text), mark);
+    }
+    if let Some(new) = &fields.stop {
+        let before = old.and_then(|old| Some((old, old.stop?)));
+        let away = before.is_some_and(|(old, stop)| match old.side {
+            Side::Sell => new.value < stop,
+            Side::Buy => new.value > stop,
+        });
+        let moved = before
+            .and_then(|(old, stop)| ticks(old.instrument.as_ref(), new.value.minus(stop)))
+            .map_or_else(String::new, |ticks| format!(" ({ticks})"));
+        let was = old_price(old, |order| order.stop, OrderKind::is_stop);
+        let mark = if away || was == "?" {
             Mark::Warn
         } else {
             Mark::Plain
         };
-        lines.put("quantity", format!("{} -> {new}", old.quantity), mark);
-    }
-    let price = |old: Option<Decimal>| old.map_or_else(|| "none".to_owned(), |price| price.to_string());
-    if let Some(new) = &fields.limit {
-        lines.plain("limit", format!("{} -> {}", price(old.limit), new.text));
-    }
-    if let Some(new) = &fields.stop {
-        let away = old.stop.is_some_and(|stop| match old.side {
-            Side::Sell => new.value < stop,
-            Side::Buy => new.value > stop,
-        });
-        let ticks = old
-            .stop
-            .and_then(|stop| ticks(old.instrument.as_ref(), new.value.minus(stop)));
-        let moved = ticks.map_or_else(String::new, |ticks| format!(" ({ticks})"));
-        let mark = if away { Mark::Warn } else { Mark::Plain };
-        lines.put(
-            "stop",
-            format!("{} -> {}{moved}", price(old.stop), new.text),
-            mark,
-        );
+        lines.put("stop", format!("{was} -> {}{moved}", new.text), mark);
     }
     if let Some(strategy) = &fields.strategy_id {
         lines.plain("strategy", strategy);
+    }
+}
+
+/// A price of the old order: `none` only where its type has none.
+fn old_price(
+    old: Option<&Order>,
+    price: impl Fn(&Order) -> Option<Decimal>,
+    has_it: impl Fn(OrderKind) -> bool,
+) -> String {
+    let Some(old) = old else { return "?".to_owned() };
+    match (price(old), old.kind) {
+        (Some(price), _) => price.to_string(),
+        (None, Some(kind)) if !has_it(kind) => "none".to_owned(),
+        (None, _) => "?".to_owned(),
     }
 }
 
@@ -250,10 +308,11 @@ fn lists(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
             Form::FlatPlace | Form::CancelAndBracket | Form::CancelOrders | Form::CancelAllOrders
         );
     let many = call.account().is_none();
-    if matches!(call.form(), Form::FlattenEverything | Form::CancelAllOrders) && !many {
+    if let Some(name) = call.named_account().filter(|_| many) {
+        let name = value::short(name, 40);
         lines.warn(
             "reach",
-            "this account; some of the service's documents say ALL ACCOUNTS",
+            format!("names {name}; the service's documents also say ALL ACCOUNTS"),
         );
     }
     if closes {

@@ -19,6 +19,7 @@ pub mod limits;
 mod lines;
 pub mod outcome;
 pub mod policy;
+mod seen;
 pub mod ticket;
 pub mod value;
 

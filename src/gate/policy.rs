@@ -14,6 +14,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Tier;
+use super::call::MAX_TOOL_NAME;
 use super::catalogue::{self, Class};
 use super::value;
 
@@ -194,8 +195,8 @@ struct RawLimits {
 #[serde(deny_unknown_fields)]
 struct RawRule {
     class: Option<Class>,
-    tool: Option<String>,
-    account: Option<String>,
+    tool: Option<Spanned<String>>,
+    account: Option<Spanned<String>>,
     #[serde(rename = "do")]
     action: Do,
 }
@@ -290,6 +291,23 @@ impl Policy {
         }
     }
 
+    /// Whether any maximum quantity, of whatever root, holds for this account.
+    pub fn bounds_quantity(&self, account: Option<&str>) -> bool {
+        self.meaning(account).any(|rule| !rule.max_quantity.is_empty())
+    }
+
+    /// The tool names of rules that no document knows, in their order: a slip of the pen, or a tool newer than this
+    /// program. Such a rule is good, but may never speak.
+    pub fn unknown_tools(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for tool in self.rules.iter().filter_map(|rule| rule.tool.as_deref()) {
+            if catalogue::find(tool).is_none() && !names.contains(&tool) {
+                names.push(tool);
+            }
+        }
+        names
+    }
+
     /// The rule that decides: a deny if there is one, else an ask, else an allow.
     pub fn deciding(&self, class: Class, tool: &str, account: Option<&str>) -> Option<&Rule> {
         let mut best: Option<&Rule> = None;
@@ -357,21 +375,7 @@ fn account_rule(
     pattern: &Spanned<String>,
     account: Spanned<RawAccount>,
 ) -> Result<AccountRule, PolicyError> {
-    let at = pattern.span().start;
-    let folded = pattern.get_ref().to_ascii_lowercase();
-    if folded.is_empty()
-        || folded.len() > value::MAX_ACCOUNT
-        || !folded.chars().all(|letter| matches!(letter, ' '..='~'))
-    {
-        return Err(place(
-            text,
-            at,
-            "an account pattern is 1 to 64 plain ASCII characters",
-        ));
-    }
-    if folded.matches('*').count() > 1 {
-        return Err(place(text, at, "an account pattern has at most one `*`"));
-    }
+    let folded = account_pattern(text, pattern)?;
     let account = account.into_inner();
     let mut max_quantity = BTreeMap::new();
     for (root, most) in account.max_quantity {
@@ -396,23 +400,67 @@ fn account_rule(
     })
 }
 
+/// An account pattern in lower case. What could never match as it is meant is an error: a deny that sleeps is worse than
+/// none.
+fn account_pattern(text: &str, pattern: &Spanned<String>) -> Result<String, PolicyError> {
+    let wrong = |reason: &str| Err(place(text, pattern.span().start, reason));
+    let folded = pattern.get_ref().to_ascii_lowercase();
+    if folded.is_empty()
+        || folded.len() > value::MAX_ACCOUNT
+        || !folded.chars().all(|letter| matches!(letter, ' '..='~'))
+    {
+        return wrong("an account pattern is 1 to 64 plain ASCII characters");
+    }
+    if folded.matches('*').count() > 1 {
+        return wrong("an account pattern has at most one `*`");
+    }
+    if folded.trim() != folded {
+        return wrong("an account pattern has no blanks at its ends");
+    }
+    if folded.contains(['?', '[', ']', '{', '}', '|', '^', '$', '\\', ',', ';']) {
+        return wrong(
+            "in an account pattern only `*` stands for other characters; write one entry for each pattern",
+        );
+    }
+    if value::means_every_account(&folded) {
+        return wrong("for every account write \"*\"");
+    }
+    Ok(folded)
+}
+
+/// The name of a tool in a rule: exact, so that a `*` in it would never match.
+fn tool_name(text: &str, tool: &Spanned<String>) -> Result<String, PolicyError> {
+    let name = tool.get_ref();
+    let good = (1..=MAX_TOOL_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if good && !name.contains('*') {
+        return Ok(name.clone());
+    }
+    let reason = "a tool is named exactly: 1 to 128 plain ASCII characters without blanks, and no `*`";
+    Err(place(text, tool.span().start, reason))
+}
+
 fn checked_rule(text: &str, number: usize, rule: Spanned<RawRule>) -> Result<Rule, PolicyError> {
     let at = rule.span().start;
     let rule = rule.into_inner();
-    if rule.class.is_none() && rule.tool.is_none() && rule.action == Do::Allow {
+    let tool = rule.tool.map(|tool| tool_name(text, &tool)).transpose()?;
+    let account = rule
+        .account
+        .map(|pattern| account_pattern(text, &pattern))
+        .transpose()?;
+    if rule.class.is_none() && tool.is_none() && rule.action == Do::Allow {
         return Err(place(text, at, "an allow rule names a class or a tool"));
     }
     if rule.class == Some(Class::Read) && rule.action == Do::Allow {
         return Err(place(text, at, "reads pass already"));
     }
-    if rule.class == Some(Class::Unknown) && rule.action == Do::Allow && rule.tool.is_none() {
+    if rule.class == Some(Class::Unknown) && rule.action == Do::Allow && tool.is_none() {
         return Err(place(
             text,
             at,
             "unknown tools are allowed only by exact name (tool = \"...\")",
         ));
     }
-    if rule.tool.as_deref().is_some_and(catalogue::is_known_read_tool) && rule.action == Do::Deny {
+    if tool.as_deref().is_some_and(catalogue::is_known_read_tool) && rule.action == Do::Deny {
         return Err(place(
             text,
             at,
@@ -421,8 +469,8 @@ fn checked_rule(text: &str, number: usize, rule: Spanned<RawRule>) -> Result<Rul
     }
     Ok(Rule {
         class: rule.class,
-        tool: rule.tool,
-        account: rule.account.map(|account| account.to_ascii_lowercase()),
+        tool,
+        account,
         action: rule.action,
         number,
     })

@@ -346,6 +346,11 @@ pub fn account(key: &str, raw: &str) -> Result<String, Refusal> {
     charset(key, raw, MAX_ACCOUNT, " ._-#:/()+@!")
 }
 
+/// Whether an account in lower case is a word for all of them.
+pub fn means_every_account(folded: &str) -> bool {
+    matches!(folded, "all" | "any" | "every" | "everything" | "all accounts")
+}
+
 /// An id of an order, a job, a deployment: letters, digits and `._:-`, at most [`MAX_NAME`].
 pub fn id(key: &str, raw: &str) -> Result<String, Refusal> {
     charset(key, raw, MAX_NAME, "._:-")

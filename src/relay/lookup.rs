@@ -68,12 +68,13 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Fac
         passed = at;
         let facts = relay.facts.gather(&relay.read, &call, true).await;
         let now = seen(&call, before, &facts);
-        // A later look that fails does not take back what an earlier one saw.
-        if !matches!((&now, &last), (Seen::CouldNotLook(_), Seen::NotFound)) {
+        // A later look that fails, or sees less, does not take back what an earlier one saw.
+        if now.weight() >= last.weight() {
             last = now;
         }
         write(relay, &ticket.id, &last);
-        if matches!(last, Seen::Found(_)) {
+        // Without the lists from before no later look can tell more than that one may be it.
+        if matches!(last, Seen::Done(_)) || (before.is_none() && matches!(last, Seen::Maybe(_))) {
             break;
         }
     }
@@ -100,7 +101,9 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Fac
 /// What a look says, for the client and the person.
 fn sentence(seen: &Seen) -> String {
     match seen {
-        Seen::Found(what) => format!("FOUND after looking: {what}. It was executed or is working"),
+        Seen::Done(what) => format!("FOUND after looking: {what}. It was executed or is working"),
+        Seen::Dead(what) => format!("FOUND after looking: {what}. It is not in force"),
+        Seen::Maybe(what) => format!("SEEN after looking, and no proof: {what}"),
         Seen::NotFound => {
             "NOT FOUND in orders and positions so far; lists can lag, so this is no proof".to_owned()
         }

@@ -2,7 +2,9 @@
 
 use super::tickets::Notes;
 use super::{Relay, lock, words};
+use crate::gate::outcome::Said;
 use crate::gate::ticket::{State, Ticket};
+use crate::gate::{Call, outcome};
 use crate::oauth::GrantKind;
 use crate::system::clock::{local_time, mono_ms, wall_ms};
 use crate::wire::envelope::Id;
@@ -142,7 +144,10 @@ pub(crate) fn outcome_of(ticket: &Ticket, notes: &Notes) -> Option<String> {
     let upstream = ticket.outcome.as_deref().unwrap_or("null");
     Some(match ticket.state {
         State::Held | State::Sending => return None,
-        State::Accepted => words::answered(&ticket.id, true, upstream, &what),
+        State::Accepted => match read_again(ticket, upstream) {
+            Some(Said::Otherwise(said)) => words::otherwise(&ticket.id, upstream, &said, &what),
+            _ => words::answered(&ticket.id, true, upstream, &what),
+        },
         State::Rejected if ticket.sent_wall.is_none() => words::ended(&ticket.id, "not sent", reason, &what),
         State::Rejected => words::answered(&ticket.id, false, upstream, &what),
         State::Unknown => words::unknown(&ticket.id, reason, notes.found.as_deref(), &what),
@@ -150,6 +155,12 @@ pub(crate) fn outcome_of(ticket: &Ticket, notes: &Notes) -> Option<String> {
             words::ended(&ticket.id, ticket.state.word(), reason, &what)
         }
     })
+}
+
+/// What the service's answer said, read from the ticket: a deed done in part is kept as an answered one.
+fn read_again(ticket: &Ticket, upstream: &str) -> Option<Said> {
+    let call = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw).ok()?;
+    Some(outcome::read(&call, upstream))
 }
 
 pub(super) fn mark_read(relay: &Relay, id: &str) {

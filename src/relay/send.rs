@@ -377,8 +377,9 @@ impl Live {
         // The trade grant has done its work.
         *lock(&self.unsealed) = None;
         let (outcome, kind, said) = match sent {
-            Sent::Result(result) => match outcome::read(&result) {
+            Sent::Result(result) => match outcome::read(&self.held.call, &result) {
                 outcome::Said::Accepted(said) => (Outcome::Accepted(kept(result)), "accepted", said),
+                outcome::Said::Otherwise(said) => (Outcome::Accepted(kept(result)), "otherwise", said),
                 outcome::Said::Rejected(said) => (Outcome::Rejected(kept(result)), "rejected", said),
                 outcome::Said::Unclear(said) => (Outcome::Unknown(said.clone()), "unknown", said),
             },
@@ -427,6 +428,7 @@ impl Live {
         let what = &self.held.card.headline;
         let title = match kind {
             "accepted" => format!("Sent and accepted: {what}"),
+            "otherwise" => format!("NOT ALL WAS DONE: {what}"),
             "rejected" => format!("REJECTED by the service: {what}"),
             _ => format!("OUTCOME UNKNOWN: {what}"),
         };

@@ -247,18 +247,17 @@ pub async fn keep_trade(
             return Err(format!("{why}. The new sign-in was not kept: {said}"));
         }
     };
-    let sealed = match under {
-        Some(under) => Some((
+    let sealed = if let Some(under) = under {
+        Some((
             grant
                 .keep_sealed(under.pin, (under.extras)())
                 .await
                 .map_err(|error| error.to_string())?,
             under,
-        )),
-        None => {
-            grant.keep().await.map_err(|error| error.to_string())?;
-            None
-        }
+        ))
+    } else {
+        grant.keep().await.map_err(|error| error.to_string())?;
+        None
     };
     let lists = Lists::load(&world.paths, lane.endpoint().url());
     lists.absorb_trade(&tools);

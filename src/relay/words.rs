@@ -156,6 +156,19 @@ pub fn answered(ticket: &str, accepted: bool, upstream: &str, what: &str) -> Str
     )
 }
 
+/// A ticket whose call was sent and ended otherwise than asked: in part, or with nothing to do.
+pub fn otherwise(ticket: &str, upstream: &str, said: &str, what: &str) -> String {
+    let upstream: Value = serde_json::from_str(upstream).unwrap_or_else(|_| upstream.into());
+    let text = format!(
+        "SENT once, after the person approved {what} (ticket {ticket}); NOT ALL of it was done: {said}"
+    );
+    result(
+        &text,
+        json!({ "status": "otherwise", "sent": "yes", "ticket": ticket, "result": upstream }),
+        true,
+    )
+}
+
 /// A ticket whose call may have been executed.
 pub fn unknown(ticket: &str, why: &str, look: Option<&str>, what: &str) -> String {
     let look = look.unwrap_or("Countersign is looking at orders and positions; ask again in a minute");

@@ -9,6 +9,7 @@ use super::budget::{Budget, Use};
 use super::http::{self, SESSION};
 use super::read_lane::result_of;
 use super::read_session::Hello;
+use crate::gate::outcome::refused_proves_nothing_ran;
 use crate::gate::{Cleared, NotRun};
 use crate::oauth::{Bearer, Endpoint};
 use crate::wire::envelope::{self, Id, Line};
@@ -389,7 +390,7 @@ fn told(text: &str) -> Sent {
     });
     let what = http::text_member(error, "message").unwrap_or_else(|| "an error".to_owned());
     match code {
-        Some(-32700 | -32602..=-32600) => Sent::Refused(what),
+        Some(code) if refused_proves_nothing_ran(code, &what) => Sent::Refused(what),
         _ => Sent::Unknown(what),
     }
 }

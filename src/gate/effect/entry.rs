@@ -8,12 +8,12 @@
 
 use super::leave::strip;
 use super::signed;
-use super::{Effect, closing_side, is_stop, not_working, total, working};
+use super::{Effect, closing_side, is_stop, not_working, total, unreadable, working};
 use crate::gate::call::Call;
 use crate::gate::catalogue::{Class, Form};
 use crate::gate::facts::{Facts, Order, Position};
 use crate::gate::instrument::Contract;
-use crate::gate::value::{OrderKind, Side};
+use crate::gate::value::{Decimal, OrderKind, Side};
 
 /// A single order. `gone` is the order that it replaces.
 pub(super) fn place(effect: &mut Effect<'_>, call: &Call, facts: &Facts, gone: Option<&str>) {
@@ -23,32 +23,43 @@ pub(super) fn place(effect: &mut Effect<'_>, call: &Call, facts: &Facts, gone: O
     };
     let change = side.signed(quantity);
     effect.after = effect.before.map(|before| before.saturating_add(change));
+    if fields
+        .order_id
+        .as_deref()
+        .is_some_and(|id| call.form() == Form::PlaceOrder && facts.order(id).is_some())
+    {
+        effect.warn("AN ORDER WITH THIS ID IS THERE ALREADY");
+    }
     let held = effect.before.unwrap_or(0);
     let reduces = held != 0 && closing_side(held) == side && i64::from(quantity) <= held.saturating_abs();
     let others = working(facts, call.account(), call.instrument());
     if reduces && effect.exact() && fields.template.is_none() {
-        let fits = others.is_some_and(|others| {
-            // A market order fills at once: only others of its kind compete for the same position with it. What
-            // stays working after it is named by a warning.
-            let competes = |order: &Order| match kind {
-                OrderKind::Market => order.kind == Some(OrderKind::Market),
-                OrderKind::Limit => !is_stop(order),
-                OrderKind::Stop | OrderKind::StopLimit => is_stop(order),
-            };
-            let same = others
-                .iter()
-                .copied()
-                .filter(|order| order.side == side && competes(order) && Some(order.id.as_str()) != gone);
-            total(same).saturating_add(i64::from(quantity)) <= held.saturating_abs()
+        let gone = gone.and_then(|id| facts.order(id));
+        let rivals: Option<Vec<&Order>> = others.map(|others| {
+            let stays = |order: &&Order| order.side == side && gone.is_none_or(|gone| gone.id != order.id);
+            others.into_iter().filter(stays).collect()
         });
-        if fits {
+        // An order that takes the place of one of its kind and as large leaves the pairs as they stood.
+        let swaps = gone.is_some_and(|gone| {
+            gone.side == side && is_stop(gone) == kind.is_stop() && gone.quantity >= quantity
+        });
+        let competes = |order: &Order| match kind {
+            OrderKind::Market => order.kind == Some(OrderKind::Market),
+            OrderKind::Limit if swaps => !is_stop(order),
+            OrderKind::Limit => true,
+            OrderKind::Stop | OrderKind::StopLimit => is_stop(order) || order.kind.is_none(),
+        };
+        if fits(rivals.as_deref(), competes, quantity, held) {
             effect.opening = false;
             left_working(effect, kind, facts, call, held);
-            effect.class = if kind.is_stop() {
-                Class::Protect
+            if kind.is_stop() {
+                effect.class = Class::Protect;
+                if !swaps && !fits(rivals.as_deref(), |_| true, quantity, held) {
+                    effect.warn(BOTH);
+                }
             } else {
-                Class::Exit
-            };
+                effect.class = Class::Exit;
+            }
         } else {
             effect.warn("WITH THE WORKING ORDERS THIS CAN OPEN A POSITION");
         }
@@ -56,6 +67,24 @@ pub(super) fn place(effect: &mut Effect<'_>, call: &Call, facts: &Facts, gone: O
     if effect.opening && fields.template.is_none() {
         effect.warn("NO STOP ATTACHED");
     }
+}
+
+/// Said where two orders on the closing side are larger than the position together, as a stop and its target are. We
+/// cannot see whether one takes the other away (OCO), so it may be that nothing does.
+const BOTH: &str = "IF THIS AND A WORKING ORDER BOTH FILL THE OTHER SIDE OPENS";
+
+/// Whether an order of this quantity and the working ones that compete with it close no more than what is held.
+///
+/// Which orders compete decides what passes the brakes as an exit, so this weighs two harms. A market order fills at
+/// once: only others of its kind race it, and what stays working after it is a warning; the way out is never braked. A
+/// stop is not held up by a target: without it the loss has no bound, while both filling is bounded and warned of. A
+/// limit order gains nothing by passing the brakes, it rests, and beside a stop it opens the other side when both
+/// fill: it stays an order like any other unless there is room for all that works.
+fn fits(rivals: Option<&[&Order]>, competes: impl Fn(&Order) -> bool, quantity: u32, held: i64) -> bool {
+    rivals.is_some_and(|rivals| {
+        let racing = rivals.iter().copied().filter(|order| competes(order));
+        total(racing).saturating_add(i64::from(quantity)) <= held.saturating_abs()
+    })
 }
 
 /// After an exit at the market the stops and targets of the position may still work, and open the other side.
@@ -82,6 +111,9 @@ pub(super) fn replace<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts
     };
     effect.cancels = Some(vec![old]);
     not_working(effect, old);
+    if let Some(new) = call.fields().stop.as_ref() {
+        away_warning(effect, away(old, new.value));
+    }
     if !old
         .instrument
         .as_ref()
@@ -168,33 +200,43 @@ pub(super) fn change<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts)
     effect.before = facts
         .positions
         .known()
+        .filter(|positions| !unreadable(positions, &order.account))
         .map(|_| held.map_or(0, |position| position.quantity));
     let quantity = call.fields().quantity.unwrap_or(order.quantity);
     let raised = quantity > order.quantity;
-    let away = moved_away(call, order);
+    let new_stop = call.fields().stop.as_ref();
+    let moved = new_stop.map_or(Away::No, |new| away(order, new.value));
     if raised {
         effect.warn("THE SIZE IS RAISED");
     }
-    if away {
-        effect.warn("THE STOP IS MOVED AWAY");
-    }
+    away_warning(effect, moved);
     let before = effect.before.unwrap_or(0);
     let closes = before != 0 && closing_side(before) == order.side;
-    let fits = working(facts, Some(&order.account), order.instrument.as_ref()).is_some_and(|orders| {
-        let same = orders.iter().copied().filter(|other| {
-            other.side == order.side && is_stop(other) == is_stop(order) && other.id != order.id
-        });
-        total(same).saturating_add(i64::from(quantity)) <= before.saturating_abs()
+    let others = working(facts, Some(&order.account), order.instrument.as_ref());
+    let rivals: Option<Vec<&Order>> = others.map(|others| {
+        let others = others.into_iter();
+        others
+            .filter(|other| other.side == order.side && other.id != order.id)
+            .collect()
     });
-    let proven = closes && fits && effect.exact() && order.working;
-    effect.opening = !proven || away;
-    if proven && !away && order.kind.is_some() {
+    // What is not raised adds nothing to the pairs that stand already, and a target that is moved may stay an exit.
+    let alike = |other: &Order| {
+        other.kind.is_none() || is_stop(other) == is_stop(order) || (raised && !is_stop(order))
+    };
+    let fits_in = fits(rivals.as_deref(), alike, quantity, before);
+    if raised && closes && fits_in && !fits(rivals.as_deref(), |_| true, quantity, before) {
+        effect.warn(BOTH);
+    }
+    // A type that no document names may do anything when it is changed.
+    let proven = closes && fits_in && effect.exact() && order.working && order.kind.is_some();
+    effect.opening = !proven || moved != Away::No;
+    if proven && moved == Away::No {
         effect.class = if is_stop(order) {
             Class::Protect
         } else {
             Class::Exit
         };
-    } else if closes && !fits {
+    } else if closes && !fits_in {
         effect.warn("WITH THE WORKING ORDERS THIS CAN OPEN A POSITION");
     }
     let shrinks = closes
@@ -207,16 +249,32 @@ pub(super) fn change<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts)
     }
 }
 
-/// Whether the new stop price is further from the market than the old one, so that more can be lost.
-fn moved_away(call: &Call, order: &Order) -> bool {
-    let (Some(new), Some(old)) = (call.fields().stop.as_ref(), order.stop) else {
-        return false;
-    };
-    is_stop(order)
-        && match order.side {
-            Side::Sell => new.value < old,
-            Side::Buy => new.value > old,
-        }
+/// Whether a new stop price is further from the market than the old one, so that more can be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Away {
+    No,
+    Yes,
+    /// The old price was not read.
+    Unread,
+}
+
+fn away(order: &Order, new: Decimal) -> Away {
+    let stop = is_stop(order) || order.kind.is_none();
+    match (order.stop, order.side) {
+        (_, _) if !stop => Away::No,
+        (None, _) => Away::Unread,
+        (Some(old), Side::Sell) if new < old => Away::Yes,
+        (Some(old), Side::Buy) if new > old => Away::Yes,
+        (Some(_), _) => Away::No,
+    }
+}
+
+fn away_warning(effect: &mut Effect<'_>, away: Away) {
+    match away {
+        Away::No => {}
+        Away::Yes => effect.warn("THE STOP IS MOVED AWAY"),
+        Away::Unread => effect.warn("THE OLD STOP IS UNREAD: IT MAY BE MOVED AWAY"),
+    }
 }
 
 fn position_of<'a>(facts: &'a Facts, order: &Order) -> Option<&'a Position> {
@@ -224,6 +282,19 @@ fn position_of<'a>(facts: &'a Facts, order: &Order) -> Option<&'a Position> {
     facts.positions.known()?.iter().find(|position| {
         position.account == order.account && position.instrument.as_ref().is_some_and(|held| held.may_be(own))
     })
+}
+
+/// The bracket's stop against the stops of the position that it cancels.
+fn moved_by_bracket(effect: &Effect<'_>, before: i64, new: Decimal) -> Away {
+    let Some(cancels) = &effect.cancels else {
+        return Away::Unread;
+    };
+    let stops = cancels.iter().filter(|order| order.side == closing_side(before));
+    let moves: Vec<Away> = stops.map(|order| away(order, new)).collect();
+    [Away::Yes, Away::Unread]
+        .into_iter()
+        .find(|away| moves.contains(away))
+        .unwrap_or(Away::No)
 }
 
 pub(super) fn bracket<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts) {
@@ -257,20 +328,9 @@ pub(super) fn bracket<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts
         strip(effect, facts, call.account());
         return;
     };
-    let away = effect
-        .cancels
-        .iter()
-        .flatten()
-        .filter(|order| is_stop(order))
-        .any(|order| {
-            order.stop.is_some_and(|old| match closing_side(before) {
-                Side::Sell => new.value < old,
-                Side::Buy => new.value > old,
-            })
-        });
-    if away {
-        effect.warn("THE STOP IS MOVED AWAY");
-    }
+    let moved = moved_by_bracket(effect, before, new.value);
+    away_warning(effect, moved);
+    let away = moved != Away::No;
     let covers = i64::from(quantity) >= before.saturating_abs();
     if !covers {
         effect.warn("THE STOP COVERS LESS THAN THE POSITION");

@@ -30,9 +30,7 @@ pub(super) fn cancel_one<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Fa
 pub(super) fn cancel_many<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts) {
     effect.opening = false;
     let fields = call.fields();
-    if call.account().is_none() {
-        effect.warn("NO ACCOUNT NAMED: REACHES ALL ACCOUNTS");
-    }
+    reach(effect, call);
     if fields.order_ids.is_empty() {
         if call.form() == Form::CancelOrders && fields.instrument.is_none() {
             effect.warn("NO INSTRUMENT NAMED: CANCELS THE WHOLE ACCOUNT");
@@ -52,6 +50,17 @@ pub(super) fn cancel_many<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a F
         effect.warn("THE ORDERS ARE UNREAD: STOPS MAY GO");
     }
     strip(effect, facts, call.account());
+}
+
+fn reach(effect: &mut Effect<'_>, call: &Call) {
+    match (call.account(), call.named_account()) {
+        (Some(_), _) => {}
+        (None, Some(name)) => {
+            let name = name.to_ascii_uppercase();
+            effect.warn(format!("MAY REACH ALL ACCOUNTS, NOT ONLY {name}"));
+        }
+        (None, None) => effect.warn("NO ACCOUNT NAMED: REACHES ALL ACCOUNTS"),
+    }
 }
 
 /// Warns for each position in reach whose stops go with the cancelled orders.
@@ -138,19 +147,18 @@ pub(super) fn close<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts) 
 pub(super) fn flatten<'a>(effect: &mut Effect<'a>, call: &Call, facts: &'a Facts) {
     effect.opening = false;
     let fields = call.fields();
-    if call.account().is_none() {
-        effect.warn("NO ACCOUNT NAMED: REACHES ALL ACCOUNTS");
-    }
+    reach(effect, call);
     effect.closes = facts.positions.known().map(|positions| {
         positions
             .iter()
             .filter(|position| {
                 call.account().is_none_or(|account| position.account == account)
                     && fields.instrument.as_ref().is_none_or(|wanted| {
+                        // One whose name we cannot read may be the one that is meant.
                         position
                             .instrument
                             .as_ref()
-                            .is_some_and(|held| held.may_be(wanted))
+                            .is_none_or(|held| held.may_be(wanted))
                     })
                     && fields
                         .market_position

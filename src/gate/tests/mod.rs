@@ -1,7 +1,9 @@
 //! What the gate promises, tried from outside its files.
 
 mod cards;
+mod doubts;
 mod judging;
+mod outcomes;
 mod reading;
 mod tickets;
 
