@@ -458,7 +458,9 @@ impl Relay {
         self.sent.close();
         let mut rest = std::pin::pin!(async {
             self.sent.wait().await;
-            tokio::join!(self.read.close(), self.trade.close(), self.tasks.wait());
+            // A token that is being renewed is saved before the end: the service has already spent the old one.
+            let settled = self.grants.settle(LEAVE.0);
+            tokio::join!(self.read.close(), self.trade.close(), self.tasks.wait(), settled);
         });
         // Whether a call is on its way is asked at the end of the short time: an approval may have come just before.
         let quick = tokio::time::timeout(LEAVE.0, &mut rest).await;
