@@ -24,7 +24,7 @@ impl Simulator {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .unwrap();
+            .expect("the simulator lies beside the program: run `cargo build -p crosstrade-sim`, as tests/run.sh does");
         let mut line = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         lines.read_line(&mut line).await.unwrap();
@@ -61,7 +61,6 @@ impl Simulator {
 }
 
 #[tokio::test]
-#[ignore = "needs `cargo build -p crosstrade-sim`"]
 async fn the_whole_life_of_both_grants() {
     let desk = Desk::new().await;
     let sim = Simulator::start(&[]).await;
@@ -104,7 +103,6 @@ async fn the_whole_life_of_both_grants() {
 }
 
 #[tokio::test]
-#[ignore = "needs `cargo build -p crosstrade-sim`"]
 async fn five_processes_with_an_expired_token() {
     let desk = Desk::new().await;
     let sim = Simulator::start(&["--access-seconds", "1"]).await;
@@ -128,7 +126,6 @@ async fn five_processes_with_an_expired_token() {
 }
 
 #[tokio::test]
-#[ignore = "needs `cargo build -p crosstrade-sim`"]
 async fn a_service_that_knows_one_grant_only() {
     let desk = Desk::new().await;
     let sim = Simulator::start(&["--exclusive-grants", "--omit-scope"]).await;
@@ -157,7 +154,6 @@ async fn a_service_that_knows_one_grant_only() {
 }
 
 #[tokio::test]
-#[ignore = "needs `cargo build -p crosstrade-sim`"]
 async fn the_registration_limit_of_the_service() {
     let desk = Desk::new().await;
     let sim = Simulator::start(&["--registration-limit", "1"]).await;
@@ -182,7 +178,6 @@ async fn the_registration_limit_of_the_service() {
 }
 
 #[tokio::test]
-#[ignore = "needs `cargo build -p crosstrade-sim`"]
 async fn what_a_person_does_at_the_service() {
     let desk = Desk::new().await;
     let sim = Simulator::start(&[]).await;
