@@ -116,13 +116,18 @@ pub fn already_waiting(ticket: &str, what: &str) -> String {
 
 /// A ticket that ended without being sent.
 pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
+    let became = if state == "expired" {
+        state.to_owned()
+    } else {
+        format!("was {state}")
+    };
     let next = match state {
         "denied" => "Do not ask again unless the person tells you to.",
         "expired" => "Ask the person whether they still want it before you call again.",
         "withdrawn" => "It was taken back before a decision.",
         _ => "Tell the person; call again only if they want it.",
     };
-    let text = format!("NOT SENT. {what} (ticket {ticket}) was {state}: {reason}. {next}");
+    let text = format!("NOT SENT. {what} (ticket {ticket}) {became}: {reason}. {next}");
     result(
         &text,
         json!({ "status": state, "sent": "no", "ticket": ticket, "reason": reason }),
@@ -349,3 +354,115 @@ deploys code or sends alerts is HELD until the person at this computer approves 
 cannot approve it and must not try. If an answer starts with NOT SENT, nothing was done: say so. If it says the call is \
 waiting, tell the person and call countersign_await_approval with the ticket; never repeat the trade call. If an outcome is \
 UNKNOWN, never send the order again; ask the person to check NinjaTrader.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One sentence on one line: what a program and what a model reads.
+    fn line(name: &str, result: &str) -> String {
+        let value: Value = serde_json::from_str(result).unwrap();
+        let facts = &value["structuredContent"];
+        let word = |key: &str| facts[key].as_str().unwrap_or("-").to_owned();
+        let text = value["content"][0]["text"].as_str().unwrap();
+        format!(
+            "{name} [{}, sent {}, error {}]\n  {text}",
+            word("status"),
+            word("sent"),
+            value["isError"]
+        )
+    }
+
+    #[test]
+    fn every_sentence_is_as_it_was_reviewed() {
+        let upstream =
+            r#"{"content":[{"type":"text","text":"{\"order_id\":\"ord-1\",\"status\":\"Filled\"}"}]}"#;
+        let (ticket, what) = ("7QK4", "BUY 1 MES 12-26");
+        let url = || "http://127.0.0.1:1/authorize".to_owned();
+        let all = [
+            line(
+                "refused",
+                &refused("blocked", "This account is blocked by your policy."),
+            ),
+            line("waiting", &waiting(ticket, what, Some("15:41:07"))),
+            line("already waiting", &already_waiting(ticket, what)),
+            line(
+                "denied",
+                &ended(ticket, "denied", "the person denied it (notification)", what),
+            ),
+            line(
+                "expired",
+                &ended(ticket, "expired", "nobody decided in time", what),
+            ),
+            line(
+                "withdrawn",
+                &ended(ticket, "withdrawn", "the AI client took it back", what),
+            ),
+            line("voided", &ended(ticket, "voided", "AI trading was stopped", what)),
+            line("accepted", &answered(ticket, true, upstream, what)),
+            line("rejected", &answered(ticket, false, upstream, what)),
+            line(
+                "otherwise",
+                &otherwise(ticket, upstream, "2 of 3 cancelled", what),
+            ),
+            line("unknown", &unknown(ticket, "no answer within 60 s", None, what)),
+            line(
+                "unknown, looked",
+                &unknown(ticket, "no answer within 60 s", Some("NOT FOUND so far"), what),
+            ),
+            line("unreadable", &unreadable(ticket, "permission denied")),
+            line(
+                "not withdrawn",
+                &not_withdrawn(ticket, what, "the journal cannot be written"),
+            ),
+            line("sending", &sending(ticket, what)),
+            line(
+                "earlier",
+                &earlier(ticket, &answered(ticket, true, upstream, what)),
+            ),
+            line("no ticket", &no_ticket("ZZ<>ZZ")),
+            line(
+                "sign in",
+                &sign_in(&Asked::Here {
+                    url: url(),
+                    opened: true,
+                }),
+            ),
+            line(
+                "sign in, no browser",
+                &sign_in(&Asked::Here {
+                    url: url(),
+                    opened: false,
+                }),
+            ),
+            line("sign in, elsewhere", &sign_in(&Asked::Elsewhere)),
+            line("sign-in ended", &sign_in_ended("the person said no")),
+            line("signed in", &signed_in()),
+            line("trade sign-in", &trade_sign_in()),
+            line(
+                "read failed",
+                &read_failed("failed", "The service answered with HTTP 500"),
+            ),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn what_was_not_sent_says_so_first() {
+        for result in [
+            refused("x", "y."),
+            waiting("A", "b", None),
+            ended("A", "denied", "c", "b"),
+            trade_sign_in(),
+        ] {
+            let value: Value = serde_json::from_str(&result).unwrap();
+            assert!(
+                value["content"][0]["text"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("NOT SENT"),
+                "{result}"
+            );
+        }
+    }
+}
