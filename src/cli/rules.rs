@@ -27,11 +27,19 @@ pub(super) fn policy(context: &Context, what: &args::Policy) -> Exit {
     } else {
         "the built-in rules (there is no policy.toml)".to_owned()
     };
+    let strange = policy.unknown_tools();
+    if !strange.is_empty() {
+        let names: Vec<String> = strange.iter().map(|name| super::out::safe(name)).collect();
+        context.out.say(&format!(
+            "note: no known tool is named {}: check the spelling",
+            names.join(", ")
+        ));
+    }
     let text = match what {
         args::Policy::Check => format!("The policy is fine: {from}"),
         args::Policy::Show => format!("# {from}\n{}", policy.show()),
     };
-    context.out.data(&text, &json!({ "file": path.display().to_string(), "exists": path.exists(), "digest": policy.digest(), "policy": policy.show() }));
+    context.out.data(&text, &json!({ "file": path.display().to_string(), "exists": path.exists(), "digest": policy.digest(), "policy": policy.show(), "unknownTools": strange }));
     Exit::Fine
 }
 

@@ -88,7 +88,11 @@ impl Around {
                 State::Held if limits::group(ticket.class, ticket.opening) == limits::Group::Entry => {
                     around.open_entries += 1;
                 }
-                State::Unknown if !relay.tickets.notes(&ticket.id).acknowledged => {
+                // A backtest or an alert whose answer was lost leaves no doubt about a position.
+                State::Unknown
+                    if limits::group(ticket.class, ticket.opening) != limits::Group::Aside
+                        && !relay.tickets.notes(&ticket.id).acknowledged =>
+                {
                     around.unknown.push((
                         ticket.account.unwrap_or_default(),
                         ticket.root.unwrap_or_default(),
