@@ -3,7 +3,7 @@
 use super::{Context, Exit, args};
 use crate::approve::terminal::read_pin;
 use crate::gate::Tier;
-use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin};
+use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin, offer_pin};
 use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
@@ -171,6 +171,15 @@ pub(super) async fn pin_to_keep_under(context: &Context) -> Result<SecretString,
 /// A PIN that is good enough, asked for twice in a terminal.
 async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
     let usage = |why: &str| fail(context, why, Exit::Usage);
+    if !asked.from_stdin
+        && context.out.can_ask()
+        && let Ok(offered) = offer_pin()
+    {
+        context.out.say(&format!(
+            "Five random words make a good PIN. If you like these, write them down before you type them: {}",
+            offered.expose_secret()
+        ));
+    }
     let pin = asked.pin(prompt).await.map_err(|why| usage(&why))?;
     check_pin(&pin).map_err(|why| usage(&format!("this PIN is not strong enough: {why}")))?;
     if !asked.from_stdin {
