@@ -248,6 +248,12 @@ impl Desktop {
 
     /// Clicks a button of the popup with the mouse.
     pub(crate) fn click(&self, button: Button) {
+        let place = self.aim(button);
+        self.press(&place);
+    }
+
+    /// Where a button of the popup is now.
+    pub(crate) fn aim(&self, button: Button) -> (String, String) {
         let window = self.popup();
         let (x, y, width, height) = self.geometry(&window);
         let across = match button {
@@ -255,11 +261,15 @@ impl Desktop {
             Button::Middle => width / 2,
             Button::Right => width * 5 / 6,
         };
-        let (x, y) = ((x + across).to_string(), (y + height - 31).to_string());
+        ((x + across).to_string(), (y + height - 31).to_string())
+    }
+
+    /// Clicks at a place, whatever is there by now.
+    pub(crate) fn press(&self, (x, y): &(String, String)) {
         self.run(
             "xdotool",
             "xdotool",
-            &["mousemove", &x, &y, "sleep", "0.1", "click", "1"],
+            &["mousemove", x, y, "sleep", "0.1", "click", "1"],
         );
     }
 
