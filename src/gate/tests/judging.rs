@@ -811,31 +811,3 @@ proptest! {
         prop_assert_eq!(judgement.opening, !reduces);
     }
 }
-
-/// The bound of the design is 50 microseconds in a release build; this catches only what is far off.
-#[test]
-fn judging_is_quick() {
-    let call = held("PlaceOrder", BUY);
-    let (facts, policy, counters) = (LONG.facts(&call), sim_policy(ALLOW_ALL), Counters::parse(None));
-    let situation = Situation {
-        now_wall: NOW,
-        installation_tier: Tier::Click,
-        counters: &counters,
-        open_entry_tickets: 0,
-        unknown_outcomes: &[],
-        unacknowledged: false,
-    };
-    #[expect(clippy::disallowed_methods, reason = "a test of speed reads the clock")]
-    let start = std::time::Instant::now();
-    for _ in 0..1000 {
-        assert_eq!(judge(&call, &facts, &policy, &situation).verdict, Verdict::Allow);
-    }
-    let each = start.elapsed() / 1000;
-    assert!(each.as_micros() < 1000, "{each:?}");
-    eprintln_time(each);
-}
-
-#[expect(clippy::print_stderr, reason = "shown by --no-capture only")]
-fn eprintln_time(each: std::time::Duration) {
-    eprintln!("one judgement: {each:?}");
-}
