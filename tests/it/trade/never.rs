@@ -455,7 +455,10 @@ async fn the_ticket_file_is_edited() {
     let text_of = std::fs::read_to_string(&path).expect("the ticket");
     let edited = text_of.replace(r#"\"quantity\":1"#, r#"\"quantity\":9"#);
     assert_ne!(text_of, edited);
-    std::fs::write(&path, edited).expect("written");
+    // In one step: a file that is read half-written would be void, which is not what is tested here.
+    let whole = path.with_extension("edited");
+    std::fs::write(&whole, edited).expect("written");
+    std::fs::rename(&whole, &path).expect("put in place");
     desk.desktop.click(Button::Middle);
     let told = client.result(id).await;
     assert_eq!(status(&told), "tampered", "{}", text(&told));
