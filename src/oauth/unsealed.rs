@@ -51,6 +51,14 @@ impl Unsealed {
         self.held().payload.extras
     }
 
+    /// The digests that lie under the seal now: another process may have put others there since it was opened here.
+    ///
+    /// # Errors
+    /// As [`Self::renew`].
+    pub async fn extras_now(&self) -> Result<SealedExtras, TokenError> {
+        Ok(self.reread().await?.payload.extras)
+    }
+
     /// The scope of the grant, where the service said.
     pub fn scope(&self) -> Option<String> {
         self.held().grant.scope
