@@ -92,11 +92,11 @@ pub const MAY_LOOSEN: &str = "IT MAY ALLOW MORE THAN BEFORE: READ EVERY CHANGED 
 pub const RECORD_EDITED: &str =
     "ANOTHER PROGRAM EDITED THE RECORD OF WHAT YOU APPROVED: EVERYTHING IS SHOWN AS NEW";
 /// On the card of a changed policy.
-pub const UNTIL_DECIDED: &str = "trade calls are refused, but exits and protective stops";
+pub const UNTIL_DECIDED: &str = "all trade calls are refused except exits and protective stops";
 /// On the card of changed definitions.
 pub const TOOLS_MAY: &str = "A TOOL THAT IS DESCRIBED ANEW MAY DO SOMETHING ELSE THAN BEFORE";
-/// On the card of changed definitions that are too long to show.
-pub const TOOLS_CUT: &str = "NOT ALL OF IT FITS HERE: `countersign tools --json` HAS THE REST";
+/// Of changed definitions that no card can show.
+pub const TOOLS_TOO_LONG: &str = "too many tool descriptions changed to be shown on one card: look at them with `countersign tools --json` and put them on record with `countersign login --trade`";
 /// On the card of changed definitions.
 pub const UNTIL_TOOLS: &str = "these tools are refused, all others work";
 

@@ -20,10 +20,11 @@ use crate::gate::card::{Card, CardLine, FreeText, Mark};
 use crate::journal::hash;
 use crate::system::Paths;
 
-/// The most text of definitions on one card (bytes). A person does not read more; its digests stand for the rest.
-const MAX_TOOLS: usize = 48 * 1024;
-/// The most text of one definition (bytes).
-const MAX_TOOL: usize = 12 * 1024;
+/// The most text of definitions on one card (bytes). More is not asked about: nobody would read it.
+const MAX_TOOLS: usize = 256 * 1024;
+
+/// Over the changed lines; how many bytes of them there are stands behind it.
+const DIFF_TITLE: &str = "Changed lines (- before, + now)";
 
 /// What can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,7 @@ pub(crate) fn found(
 ) -> Result<Option<Change>, String> {
     match kind {
         Kind::Policy => policy(paths, sealed),
-        Kind::Tools => Ok(tools(lists)),
+        Kind::Tools => tools(lists),
     }
 }
 
@@ -149,7 +150,7 @@ fn policy(paths: &Paths, sealed: bool) -> Result<Option<Change>, String> {
     }
     let before = match (&record.at, doubted) {
         (_, true) => "not known".to_owned(),
-        (Some(at), false) => at.clone(),
+        (Some(at), false) => at.chars().take(16).collect::<String>().replace('T', " ") + " UTC",
         (None, false) => "nothing: the built-in rules".to_owned(),
     };
     let digest = hash(now.as_deref().unwrap_or_default());
@@ -169,10 +170,10 @@ fn policy(paths: &Paths, sealed: bool) -> Result<Option<Change>, String> {
             ("Until you decide", words::UNTIL_DECIDED.to_owned()),
         ],
         text: FreeText {
-            title: "Changed lines, - before and + now; the file has".to_owned(),
+            title: DIFF_TITLE.to_owned(),
+            bytes: text.len(),
             text,
             sha256: digest,
-            bytes: now.as_ref().map_or(0, String::len),
         },
         new: New::Policy(now),
         whole: doubted,
@@ -190,16 +191,14 @@ fn shown_path(path: &std::path::Path) -> String {
     }
 }
 
-fn tools(lists: &Lists) -> Option<Change> {
+fn tools(lists: &Lists) -> Result<Option<Change>, String> {
     lists.sync();
     let differing = lists.differing();
     if differing.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let (mut text, mut cut, mut bytes) = (String::new(), false, 0_usize);
-    let mut named = Vec::new();
+    let (mut text, mut named) = (String::new(), Vec::new());
     for definition in &differing {
-        bytes = bytes.saturating_add(definition.now.len());
         let word = if definition.before.is_some() {
             "CHANGED"
         } else {
@@ -211,16 +210,8 @@ fn tools(lists: &Lists) -> Option<Change> {
             crate::approve::text::ascii(&definition.name)
         );
         text.push_str(&head);
-        let mut body = diff::diff(definition.before.as_deref().unwrap_or_default(), &definition.now);
-        let room = MAX_TOOL.min(MAX_TOOLS.saturating_sub(text.len()));
-        if body.len() > room {
-            cut = true;
-            let more = body.len() - room;
-            // Pure ASCII: any place is a boundary.
-            body.truncate(room);
-            body.extend(["\n  ... ", &more.to_string(), " bytes more are not shown\n"]);
-        }
-        text.push_str(&body);
+        let before = definition.before.as_deref().unwrap_or_default();
+        text.push_str(&diff::diff(before, &definition.now));
         text.push('\n');
         named.push((definition.name.clone(), definition.digest.clone()));
     }
@@ -229,30 +220,29 @@ fn tools(lists: &Lists) -> Option<Change> {
     });
     let changed = differing.iter().filter(|one| one.before.is_some()).count();
     let new = differing.len() - changed;
-    let mut warnings = vec![words::TOOLS_MAY.to_owned()];
-    if cut {
-        warnings.push(words::TOOLS_CUT.to_owned());
+    if text.len() > MAX_TOOLS {
+        return Err(words::TOOLS_TOO_LONG.to_owned());
     }
     let what = hash(&format!("{}\n{what}", lists.pins_digest()));
-    Some(Change {
+    Ok(Some(Change {
         kind: Kind::Tools,
         headline: format!("TOOL DESCRIPTIONS: {changed} CHANGED, {new} NEW"),
         approve: "Trust the new descriptions",
-        warnings,
+        warnings: vec![words::TOOLS_MAY.to_owned()],
         lines: vec![
             ("Service", lists.endpoint().to_owned()),
             ("Until you decide", words::UNTIL_TOOLS.to_owned()),
         ],
         text: FreeText {
-            title: "What changed, - before and + now; the definitions have".to_owned(),
+            title: DIFF_TITLE.to_owned(),
+            bytes: text.len(),
             text,
             sha256: what.clone(),
-            bytes,
         },
         what,
         new: New::Tools(named),
         whole: false,
-    })
+    }))
 }
 
 impl Change {
