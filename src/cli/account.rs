@@ -7,6 +7,7 @@ use crate::oauth::{
     TokenReport, UnsealError, Which,
 };
 use crate::relay::lists::{Lists, PinReport};
+use crate::relay::policy_file;
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said, Under};
 use crate::system::process;
@@ -43,8 +44,14 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         context.endpoint.clone(),
         settings.budget(&context.world.paths),
     );
+    // Nothing could be traded before this, and the person is here: the rules as they stand are theirs.
+    if trade && let Err(why) = policy_file::adopt_first(&context.world.paths, &settings, "login --trade") {
+        context
+            .out
+            .say(&format!("note: the policy is not in force: {}", out::safe(&why)));
+    }
     let kept = if trade {
-        let extras = || super::rules::extras(context);
+        let extras = || super::rules::extras(context, &settings);
         let under = pin.as_ref().map(|pin| Under { pin, extras: &extras });
         signin::keep_trade(&context.world, &grants, &lane, grant, what.single_grant, under)
             .await

@@ -1,26 +1,33 @@
 //! `acknowledge`: the person has looked at an order whose outcome was unknown. Until then opening orders on that live
 //! account and instrument are refused, and on others they carry a warning.
 
-use super::{Context, Exit, waiting};
+use super::{Context, Exit, switch, waiting};
 use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
+use crate::relay::Relay;
 use crate::relay::tickets::{Notes, Tickets};
 use serde_json::{Map, Value, json};
 
 /// `acknowledge [TICKET]`: without a ticket, lists what is unknown.
-pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
+pub(super) async fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
     let tickets = Tickets::of(&context.world.paths);
     let open = |ticket: &Ticket| ticket.state == State::Unknown && !tickets.notes(&ticket.id).acknowledged;
     let unknown: Vec<Ticket> = tickets.all().into_iter().filter(open).collect();
     let Some(id) = ticket.map(str::to_ascii_uppercase) else {
         return list(context, &tickets, &unknown);
     };
-    if !unknown.iter().any(|ticket| ticket.id == id) {
+    let Some(found) = unknown.iter().find(|ticket| ticket.id == id) else {
         context.out.error(
             &format!("{id} has no unknown outcome that waits for you"),
             "`countersign acknowledge` lists those that do",
         );
         return Exit::Failure;
+    };
+    // It opens a live account again. Without a PIN it is the person's word; with one, one line of a shell must not do.
+    if !matches!(context.grants().sealed_at().await, Ok(None))
+        && let Err(exit) = confirmed(context, found).await
+    {
+        return exit;
     }
     let fields = Map::from_iter([("ticket".to_owned(), Value::from(id.clone()))]);
     if let Err(error) = Journal::of(&context.world.paths).append("acknowledged", fields) {
@@ -42,6 +49,24 @@ pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
         &json!({ "ticket": id, "acknowledged": true }),
     );
     Exit::Fine
+}
+
+async fn confirmed(context: &Context, ticket: &Ticket) -> Result<(), Exit> {
+    let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
+        Ok(relay) => relay,
+        Err(why) => {
+            context.out.error(&why, "nothing was changed");
+            return Err(Exit::Failure);
+        }
+    };
+    let what = waiting::headline(ticket);
+    let asked = relay
+        .confirm_acknowledge(&ticket.id, &what, context.out.can_ask())
+        .await;
+    asked.map_err(|why| {
+        let verb = format!("countersign acknowledge {}", ticket.id);
+        switch::not_confirmed(context, why, "nothing was changed", &verb)
+    })
 }
 
 fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {

@@ -110,6 +110,8 @@ pub(crate) enum Policy {
     Check,
     /// Print the rules in force
     Show,
+    /// Look at what changed in the rules, settings and tool descriptions since you approved them, and approve it
+    Apply,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@
 
 mod account;
 mod acknowledge;
+mod apply;
 mod args;
 mod checks;
 mod journal;
@@ -153,13 +154,14 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
         Verb::Status => status::status(&context).await,
         Verb::Doctor => checks::doctor(&context).await,
+        Verb::Policy(args::Policy::Apply) => apply::apply(&context).await,
         Verb::Policy(what) => rules::policy(&context, &what),
         Verb::Presence(what) => rules::presence(&context, &what).await,
         Verb::Arm { minutes } => switch::arm(&context, minutes).await,
-        Verb::Pending => waiting::pending(&context),
+        Verb::Pending => waiting::pending(&context).await,
         Verb::Watch => Box::pin(waiting::watch(&context)).await,
         Verb::Deny { ticket } => waiting::deny(&context, &ticket).await,
-        Verb::Acknowledge { ticket } => acknowledge::acknowledge(&context, ticket.as_deref()),
+        Verb::Acknowledge { ticket } => acknowledge::acknowledge(&context, ticket.as_deref()).await,
         Verb::Halt => switch::halt(&context),
         Verb::Resume => switch::resume(&context).await,
         Verb::Journal(what) => journal::journal(&context, &what),

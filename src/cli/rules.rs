@@ -6,7 +6,9 @@ use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin, offer_pin};
 use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
+use crate::relay::policy_file::{self, Approved};
 use crate::relay::settings::Settings;
+use crate::relay::under_seal;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
@@ -36,7 +38,7 @@ pub(super) fn policy(context: &Context, what: &args::Policy) -> Exit {
         ));
     }
     let text = match what {
-        args::Policy::Check => format!("The policy is fine: {from}"),
+        args::Policy::Check | args::Policy::Apply => format!("The policy is fine: {from}"),
         args::Policy::Show => format!("# {from}\n{}", policy.show()),
     };
     context.out.data(&text, &json!({ "file": path.display().to_string(), "exists": path.exists(), "digest": policy.digest(), "policy": policy.show(), "unknownTools": strange }));
@@ -93,10 +95,29 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     } else {
         None
     };
+    if old.is_some() && !Approved::has_settings(&context.world.paths, &settings) {
+        let hint = "undo that, or look at them and approve them: countersign policy apply; then this again";
+        context.out.error(
+            "the settings (tier, armed or phrase) are not those that you approved",
+            hint,
+        );
+        return Exit::Refused;
+    }
+    let mut after = settings.clone();
+    after.tier = if to_pin { Tier::Pin } else { Tier::Click };
+    if old.is_none()
+        && to_pin
+        && let Err(why) = policy_file::adopt_first(&context.world.paths, &after, "presence set")
+    {
+        return fail(context, &why, Exit::Config);
+    }
     // From one PIN to another in one step: the sign-in never lies open in between.
+    // Another PIN approves nothing else: what lies under the old one goes under the new one, but for the settings, which
+    // this verb changes.
+    let resealed = under_seal::of_settings(&after);
     let changed = match (&old, &new) {
         (Some(old), Some(new)) => grants
-            .reseal(old, new, extras(context))
+            .reseal(old, new, resealed)
             .await
             .map(Some)
             .map_err(|error| (error.to_string(), Exit::Denied)),
@@ -106,7 +127,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
             .map(|()| None)
             .map_err(|error| (error.to_string(), Exit::Denied)),
         (None, Some(new)) => grants
-            .seal(new, extras(context))
+            .seal(new, extras(context, &after))
             .await
             .map(Some)
             .map_err(|error| (error.to_string(), Exit::Failure)),
@@ -119,8 +140,9 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     if let Some(why) = not_renewed {
         context.out.say(&format!("The sign-in could not be renewed first ({why}): a copy of it that was made before, in a backup for example, may still be good."));
     }
-    settings.tier = if to_pin { Tier::Pin } else { Tier::Click };
-    if let Err(error) = settings.save(&context.world.paths) {
+    settings = after;
+    let recorded = Approved::record_settings(&context.world.paths, &settings);
+    if let Err(error) = settings.save(&context.world.paths).and(recorded) {
         context.out.error(
             &format!("the settings could not be written: {error}"),
             "the PIN was changed all the same; run this again",
@@ -191,13 +213,11 @@ async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<Secre
     Ok(pin)
 }
 
-/// What is authenticated together with the sealed grant.
-pub(super) fn extras(context: &Context) -> SealedExtras {
-    let policy = load_policy_at(&context.world.paths.policy())
-        .map(|policy| policy.digest().to_owned())
-        .unwrap_or_default();
-    let pins = Lists::load(&context.world.paths, context.endpoint.url()).pins_digest();
-    SealedExtras::from([("policy".to_owned(), policy), ("pins".to_owned(), pins)])
+/// What is authenticated together with the sealed grant. A policy that waits for its approval is not in it: the one
+/// before is.
+pub(super) fn extras(context: &Context, settings: &Settings) -> SealedExtras {
+    let lists = Lists::load(&context.world.paths, context.endpoint.url());
+    under_seal::to_seal(&context.world.paths, &lists, settings)
 }
 
 /// Where PINs come from: the terminal, or lines of stdin for scripts.

@@ -1,10 +1,11 @@
 //! `status`: am I signed in, is trading on, what is waiting.
 
-use super::{Context, Exit, waiting};
+use super::{Context, Exit, apply, waiting};
 use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::relay::tickets::Tickets;
+use crate::relay::under_seal;
 use crate::system::clock;
 use serde_json::{Value, json};
 
@@ -17,7 +18,8 @@ pub(super) async fn status(context: &Context) -> Exit {
     };
     let settings = Settings::load(paths);
     let policy = load_policy_at(&paths.policy());
-    let halted = paths.halt().exists();
+    let halted = under_seal::is_stopped(paths);
+    let changes = apply::waiting(context).await;
     let tickets = Tickets::of(paths).all();
     let day_ago = clock::wall_ms().saturating_sub(24 * 3600 * 1000);
     let open: Vec<_> = tickets.iter().filter(|ticket| ticket.state.is_open()).collect();
@@ -52,6 +54,11 @@ pub(super) async fn status(context: &Context) -> Exit {
         Ok(_) => "policy    built in: reads pass, everything else asks you".to_owned(),
         Err(why) => format!("policy    WRONG, trade calls are refused: {why}"),
     });
+    lines.extend(
+        changes
+            .iter()
+            .map(|change| format!("CHANGED   {}", apply::line(context, change))),
+    );
     lines.push(match (halted, trade) {
         (true, _) => {
             "orders    STOPPED by you: every trade call is refused (countersign resume allows it again)"
@@ -80,7 +87,7 @@ pub(super) async fn status(context: &Context) -> Exit {
     let object = json!({
         "endpoint": context.endpoint.url(), "halted": halted, "trouble": trouble,
         "tier": settings.as_ref().ok().map(|settings| settings.tier), "settingsError": settings.as_ref().err(),
-        "policyError": policy.as_ref().err(),
+        "policyError": policy.as_ref().err(), "changed": changes.iter().map(apply::object).collect::<Vec<Value>>(),
         "grants": grants.iter().map(grant_object).collect::<Vec<Value>>(),
         "pending": open.iter().map(|ticket| waiting::object(ticket)).collect::<Vec<Value>>(),
         "unknown": unknown.iter().map(|ticket| waiting::object(ticket)).collect::<Vec<Value>>(),

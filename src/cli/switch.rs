@@ -1,7 +1,7 @@
 //! `halt`, `resume` and `arm`.
 
 use super::{Context, Exit};
-use crate::relay::{NotResumed, Relay, request_arming};
+use crate::relay::{NotResumed, Relay, request_arming, under_seal};
 use serde_json::json;
 
 pub(super) fn halt(context: &Context) -> Exit {
@@ -27,8 +27,12 @@ pub(super) fn halt(context: &Context) -> Exit {
 }
 
 pub(super) async fn resume(context: &Context) -> Exit {
-    let path = context.world.paths.halt();
-    if !path.exists() {
+    let paths = &context.world.paths;
+    let path = paths.halt();
+    // Under a PIN the file and the journal say less than the seal: who asks is told by the PIN.
+    let sealed = !matches!(context.grants().sealed_at().await, Ok(None));
+    let maybe = sealed && under_seal::last_stop(paths).is_some();
+    if !under_seal::is_stopped(paths) && !maybe {
         context
             .out
             .data("AI trading is not stopped.", &json!({ "halted": false }));
@@ -42,39 +46,38 @@ pub(super) async fn resume(context: &Context) -> Exit {
         }
     };
     if let Err(why) = relay.confirm_resume(context.out.can_ask()).await {
-        let (why, hint, exit) = match why {
-            NotResumed::Denied(why) => (why, "AI trading stays stopped", Exit::Denied),
-            NotResumed::Unanswered => (
-                "nobody answered".to_owned(),
-                "AI trading stays stopped",
-                Exit::Expired,
-            ),
-            NotResumed::CannotAsk(why) => (
-                why,
-                "AI trading stays stopped; run `countersign resume` in a terminal on this computer",
-                Exit::Failure,
-            ),
-        };
-        context.out.error(&why, hint);
-        return exit;
+        return not_confirmed(context, why, "AI trading stays stopped", "countersign resume");
     }
     match std::fs::remove_file(&path) {
-        Ok(()) => {
-            relay.note("resumed");
-            context.out.data(
-                "AI trading is allowed again; every trade call is still held for your approval.",
-                &json!({ "halted": false }),
-            );
-            Exit::Fine
-        }
-        Err(error) => {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             context.out.error(
                 &format!("{}: {error}", path.display()),
                 "AI trading stays stopped",
             );
             Exit::Failure
         }
+        Ok(()) | Err(_) => {
+            context.out.data(
+                "AI trading is allowed again; every trade call is still held for your approval.",
+                &json!({ "halted": false }),
+            );
+            Exit::Fine
+        }
     }
+}
+
+/// Why what a verb asked is not so; `so` is how things stay.
+pub(super) fn not_confirmed(context: &Context, why: NotResumed, so: &str, verb: &str) -> Exit {
+    let (why, hint, exit) = match why {
+        NotResumed::Denied(why) => (why, so.to_owned(), Exit::Denied),
+        NotResumed::Unanswered => ("nobody answered".to_owned(), so.to_owned(), Exit::Expired),
+        NotResumed::CannotAsk(why) => {
+            let hint = format!("{so}; run `{verb}` in a terminal on this computer");
+            (why, hint, Exit::Failure)
+        }
+    };
+    context.out.error(&why, &hint);
+    exit
 }
 
 /// `arm [MINUTES]`.
@@ -94,7 +97,7 @@ pub(super) async fn arm(context: &Context, minutes: u64) -> Exit {
             return Exit::Failure;
         }
     }
-    if context.world.paths.halt().exists() {
+    if under_seal::is_stopped(&context.world.paths) {
         context
             .out
             .error("AI trading is stopped", "`countersign resume` allows it again");

@@ -1,8 +1,10 @@
 //! `pending`, `watch` and `deny`.
 
-use super::{Context, Exit, out};
+use super::{Context, Exit, apply, out};
 use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
+use crate::relay::change::{self, Kind, NotApplied};
+use crate::relay::lists::Lists;
 use crate::relay::tickets::Tickets;
 use crate::relay::{Relay, WATCHING, decide_here, end_held_in};
 use crate::system::{FileLock, clock};
@@ -14,17 +16,23 @@ use std::time::Duration;
 /// How often `watch` looks for new tickets.
 const LOOK: Duration = Duration::from_millis(300);
 
-pub(super) fn pending(context: &Context) -> Exit {
+pub(super) async fn pending(context: &Context) -> Exit {
+    let changes = apply::waiting(context).await;
     let open: Vec<Ticket> = Tickets::of(&context.world.paths)
         .all()
         .into_iter()
         .filter(|ticket| ticket.state.is_open())
         .collect();
-    let objects: Vec<Value> = open.iter().map(object).collect();
-    let text = if open.is_empty() {
+    let changed = changes.iter().map(apply::object);
+    let objects: Vec<Value> = changed.chain(open.iter().map(object)).collect();
+    let text = if objects.is_empty() {
         "Nothing is waiting.".to_owned()
     } else {
-        open.iter().map(line).collect::<Vec<_>>().join("\n")
+        let changed = changes.iter().map(|change| apply::line(context, change));
+        changed
+            .chain(open.iter().map(line))
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     context.out.data(&text, &json!({ "pending": objects }));
     Exit::Fine
@@ -54,7 +62,7 @@ pub(super) fn line(ticket: &Ticket) -> String {
     )
 }
 
-fn headline(ticket: &Ticket) -> String {
+pub(super) fn headline(ticket: &Ticket) -> String {
     ticket.card.as_ref().map_or_else(
         || crate::relay::tool_name(ticket),
         |card| format!("{} {} {}", card.badge, card.account, card.headline),
@@ -63,6 +71,9 @@ fn headline(ticket: &Ticket) -> String {
 
 pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
     let id = ticket.to_ascii_uppercase();
+    if let Some(kind) = Kind::of(&id) {
+        return deny_change(context, kind).await;
+    }
     let (tickets, journal) = (
         Tickets::of(&context.world.paths),
         Journal::of(&context.world.paths),
@@ -101,6 +112,30 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
     }
 }
 
+async fn deny_change(context: &Context, kind: Kind) -> Exit {
+    let paths = &context.world.paths;
+    let lists = Lists::load(paths, context.endpoint.url());
+    let (why, hint) = match change::deny(kind, paths, &lists).await {
+        Ok(true) => {
+            context.out.data(
+                &format!("{}: the change is denied; what you approved before stays in force, and trade calls that it concerns are refused.", kind.id()),
+                &json!({ "ticket": kind.id(), "state": "denied" }),
+            );
+            return Exit::Fine;
+        }
+        Ok(false) => (
+            format!("nothing is asked about {} now", kind.id()),
+            "`countersign pending` lists what waits",
+        ),
+        Err(error) => (
+            error.to_string(),
+            "deny it on the screen, or with `countersign halt`",
+        ),
+    };
+    context.out.error(&why, hint);
+    Exit::Failure
+}
+
 /// How a ticket ended, in words.
 fn how_it_ended(ticket: &Ticket) -> String {
     let word = match ticket.state {
@@ -118,6 +153,15 @@ fn how_it_ended(ticket: &Ticket) -> String {
         .reason
         .as_deref()
         .map_or_else(|| word.to_owned(), |why| format!("{word} ({})", out::safe(why)))
+}
+
+fn how_it_went(came: &Result<(), NotApplied>) -> String {
+    match came {
+        Ok(()) => "approved, in force from now on".to_owned(),
+        Err(NotApplied::Denied) => "denied; what you approved before stays in force".to_owned(),
+        Err(NotApplied::Unanswered) => "not decided here".to_owned(),
+        Err(NotApplied::Failed(why)) => format!("NOT in force: {}", out::safe(why)),
+    }
 }
 
 pub(super) async fn watch(context: &Context) -> Exit {
@@ -141,11 +185,18 @@ pub(super) async fn watch(context: &Context) -> Exit {
         let mut seen = std::collections::HashSet::new();
         // Where two terminals watch, the second takes over when the first ends.
         let mut watching = None;
+        let mut changes = [String::new(), String::new()];
         loop {
             if watching.is_none() {
                 watching = FileLock::try_take(&context.world.paths.lock(WATCHING))
                     .ok()
                     .flatten();
+            }
+            for (kind, seen) in Kind::ALL.into_iter().zip(&mut changes) {
+                if let Some((what, came)) = Box::pin(change::watch_here(&relay, kind, seen)).await {
+                    *seen = what;
+                    context.out.say(&format!("{}: {}", kind.id(), how_it_went(&came)));
+                }
             }
             let held = relay.tickets().all().into_iter().rev().find(|ticket| {
                 ticket.state == State::Held

@@ -98,7 +98,7 @@ impl Grants {
     }
 
     /// Takes the trade grant from one PIN to another in one change of the vault; it is never open in between. Takes
-    /// about two seconds and a request.
+    /// about two seconds and a request. What lay under the old PIN with the tokens stays, but for these `extras`.
     ///
     /// # Errors
     /// As [`ResealError`] says; the old PIN then still holds, unless the service has ended the grant. Wrong tries are
@@ -141,7 +141,9 @@ impl Grants {
             };
             key.seal(&payload, &place(&opened.grant)).map_err(no_seal)
         };
-        let now = under(&new_key, extras)?;
+        let mut kept = opened.payload.extras.clone();
+        kept.extend(extras);
+        let now = under(&new_key, kept)?;
         if let Err(error) = self.swap_patiently(&opened.sealed, &now).await {
             // The person is told that the old PIN holds: so it does for the tokens that could not be saved.
             if fresh.not_renewed.is_none() {

@@ -4,7 +4,7 @@
 //! its own memory, until the time is over, a halt, a locked screen, a sleep, a changed seal, or its end.
 
 use super::verbs::{Slot, verify_into};
-use super::{Relay, lock, outcomes};
+use super::{Relay, lock, outcomes, under_seal};
 use crate::approve::{Answer, Notice};
 use crate::relay::settings::Armed as ArmedFor;
 use crate::system::clock::{local_time, mono_ms, wall_ms};
@@ -193,6 +193,17 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     };
     // A halt while the person typed wins.
     if relay.is_halted() {
+        return;
+    }
+    // What the armed time covers comes from a file that any program of this user can write.
+    if let Err(why) = under_seal::settings_as_sealed(relay, &unsealed.extras()) {
+        outcomes::note(relay, "not_armed", &[("reason", why.clone().into())]);
+        let notice = Notice {
+            title: "NOT ARMED".to_owned(),
+            lines: vec![why],
+            lasting: true,
+        };
+        relay.desk.notice(notice).await;
         return;
     }
     relay

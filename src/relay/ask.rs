@@ -2,7 +2,8 @@
 //! sets off is in `send.rs`.
 
 use super::hold::{self, Held};
-use super::judging::{self, counters, load_policy, make_card};
+use super::judging::{self, counters, make_card};
+use super::policy_file::Rules;
 use super::{Relay, lock, lookup, outcomes};
 use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{self, State, Ticket};
@@ -326,26 +327,21 @@ impl Live {
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
             let facts = self.read_facts().await;
-            let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok())
-            else {
+            let Some((rules, settings)) = Rules::of(&self.relay).ok().zip(self.relay.settings().ok()) else {
                 continue;
             };
-            let judgement = judging::judge_again(
-                &self.relay,
-                self.id(),
-                &self.held.call,
-                &facts,
-                &policy,
-                &settings,
-                &counters(&self.relay),
-            );
+            let counters = counters(&self.relay);
+            let judgement = rules.judge(|policy| {
+                let call = &self.held.call;
+                judging::judge_again(&self.relay, self.id(), call, &facts, policy, &settings, &counters)
+            });
             let card = make_card(
                 &self.relay,
                 self.id(),
                 &self.held.call,
                 &facts,
                 &judgement,
-                &policy,
+                rules.approved(),
                 &settings,
             );
             if !self.settle(&judgement, &card, side) {
@@ -546,7 +542,7 @@ impl Live {
 }
 
 fn policy_changed(relay: &Relay, ticket: &Ticket) -> bool {
-    load_policy(relay).map_or(true, |policy| policy.digest() != ticket.policy_digest)
+    Rules::of(relay).map_or(true, |rules| rules.digest() != ticket.policy_digest)
 }
 
 pub(super) fn pins_changed(relay: &Relay, tool: &str) -> Option<(State, String)> {

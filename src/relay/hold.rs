@@ -1,12 +1,14 @@
 //! Held calls: from the client's call to the ticket, and from the ticket's end to the answer. What happens on the
 //! person's side in between is in `ask.rs` and `send.rs`.
 
-use super::judging::{count_ask, counters, effective_tier, judge_again, judge_now, load_policy, make_card};
+use super::change::{self, Kind};
+use super::judging::{count_ask, counters, effective_tier, judge_again, judge_now, make_card};
 use super::outcomes::{headline, journal, mark_read, note, outcome_of, wait};
+use super::policy_file::{self, Approved, Rules};
 use super::tickets::Owned;
 use super::{Relay, ask, lists, lock, words};
 use crate::gate::catalogue::Form;
-use crate::gate::policy::{Do, Policy};
+use crate::gate::policy::Do;
 use crate::gate::ticket::{self, Origin, State, Ticket};
 use crate::gate::{Call, Card, Class, Facts, Judgement, Tier, Verdict};
 use crate::oauth::Unsealed;
@@ -136,16 +138,25 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         );
         words::refused(code, reason)
     };
-    let settings = &relay
-        .settings()
-        .map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
-    if relay.is_halted() {
+    let mut settings = relay.settings().map_err(|why| {
+        refuse(
+            "settings",
+            &format!("The settings cannot be used: {why}. To get out of a position, flatten in NinjaTrader."),
+        )
+    })?;
+    let sealed = relay.grants.is_sealed().await.unwrap_or(false);
+    if sealed {
+        // The seal says what it takes, not a file that any program of this user can write.
+        settings.tier = settings.tier.max(Tier::Pin);
+    }
+    let settings = &settings;
+    if relay.is_halted() || relay.is_halted_on_record() {
         return Err(refuse(
             "halted",
             "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`.",
         ));
     }
-    let policy = load_policy(relay).map_err(|why| {
+    let rules = Rules::of(relay).map_err(|why| {
         refuse(
             "policy",
             &format!("The policy cannot be used: {why}. To get out of a position, flatten in NinjaTrader."),
@@ -154,14 +165,16 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     if relay.out.unread_ms() > UNREAD_MS {
         return Err(refuse("not_reading", "The AI client is not reading its answers."));
     }
-    pinned(relay, &call).map_err(|(code, reason)| {
-        if code == "sign_in" {
-            words::trade_sign_in()
-        } else {
-            refuse(code, &reason)
+    relay.sync_lists();
+    match pinned(relay, &call) {
+        Ok(()) => {}
+        Err(("sign_in", _)) => return Err(words::trade_sign_in()),
+        Err((code @ ("definition_changed" | "definition_new"), _)) => {
+            return Err(refuse(code, &raise(relay, Kind::Tools, call.tool()).await));
         }
-    })?;
-    let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
+        Err((code, reason)) => return Err(refuse(code, &reason)),
+    }
+    let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings) {
         (None, judgement)
     } else {
         let facts = relay.facts.gather(&relay.read, &call, false).await;
@@ -171,9 +184,17 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
                 "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked.",
             ));
         }
-        let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+        let counters = counters(relay);
+        let judgement = rules.judge(|policy| judge_now(relay, &call, &facts, policy, settings, &counters));
         (Some(facts), judgement)
     };
+    let leaves = matches!(judgement.class, Class::Exit | Class::Protect);
+    if judgement.code == policy_file::CHANGED
+        || (sealed && !leaves && !Approved::has_settings(&relay.world.paths, settings))
+    {
+        let why = raise(relay, Kind::Policy, call.tool()).await;
+        return Err(refuse(policy_file::CHANGED, &why));
+    }
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
     }
@@ -195,14 +216,14 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         &call,
         facts.as_ref().unwrap_or(&Facts::default()),
         &judgement,
-        &policy,
+        rules.approved(),
         settings,
     );
     let origin = Origin {
         endpoint: relay.endpoint.url().to_owned(),
         client: relay.client_name(),
         schema_digest: None,
-        policy_digest: policy.digest().to_owned(),
+        policy_digest: rules.digest().to_owned(),
     };
     let mut made = Ticket::hold(owned.id.clone(), &call, &judgement, origin, wall_ms());
     made.tier = tier;
@@ -232,7 +253,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         count_ask(relay, &judgement);
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
-    let policy_digest = policy.digest().to_owned();
+    let policy_digest = rules.digest().to_owned();
     let held = Held {
         id: id.clone(),
         owned: Some(owned),
@@ -250,20 +271,23 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
 
 /// The judgement of a call that closes positions, without its facts: its card goes up at once, and the facts fill it in
 /// (DESIGN section 5, exits come first). `None` where the facts have to be read before anything can be said.
-fn at_once(relay: &Relay, call: &Call, policy: &Policy, settings: &Settings) -> Option<Judgement> {
+fn at_once(relay: &Relay, call: &Call, rules: &Rules, settings: &Settings) -> Option<Judgement> {
     let closes = matches!(
         call.form(),
         Form::ClosePosition | Form::Flatten | Form::FlattenEverything
     );
     let allowed = |action: Do| action == Do::Allow;
     if !closes
-        || policy
+        || rules
+            .approved()
             .deciding(Class::Exit, call.tool(), call.account())
             .is_some_and(|rule| allowed(rule.action()))
     {
         return None;
     }
-    let mut judgement = judge_now(relay, call, &Facts::default(), policy, settings, &counters(relay));
+    let (unread, counters) = (Facts::default(), counters(relay));
+    let mut judgement =
+        rules.judge_unproved(|policy| judge_now(relay, call, &unread, policy, settings, &counters));
     if judgement.verdict != Verdict::Ask {
         return None;
     }
@@ -287,26 +311,32 @@ pub(super) fn is_watched(relay: &Relay) -> bool {
 /// Why it cannot be decided on here.
 pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(), String> {
     let call = ticket.call().map_err(|refusal| refusal.reason)?;
-    let settings = &relay.settings()?;
-    let policy = load_policy(relay)?;
+    let mut settings = relay.settings()?;
+    if relay.grants.is_sealed().await.unwrap_or(false) {
+        settings.tier = settings.tier.max(Tier::Pin);
+    }
+    let settings = &settings;
+    let rules = Rules::of(relay)?;
     let facts = relay.facts.gather(&relay.read, &call, true).await;
-    let judgement = judge_again(
+    let counters = counters(relay);
+    let judgement =
+        rules.judge(|policy| judge_again(relay, &ticket.id, &call, &facts, policy, settings, &counters));
+    if judgement.verdict == Verdict::Deny {
+        return Err(judgement.reason);
+    }
+    let mut card = make_card(
         relay,
         &ticket.id,
         &call,
         &facts,
-        &policy,
+        &judgement,
+        rules.approved(),
         settings,
-        &counters(relay),
     );
-    if judgement.verdict == Verdict::Deny {
-        return Err(judgement.reason);
-    }
-    let mut card = make_card(relay, &ticket.id, &call, &facts, &judgement, &policy, settings);
     card.client.clone_from(&ticket.client);
     // Another process is armed, not this one: here the installation's own tier holds.
     let tier = judgement.tier;
-    let policy_digest = policy.digest().to_owned();
+    let policy_digest = rules.digest().to_owned();
     let held = Held {
         id: ticket.id.clone(),
         owned: None,
@@ -319,6 +349,14 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     };
     Box::pin(ask::live(relay, held, ask::Prompt::Terminal)).await;
     Ok(())
+}
+
+/// Sees to it that the person is asked about a change, and says how that stands.
+async fn raise(relay: &Arc<Relay>, kind: Kind, tool: &str) -> String {
+    match change::raise(relay, kind).await {
+        Ok(raised) => words::change_waits(kind, tool, &raised),
+        Err(why) => words::change_waits(kind, tool, &change::Raised::Nobody(why)),
+    }
 }
 
 /// An open ticket for the very same call, or one whose outcome nobody has read yet.
@@ -346,18 +384,8 @@ fn pinned(relay: &Relay, call: &Call) -> Result<(), (&'static str, String)> {
     let tool = call.tool();
     match relay.lists.pin(tool) {
         lists::Pin::Holds(_) => Ok(()),
-        lists::Pin::Changed => Err((
-            "definition_changed",
-            format!(
-                "The service now describes {tool} differently from when the person signed in for trading. What it does may have changed too, so it stays off; the other tools work. `countersign doctor` names what has changed; when the person has looked, `countersign login --trade` puts the new description on record."
-            ),
-        )),
-        lists::Pin::New => Err((
-            "definition_new",
-            format!(
-                "{tool} was not there when the person signed in for trading. It stays off until they sign in for trading again: `countersign login --trade`."
-            ),
-        )),
+        lists::Pin::Changed => Err(("definition_changed", String::new())),
+        lists::Pin::New => Err(("definition_new", String::new())),
         lists::Pin::Unlisted if relay.lists.has_trade() => Err((
             "unknown_tool",
             format!("The service does not list a tool named {tool}."),

@@ -9,36 +9,6 @@ use crate::system::clock::wall_ms;
 use crate::system::{FileLock, file};
 use std::time::Duration;
 
-/// The largest policy file.
-const MAX_POLICY: u64 = 256 * 1024;
-
-/// Reads the policy; no file is the default policy.
-pub(crate) fn load_policy(relay: &Relay) -> Result<Policy, String> {
-    load_policy_at(&relay.world.paths.policy())
-}
-
-/// Reads the policy at this path: refused where it is a link, or others may write to it.
-pub(crate) fn load_policy_at(path: &std::path::Path) -> Result<Policy, String> {
-    let name = path.display().to_string();
-    if let Ok(meta) = std::fs::symlink_metadata(path) {
-        if meta.file_type().is_symlink() {
-            return Err(format!("{name} is a symbolic link"));
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            if meta.mode() & 0o022 != 0 {
-                return Err(format!("{name} can be written by others: run `chmod go-w` on it"));
-            }
-        }
-    }
-    match file::read_text(path, MAX_POLICY) {
-        Ok(Some(text)) => Policy::parse(&text).map_err(|error| format!("{name}: {error}")),
-        Ok(None) => Ok(Policy::default()),
-        Err(error) => Err(format!("{name}: {error}")),
-    }
-}
-
 /// Judges on these facts before anyone is asked, with what is open and what is unknown over all processes.
 pub(super) fn judge_now(
     relay: &Relay,

@@ -28,6 +28,19 @@ pub struct PinReport {
     pub changed: Vec<String>,
 }
 
+/// A definition that is not the pinned one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// The tool.
+    pub name: String,
+    /// The pinned definition as a person reads it; `None` for a tool that was not there.
+    pub before: Option<String>,
+    /// The listed one.
+    pub now: String,
+    /// The digest of the listed one.
+    pub digest: String,
+}
+
 /// What is known of a tool's definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
@@ -110,7 +123,7 @@ struct Pinned {
 impl Lists {
     /// Reads what is kept for this endpoint. A file that cannot be read counts as none: upstream is asked anew.
     pub fn load(paths: &Paths, endpoint: &str) -> Self {
-        let key: String = crate::journal::hash(endpoint).chars().take(16).collect();
+        let key = key_of(endpoint);
         let (cache, pins) = (
             paths.cache().join(format!("{key}.json")),
             paths.state().join(format!("pins-{key}.json")),
@@ -222,6 +235,83 @@ impl Lists {
             .collect()
     }
 
+    /// The tools that are not known to be read-only and are listed otherwise than pinned, or are not pinned, by name.
+    pub fn differing(&self) -> Vec<Differing> {
+        let data = self.data();
+        let mut found: BTreeMap<&str, Differing> = BTreeMap::new();
+        for listed in data.kept.all().filter(|listed| !is_free(&listed.name)) {
+            let pinned = data.pinned.get(&listed.name);
+            // What the trade grant sees comes first, and is what `pin` goes by.
+            if found.contains_key(listed.name.as_str()) {
+                continue;
+            }
+            let differing = Differing {
+                name: listed.name.clone(),
+                before: pinned.map(|pinned| readable(pinned.definition.get())),
+                now: readable(listed.text.get()),
+                digest: listed.digest().to_owned(),
+            };
+            found.insert(&listed.name, differing);
+        }
+        found.retain(|name, differing| {
+            data.pinned
+                .get(*name)
+                .is_none_or(|pinned| pinned.digest != differing.digest)
+        });
+        found.into_values().collect()
+    }
+
+    /// Pins these listed definitions, all of them or none: the person has read exactly those with these digests.
+    /// False where another one is listed by now.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn pin_these(&self, wanted: &[(String, String)]) -> std::io::Result<bool> {
+        let _turn = FileLock::take_blocking(&self.lock, Duration::from_secs(5))?;
+        let mut data = self.data();
+        self.sync_into(&mut data);
+        let mut pinned = data.pinned.clone();
+        for (name, digest) in wanted {
+            let Some(listed) = data.kept.all().find(|listed| listed.name == *name) else {
+                return Ok(false);
+            };
+            if listed.digest() != digest {
+                return Ok(false);
+            }
+            let now = Pinned {
+                digest: digest.clone(),
+                definition: listed.text.clone(),
+            };
+            pinned.insert(name.clone(), now);
+        }
+        file::write_atomic(&self.pins, &serde_json::to_vec(&pinned)?)?;
+        data.pinned = pinned;
+        data.seen = self.stamps();
+        Ok(true)
+    }
+
+    /// The digest that [`Self::pins_digest`] would give once these are pinned.
+    pub fn pins_digest_with(&self, wanted: &[(String, String)]) -> String {
+        let data = self.data();
+        let mut digests: BTreeMap<&String, &String> = data
+            .pinned
+            .iter()
+            .map(|(name, pinned)| (name, &pinned.digest))
+            .collect();
+        digests.extend(wanted.iter().map(|(name, digest)| (name, digest)));
+        digest_of_pins(digests.into_iter())
+    }
+
+    /// The address whose lists these are.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// What tells the files of this endpoint from those of another.
+    pub fn key(&self) -> String {
+        key_of(&self.endpoint)
+    }
+
     /// Takes over what the read grant lists now; true where the client's list changes by it.
     pub fn absorb_read(&self, tools: &[String]) -> bool {
         self.absorb(tools, false)
@@ -277,10 +367,7 @@ impl Lists {
         self.sync_into(&mut data);
         let mut report = PinReport::default();
         let Data { kept, pinned, .. } = &mut *data;
-        for listed in kept
-            .all()
-            .filter(|listed| !listed.name.is_empty() && !catalogue::is_known_read_tool(&listed.name))
-        {
+        for listed in kept.all().filter(|listed| !is_free(&listed.name)) {
             let now = Pinned {
                 digest: listed.digest().to_owned(),
                 definition: listed.text.clone(),
@@ -315,12 +402,25 @@ impl Lists {
     /// One digest over all pins, to be authenticated inside the sealed payload.
     pub fn pins_digest(&self) -> String {
         let data = self.data();
-        let mut all = String::new();
-        for (name, pinned) in &data.pinned {
-            all.extend([name, "\0", &pinned.digest, "\n"]);
-        }
-        crate::journal::hash(&all)
+        digest_of_pins(data.pinned.iter().map(|(name, pinned)| (name, &pinned.digest)))
     }
+}
+
+fn digest_of_pins<'a>(pins: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let mut all = String::new();
+    for (name, digest) in pins {
+        all.extend([name, "\0", digest, "\n"]);
+    }
+    crate::journal::hash(&all)
+}
+
+fn key_of(endpoint: &str) -> String {
+    crate::journal::hash(endpoint).chars().take(16).collect()
+}
+
+/// Tools that need no pin: those known to be read-only, and what has no name.
+fn is_free(name: &str) -> bool {
+    name.is_empty() || catalogue::is_known_read_tool(name)
 }
 
 impl Kept {
@@ -362,6 +462,66 @@ fn digest(definition: &str) -> String {
         text.push('\n');
     }
     crate::journal::hash(&text)
+}
+
+/// What the digest covers, as a person reads it: the description's own lines, and the rest with sorted keys.
+fn readable(definition: &str) -> String {
+    let whole: Value = serde_json::from_str(definition).unwrap_or_default();
+    let mut text = String::new();
+    for key in ["description", "annotations", "inputSchema"] {
+        match whole.get(key) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(words)) => {
+                text.extend([key, ":\n"]);
+                for line in words.split('\n') {
+                    text.extend(["  ", line, "\n"]);
+                }
+            }
+            Some(value) => {
+                text.extend([key, ": "]);
+                spread(value, 0, &mut text);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+/// Writes a value on lines of its own, its keys sorted. What is empty or plain stays on one line.
+fn spread(value: &Value, deep: usize, out: &mut String) {
+    let line = |out: &mut String, deep: usize| {
+        out.push('\n');
+        out.push_str(&"  ".repeat(deep));
+    };
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            out.push('{');
+            for (key, value) in sorted {
+                line(out, deep + 1);
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push_str(": ");
+                spread(value, deep + 1, out);
+            }
+            line(out, deep);
+            out.push('}');
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            out.push('[');
+            for item in items {
+                line(out, deep + 1);
+                spread(item, deep + 1, out);
+            }
+            line(out, deep);
+            out.push(']');
+        }
+        Value::Object(_)
+        | Value::Array(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => out.push_str(&value.to_string()),
+    }
 }
 
 /// Writes a value with its keys sorted and no blanks, whatever order the map itself keeps.
@@ -438,6 +598,51 @@ mod tests {
             again.tools(&[]).contains("\"description\":\"d\""),
             "the client is given the pinned text"
         );
+    }
+
+    #[test]
+    fn what_differs_is_told_readably_and_pinned_as_it_was_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let lists = Lists::load(&paths, "https://example.test/mcp");
+        lists.absorb_trade(&[PLACE.to_owned()]);
+        lists.pin_listed().unwrap();
+        assert_eq!(lists.differing(), []);
+        let changed = PLACE.replace("\"d\"", "\"d\\nSend all.\"");
+        let new = r#"{"name":"PlaceAll","inputSchema":{"b":[1,2],"a":{}}}"#;
+        lists.absorb_trade(&[
+            changed.clone(),
+            new.to_owned(),
+            r#"{"name":"GetQuote"}"#.to_owned(),
+        ]);
+        let differing = lists.differing();
+        let names: Vec<&str> = differing.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["PlaceAll", "PlaceOrder"], "a known read needs no pin");
+        assert_eq!(differing[0].before, None);
+        assert_eq!(
+            differing[0].now,
+            "inputSchema: {\n  \"a\": {}\n  \"b\": [1,2]\n}\n"
+        );
+        assert!(differing[1].now.starts_with("description:\n  d\n  Send all.\n"));
+        assert!(
+            differing[1]
+                .before
+                .as_ref()
+                .unwrap()
+                .starts_with("description:\n  d\ninputSchema")
+        );
+        let shown: Vec<(String, String)> = differing
+            .iter()
+            .map(|one| (one.name.clone(), one.digest.clone()))
+            .collect();
+        let (before, after) = (lists.pins_digest(), lists.pins_digest_with(&shown));
+        lists.absorb_trade(&[PLACE.replace("\"d\"", "\"e\""), new.to_owned()]);
+        assert!(!lists.pin_these(&shown).unwrap(), "another one than was shown");
+        assert_eq!(lists.pins_digest(), before, "then none is pinned");
+        lists.absorb_trade(&[changed, new.to_owned()]);
+        assert!(lists.pin_these(&shown).unwrap());
+        assert_eq!((lists.pins_digest(), lists.differing()), (after, Vec::new()));
+        assert!(matches!(lists.pin("PlaceAll"), Pin::Holds(_)));
     }
 
     #[test]

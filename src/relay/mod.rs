@@ -7,6 +7,7 @@
 mod arming;
 mod ask;
 mod batch;
+pub(crate) mod change;
 pub mod facts;
 mod hold;
 mod input;
@@ -16,6 +17,7 @@ mod local;
 mod lookup;
 mod outcomes;
 mod output;
+pub(crate) mod policy_file;
 mod reads;
 mod send;
 mod service;
@@ -23,6 +25,7 @@ pub mod session;
 pub mod settings;
 pub mod signin;
 pub mod tickets;
+pub(crate) mod under_seal;
 mod verbs;
 pub mod words;
 
@@ -55,9 +58,9 @@ const TICK: Duration = Duration::from_secs(2);
 
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here};
-pub(crate) use judging::load_policy_at;
 pub(crate) use local::is_ours;
 pub(crate) use outcomes::{end_held_in, tool_name};
+pub(crate) use policy_file::load_policy_at;
 pub(crate) use verbs::{NotResumed, one_call};
 
 /// One running relay.

@@ -1,13 +1,14 @@
 //! What an approval sets off: judged again, sent once, told.
 
 use super::ask::{Basis, Decided, LEFT, Live, pins_changed};
-use super::judging::{self, counters, load_policy, make_card};
+use super::judging::{self, counters, make_card};
 use super::outcomes::{self, journal};
-use super::{Relay, lock, lookup};
+use super::policy_file::Rules;
+use super::{Relay, lock, lookup, under_seal};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
 use crate::gate::{Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
-use crate::oauth::{Bearer, GrantKind, SealedExtras};
+use crate::oauth::{Bearer, GrantKind};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, file};
 use crate::upstream::{Failure, NotSent, Sent};
@@ -122,7 +123,10 @@ impl Live {
         }
         match unsealed {
             Some(unsealed) => {
-                self.as_sealed(&unsealed.extras())?;
+                // As they are now: what was approved since the PIN opened it here lies in the vault.
+                let extras = unsealed.extras_now().await.map_err(|error| error.to_string())?;
+                let class = lock(&self.basis).judgement.class;
+                under_seal::as_sealed(&self.relay, &extras, class)?;
                 self.look_at_definitions(unsealed.bearer()).await
             }
             None => self
@@ -132,26 +136,6 @@ impl Live {
                 .await
                 .map_err(|error| error.to_string()),
         }
-    }
-
-    fn as_sealed(&self, extras: &SealedExtras) -> Result<(), String> {
-        let policy = load_policy(&self.relay)?;
-        let now = [
-            ("policy", policy.digest().to_owned()),
-            ("pins", self.relay.lists.pins_digest()),
-        ];
-        let changed = now
-            .iter()
-            .find(|(key, digest)| extras.get(*key).is_some_and(|sealed| sealed != digest));
-        let Some((what, _)) = changed else { return Ok(()) };
-        let what = if *what == "policy" {
-            "policy"
-        } else {
-            "tool definitions"
-        };
-        Err(format!(
-            "the {what} changed since the PIN was set: if that was you, run `countersign presence set pin` once more"
-        ))
     }
 
     /// A sealed lane cannot be warmed: its list of tools is looked at now, before anything is sent.
@@ -285,8 +269,8 @@ impl Live {
         if relay.is_halted() {
             return Err("AI trading was stopped".to_owned());
         }
-        let policy = load_policy(&relay)?;
-        if policy.digest() != ticket.policy_digest {
+        let rules = Rules::of(&relay)?;
+        if rules.digest() != ticket.policy_digest {
             return Err("the policy changed while it was asked".to_owned());
         }
         if let Some((_, why)) = pins_changed(&relay, self.held.call.tool()) {
@@ -297,15 +281,17 @@ impl Live {
         let counting = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
         let _turn = counting.map_err(|_| "the counters are held by another process".to_owned())?;
         let mut kept = counters(&relay);
-        let judgement = judging::judge_again(
-            &relay,
-            &ticket.id,
-            &self.held.call,
-            facts,
-            &policy,
-            settings,
-            &kept,
-        );
+        let judgement = rules.judge(|policy| {
+            judging::judge_again(
+                &relay,
+                &ticket.id,
+                &self.held.call,
+                facts,
+                policy,
+                settings,
+                &kept,
+            )
+        });
         if judgement.verdict == Verdict::Deny {
             return Err(judgement.reason);
         }
@@ -319,7 +305,7 @@ impl Live {
                 &self.held.call,
                 facts,
                 &judgement,
-                &policy,
+                rules.approved(),
                 settings,
             );
             self.again = Some(format!("CHANGED SINCE YOU APPROVED: {worse}"));
@@ -500,6 +486,24 @@ impl Relay {
             self.halted.store(false, Ordering::SeqCst);
         }
         written.map_err(|error| format!("the stop could not be written: {error}"))
+    }
+
+    /// Whether the journal says that AI trading is stopped although the file that says so is gone: then the file is put
+    /// back. Whoever removed it did not ask the person.
+    pub(crate) fn is_halted_on_record(&self) -> bool {
+        if self.world.paths.halt().try_exists().unwrap_or(true) {
+            return false;
+        }
+        let Some(stop) =
+            under_seal::last_stop(&self.world.paths).filter(|_| under_seal::is_stopped(&self.world.paths))
+        else {
+            return false;
+        };
+        let content = format!("{{\"at\":\"{}\",\"via\":\"journal\"}}\n", stop.at);
+        if let Err(error) = file::write_atomic(&self.world.paths.halt(), content.as_bytes()) {
+            tracing::warn!(%error, "the file that stops AI trading could not be put back");
+        }
+        true
     }
 
     /// Whether AI trading is stopped. A folder that cannot be looked into counts as a stop.

@@ -55,7 +55,10 @@ impl Settings {
     pub fn load(paths: &Paths) -> Result<Self, String> {
         let path = paths.settings();
         let name = path.display();
-        let text = file::read_text(&path, 64 * 1024).map_err(|error| format!("{name}: {error}"))?;
+        let bytes = file::read_ours(&path, 64 * 1024).map_err(|error| format!("{name}: {error}"))?;
+        let text = bytes
+            .map(|bytes| String::from_utf8(bytes).map_err(|_| format!("{name}: it is not UTF-8 text")))
+            .transpose()?;
         let settings: Self = match text {
             Some(text) => toml::from_str(&text).map_err(|error| format!("{name}: {error}"))?,
             None => Self::default(),

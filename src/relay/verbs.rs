@@ -1,8 +1,10 @@
 //! What verbs do through a relay that has no client: one call, allowing trading again, arming.
 
+use super::ask::Prompt;
 use super::output::Output;
-use super::{Relay, outcomes, words};
+use super::{Relay, under_seal, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
+use crate::gate::card::{CardLine, MAX_VALUE, Mark};
 use crate::gate::{Card, Class, Tier};
 use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
 use crate::system::World;
@@ -15,10 +17,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How long the question of `resume` and of the PIN page stays open.
+/// How long the questions of `resume` and `acknowledge` stay open.
 const QUESTION: Duration = Duration::from_secs(120);
 
-/// Why AI trading stays stopped.
+/// Why what was asked is not so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotResumed {
     /// The person said no, or somebody interfered.
@@ -30,7 +32,7 @@ pub(crate) enum NotResumed {
 }
 
 /// The tier wants a PIN, and there is none: signed out, or sealing went wrong.
-const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies under one here: `countersign login --trade` (or, where you are signed in, `countersign presence set pin`) sets one; then run `countersign resume` again";
+const NOTHING_SEALED: &str = "this takes your PIN, and no trade sign-in lies under one here: `countersign login --trade` (or, where you are signed in, `countersign presence set pin`) sets one; then run this again";
 
 /// Where a PIN's unsealed grant is kept.
 pub(super) type Slot = Arc<Mutex<Option<Arc<Unsealed>>>>;
@@ -77,43 +79,54 @@ fn wait_of(error: &UnsealError) -> u64 {
 }
 
 impl Relay {
-    /// A journal line of a verb.
-    pub(crate) fn note(&self, kind: &str) {
-        outcomes::note(self, kind, &[]);
-    }
-
-    /// Asks the person, with the tier's own factor, whether AI trading may go on.
+    /// Asks the person, with the tier's own factor, whether AI trading may go on; where it may, that is written down
+    /// and put under the seal. The file that stops is left to the caller, as the last thing to go.
     ///
     /// # Errors
     /// Why it may not.
     pub(crate) async fn confirm_resume(&self, in_terminal: bool) -> Result<(), NotResumed> {
         let settings = self.settings().map_err(NotResumed::CannotAsk)?;
-        let verify = self
-            .resume_check(settings.tier)
-            .await
-            .map_err(NotResumed::CannotAsk)?;
-        let tier = if verify.is_some() {
-            settings.tier.max(Tier::Pin)
+        let factor = self.confirm(resume_card(settings.phrase), in_terminal).await?;
+        // The journal first: while it says "stopped", it is.
+        self.journal
+            .append("resumed", serde_json::Map::new())
+            .map_err(|error| NotResumed::CannotAsk(format!("the journal cannot be written: {error}")))?;
+        if let Some(unsealed) = factor.take() {
+            let paths = &self.world.paths;
+            let put = unsealed.change_extras(|extras| under_seal::allow_again(paths, extras));
+            put.await.map_err(|error| {
+                NotResumed::CannotAsk(format!("it could not be put under your PIN: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Asks the person, with the tier's own factor, whether an order of unknown outcome was looked at.
+    ///
+    /// # Errors
+    /// Why it does not count as looked at.
+    pub(crate) async fn confirm_acknowledge(
+        &self,
+        ticket: &str,
+        what: &str,
+        in_terminal: bool,
+    ) -> Result<(), NotResumed> {
+        let settings = self.settings().map_err(NotResumed::CannotAsk)?;
+        let card = acknowledge_card(ticket, what, settings.phrase);
+        self.confirm(card, in_terminal).await.map(|_| ())
+    }
+
+    /// Puts a question of a verb to the person.
+    async fn confirm(&self, card: Card, in_terminal: bool) -> Result<Factor, NotResumed> {
+        let factor = self.factor().await.map_err(NotResumed::CannotAsk)?;
+        let prompt = if in_terminal {
+            Prompt::Terminal
         } else {
-            settings.tier
+            Prompt::Desk
         };
-        let card = resume_card(settings.phrase.clone());
-        let (_keep, updates) = watch::channel(card.clone());
-        let ask = Ask {
-            card,
-            tier,
-            open_for: QUESTION,
-            verify,
-        };
-        let (shown, _seen) = oneshot::channel();
         let stop = CancellationToken::new();
-        let answer = if in_terminal {
-            crate::approve::terminal::ask(ask, updates, stop, shown).await
-        } else {
-            self.desk.ask(ask, updates, stop, shown).await
-        };
-        match answer {
-            Answer::Approved { .. } => Ok(()),
+        match self.ask_by(card, prompt, QUESTION, &factor, stop).await {
+            Answer::Approved { .. } => Ok(factor),
             Answer::Denied { .. } | Answer::Halted { .. } => {
                 Err(NotResumed::Denied("you said no".to_owned()))
             }
@@ -134,19 +147,101 @@ impl Relay {
         }
     }
 
+    /// What it takes to approve what is no order: the tier's own factor, and the PIN wherever one is set, whatever the
+    /// settings say by now.
+    ///
+    /// # Errors
+    /// The tier wants a factor, and there is none; or nobody can tell.
+    pub(super) async fn factor(&self) -> Result<Factor, String> {
+        let tier = self.settings()?.tier;
+        let slot = Slot::default();
+        let (verify, own) = self.resume_check(tier, &slot).await?;
+        let tier = if verify.is_some() {
+            tier.max(Tier::Pin)
+        } else {
+            tier
+        };
+        Ok(Factor {
+            tier,
+            verify,
+            slot,
+            own,
+        })
+    }
+
+    /// Asks with this factor. What a PIN unseals stays in it.
+    pub(super) async fn ask_by(
+        &self,
+        card: Card,
+        prompt: Prompt,
+        open_for: Duration,
+        factor: &Factor,
+        stop: CancellationToken,
+    ) -> Answer {
+        let (_keep, updates) = watch::channel(card.clone());
+        let ask = Ask {
+            card,
+            tier: factor.tier,
+            open_for,
+            verify: factor.verify.clone(),
+        };
+        let (shown, _seen) = oneshot::channel();
+        match prompt {
+            Prompt::Terminal => crate::approve::terminal::ask(ask, updates, stop, shown).await,
+            Prompt::Desk => self.desk.ask(ask, updates, stop, shown).await,
+        }
+    }
+
     /// The PIN check of `resume`: wherever any trade grant of this installation lies under the PIN, also at another
-    /// address than the one that this call names. What it unseals is dropped with the question.
-    async fn resume_check(&self, tier: Tier) -> Result<Option<Verify>, String> {
+    /// address than the one that this call names. What it unseals goes into the slot; with it, whether it is the grant
+    /// of this address.
+    async fn resume_check(&self, tier: Tier, slot: &Slot) -> Result<(Option<Verify>, bool), String> {
         // Not to know is not "a click will do".
         match self.grants.sealed_at().await.map_err(|error| error.to_string())? {
-            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(self, &Slot::default()))),
+            Some(url) if url == self.endpoint.url() => Ok((Some(verify_into(self, slot)), true)),
             Some(url) => {
                 let other = Grants::open(&self.world, Endpoint::parse(&url)?, self.http.clone());
-                Ok(Some(verify_with(&other, self, &Slot::default())))
+                Ok((Some(verify_with(&other, self, slot)), false))
             }
-            None if tier == Tier::Click => Ok(None),
+            None if tier == Tier::Click => Ok((None, false)),
             None => Err(NOTHING_SEALED.to_owned()),
         }
+    }
+}
+
+/// What it takes to approve what is no order, and what the PIN has unsealed by it.
+pub(super) struct Factor {
+    pub(super) tier: Tier,
+    verify: Option<Verify>,
+    slot: Slot,
+    /// Whether it unseals the grant of this relay's own address.
+    pub(super) own: bool,
+}
+
+impl Factor {
+    /// What was unsealed, once.
+    pub(super) fn take(&self) -> Option<Arc<Unsealed>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn acknowledge_card(ticket: &str, what: &str, phrase: Option<String>) -> Card {
+    Card {
+        ticket: ticket.to_owned(),
+        headline: format!("I HAVE LOOKED AT {ticket}"),
+        approve: "I have looked".to_owned(),
+        deny: "Not yet".to_owned(),
+        lines: vec![CardLine {
+            label: "Outcome unknown".to_owned(),
+            value: what.chars().take(MAX_VALUE).collect(),
+            mark: Mark::Warn,
+        }],
+        warnings: vec![
+            "LOOK AT ORDERS AND POSITIONS IN NINJATRADER FIRST: IT MAY HAVE BEEN EXECUTED".to_owned(),
+            "AFTER THIS NEW ORDERS THERE MAY BE PROPOSED AGAIN".to_owned(),
+        ],
+        client: "countersign acknowledge".to_owned(),
+        ..resume_card(phrase)
     }
 }
 

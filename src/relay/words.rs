@@ -1,6 +1,7 @@
 //! Every sentence that a model or its person reads from us, in one place. Each says first what was *not* done, and
 //! then the one right next step. A golden test holds them all.
 
+use super::change::{Kind, Raised, Standing};
 use super::signin::Asked;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode};
 use serde_json::{Value, json};
@@ -83,6 +84,54 @@ pub fn refused(code: &str, reason: &str) -> String {
         json!({ "status": "refused", "sent": "no", "code": code, "reason": reason }),
         true,
     )
+}
+
+/// On the card of a changed policy: nobody can tell by a program whether it loosens.
+pub const MAY_LOOSEN: &str = "IT MAY ALLOW MORE THAN BEFORE: READ EVERY CHANGED LINE";
+/// On the card of a policy whose record was edited.
+pub const RECORD_EDITED: &str =
+    "ANOTHER PROGRAM EDITED THE RECORD OF WHAT YOU APPROVED: EVERYTHING IS SHOWN AS NEW";
+/// On the card of a changed policy.
+pub const UNTIL_DECIDED: &str = "all trade calls are refused except exits and protective stops";
+/// On the card of changed definitions.
+pub const TOOLS_MAY: &str = "A TOOL THAT IS DESCRIBED ANEW MAY DO SOMETHING ELSE THAN BEFORE";
+/// Of changed definitions that no card can show.
+pub const TOOLS_TOO_LONG: &str = "too many tool descriptions changed to be shown on one card: look at them with `countersign tools --json` and put them on record with `countersign login --trade`";
+/// On the card of changed definitions.
+pub const UNTIL_TOOLS: &str = "these tools are refused, all others work";
+
+/// Why a trade call is refused while a change waits for the person, and the one next step.
+pub(crate) fn change_waits(what: Kind, tool: &str, raised: &Raised) -> String {
+    let changed = match what {
+        Kind::Policy => "The policy changed (or a setting that decides what an approval takes), and the person has not approved the change".to_owned(),
+        Kind::Tools => format!("The service's description of {tool} is new or changed, and the person has not approved it"),
+    };
+    let exits = match what {
+        Kind::Policy => "Closing a position and protective stops still work.",
+        Kind::Tools => "To get out of a position that needs this tool, flatten in NinjaTrader.",
+    };
+    let next = match raised {
+        Raised::Asked | Raised::Waiting => {
+            "They have been asked on their own screen: tell them, and call again after they approved it."
+                .to_owned()
+        }
+        Raised::Paused(standing, until) => {
+            let word = match standing {
+                Standing::Denied => "said no to the change",
+                Standing::Unanswered | Standing::Open | Standing::Dropped => {
+                    "did not answer when asked about the change"
+                }
+            };
+            format!(
+                "The person {word}, and is not asked again before {until}. Do not repeat the call: they can approve it any time with `countersign policy apply`."
+            )
+        }
+        Raised::Nobody(why) => format!(
+            "The person could not be asked here ({why}): ask them to run `countersign policy apply` in a terminal."
+        ),
+        Raised::Settled => "It was decided this moment: call again.".to_owned(),
+    };
+    format!("{changed}. {exits} {next}")
 }
 
 /// A trade call that waits for the person.
@@ -378,11 +427,58 @@ mod tests {
         let upstream =
             r#"{"content":[{"type":"text","text":"{\"order_id\":\"ord-1\",\"status\":\"Filled\"}"}]}"#;
         let (ticket, what) = ("7QK4", "BUY 1 MES 12-26");
+        let later = |standing| Raised::Paused(standing, "15:41:07".to_owned());
         let url = || "http://127.0.0.1:1/authorize".to_owned();
         let all = [
             line(
                 "refused",
                 &refused("blocked", "This account is blocked by your policy."),
+            ),
+            line(
+                "the policy changed",
+                &refused(
+                    "policy_changed",
+                    &change_waits(Kind::Policy, "PlaceOrder", &Raised::Asked),
+                ),
+            ),
+            line(
+                "the policy changed, denied",
+                &refused(
+                    "policy_changed",
+                    &change_waits(Kind::Policy, "PlaceOrder", &later(Standing::Denied)),
+                ),
+            ),
+            line(
+                "the policy changed, nobody there",
+                &refused(
+                    "policy_changed",
+                    &change_waits(
+                        Kind::Policy,
+                        "PlaceOrder",
+                        &Raised::Nobody("no browser".to_owned()),
+                    ),
+                ),
+            ),
+            line(
+                "a definition changed",
+                &refused(
+                    "definition_changed",
+                    &change_waits(Kind::Tools, "PlaceOrder", &Raised::Waiting),
+                ),
+            ),
+            line(
+                "a definition changed, unanswered",
+                &refused(
+                    "definition_new",
+                    &change_waits(Kind::Tools, "PlaceAll", &later(Standing::Unanswered)),
+                ),
+            ),
+            line(
+                "settled this moment",
+                &refused(
+                    "definition_new",
+                    &change_waits(Kind::Tools, "PlaceAll", &Raised::Settled),
+                ),
             ),
             line("waiting", &waiting(ticket, what, Some("15:41:07"))),
             line("already waiting", &already_waiting(ticket, what)),

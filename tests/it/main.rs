@@ -3,6 +3,7 @@
 
 mod approve;
 mod clients;
+mod held;
 mod house;
 mod relay;
 mod secrets;

@@ -60,6 +60,17 @@
     return cell;
   };
 
+  // The changed lines of a policy or of tools: what goes and what comes stand out, beside their - and +.
+  const shownText = (view) => {
+    if (view.ticket !== "POLICY" && view.ticket !== "TOOLS") return [view.free.text];
+    return view.free.text.split(/(?<=\n)/).map((text) => {
+      const line = document.createElement("span");
+      line.textContent = text;
+      line.className = text.startsWith("- ") ? "gone" : text.startsWith("+ ") ? "came" : "";
+      return line;
+    });
+  };
+
   const headline = (view) => {
     const h1 = at("headline");
     h1.textContent = "";
@@ -102,7 +113,7 @@
     show("facts", view.lines.length > 0);
     if (view.free) {
       at("free-title").textContent = view.free.title + ", " + view.free.bytes + " bytes, whole";
-      if (at("free-text").textContent !== view.free.text) at("free-text").textContent = view.free.text;
+      if (at("free-text").textContent !== view.free.text) at("free-text").replaceChildren(...shownText(view));
       at("free-digest").textContent = view.free.sha256;
     }
     show("free", Boolean(view.free));

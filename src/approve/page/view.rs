@@ -77,7 +77,11 @@ impl View {
             }),
             client: ascii(&card.client),
             pin,
-            pin_hint: "It opens the trading key for this one order.",
+            pin_hint: if card.badge.is_empty() && card.account.is_empty() {
+                "It proves that it is you. No order is sent by it."
+            } else {
+                "It opens the trading key for this one order."
+            },
             deny: ascii(&card.deny),
             approve: ascii(&card.approve),
             phrase: card.phrase.as_deref().map(ascii),

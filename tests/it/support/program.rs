@@ -71,8 +71,17 @@ impl Home {
         self.file("config/settings.toml", text);
     }
 
-    /// Writes a file of the installation.
+    /// Writes a file of the installation. A policy that is written so is one that the person has approved; tests of what
+    /// holds a changed one write it behind the program's back ([`Self::meddle`]).
     pub(crate) fn file(&self, name: &str, text: &str) {
+        self.meddle(name, text);
+        if name == "config/policy.toml" {
+            self.meddle("state/approved.json", &json!({ "policy": text }).to_string());
+        }
+    }
+
+    /// Writes a file as any program of this user can.
+    pub(crate) fn meddle(&self, name: &str, text: &str) {
         let path = self.folder.join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         std::fs::write(path, text).expect("a file");

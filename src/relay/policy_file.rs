@@ -1,0 +1,377 @@
+//! The policy as a file, and the record of what the person approved last. A file that differs from the record is
+//! itself held (DESIGN section 5): until its changes are approved, nothing goes by it but exits and protective stops,
+//! and those by the stricter of the two.
+//!
+//! Owns: reading both files, what the record says, judging by two policies at once. Refuses to know: how the person is
+//! asked (`change`), what lies under the seal (`under_seal`), what a policy means (`gate`).
+
+use super::Relay;
+use super::settings::{Armed, Settings};
+use crate::gate::policy::Policy;
+use crate::gate::{Class, Judgement, Tier, Verdict};
+use crate::journal::hash;
+use crate::system::{Paths, clock, file};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The largest policy file (bytes). A person reads it whole when it changes.
+const MAX_POLICY: u64 = 64 * 1024;
+/// The largest record: the policy's text as JSON.
+const MAX_RECORD: u64 = 512 * 1024;
+
+/// Reads the policy file as it is now, approved or not; no file is the default policy. Refused where it is a link,
+/// another user's, or others may write to it.
+///
+/// # Errors
+/// A sentence that names the file, and line and column where it is wrong.
+pub(crate) fn load_policy_at(path: &Path) -> Result<Policy, String> {
+    let text = read(path)?;
+    parse(path, text.as_deref())
+}
+
+/// Reads the text of a policy file.
+pub(super) fn parse(path: &Path, text: Option<&str>) -> Result<Policy, String> {
+    match text {
+        Some(text) => Policy::parse(text).map_err(|error| format!("{}: {error}", path.display())),
+        None => Ok(Policy::default()),
+    }
+}
+
+/// The text of the policy file; `None` where there is none.
+pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
+    let name = path.display();
+    let bytes = file::read_ours(path, MAX_POLICY).map_err(|error| format!("{name}: {error}"))?;
+    bytes
+        .map(|bytes| String::from_utf8(bytes).map_err(|_| format!("{name}: it is not UTF-8 text")))
+        .transpose()
+}
+
+/// What the person approved last. Lies in the state folder, where any program of this user can write: in the strong
+/// tiers its digests lie under the seal too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Approved {
+    /// The text of the policy; `None` for the built-in one.
+    pub(crate) policy: Option<String>,
+    /// What the settings said that decide what an approval takes; `None` where they were never put on record.
+    pub(crate) settings: Option<String>,
+    /// When, RFC 3339.
+    pub(crate) at: Option<String>,
+    /// How: `page`, `terminal`, or the verb with which it began.
+    pub(crate) via: Option<String>,
+    /// Somebody edited this record: the next question shows everything, as if nothing had been approved.
+    pub(crate) doubted: bool,
+}
+
+impl Approved {
+    /// Reads the record; `None` where there was never one. One that cannot be read is doubted.
+    pub(crate) fn load(paths: &Paths) -> Option<Self> {
+        match file::read_ours(&place(paths), MAX_RECORD) {
+            Ok(None) => None,
+            Ok(Some(bytes)) => Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| Self::in_doubt())),
+            Err(_) => Some(Self::in_doubt()),
+        }
+    }
+
+    fn in_doubt() -> Self {
+        Self {
+            doubted: true,
+            ..Self::default()
+        }
+    }
+
+    /// Puts it in the place of the record.
+    ///
+    /// # Errors
+    /// As the file system says; the old record then stands.
+    pub(crate) fn save(&self, paths: &Paths) -> io::Result<()> {
+        file::write_atomic(&place(paths), &serde_json::to_vec(self)?)
+    }
+
+    /// Writes that the record cannot be trusted.
+    pub(super) fn doubt(paths: &Paths) {
+        if let Err(error) = Self::in_doubt().save(paths) {
+            tracing::error!(%error, "the record of the approved policy is not what was sealed, and cannot be replaced");
+        }
+    }
+
+    /// The digest of the approved policy, as it lies under the seal.
+    pub(crate) fn policy_digest(&self) -> String {
+        hash(self.policy.as_deref().unwrap_or_default())
+    }
+
+    /// Whether these settings are those on record, where any are.
+    pub(crate) fn has_settings(paths: &Paths, settings: &Settings) -> bool {
+        Self::load(paths).is_none_or(|record| {
+            let recorded = record.settings.as_deref();
+            !record.doubted && recorded.is_none_or(|recorded| recorded == security(settings))
+        })
+    }
+
+    /// Puts these settings on record, where anything is: a verb has changed them with the PIN.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub(crate) fn record_settings(paths: &Paths, settings: &Settings) -> io::Result<()> {
+        match Self::load(paths) {
+            Some(record) if !record.doubted => Self {
+                settings: Some(security(settings)),
+                ..record
+            }
+            .save(paths),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A record of what stands there now.
+    pub(crate) fn now(policy: Option<String>, settings: &Settings, via: &str) -> Self {
+        Self {
+            policy,
+            settings: Some(security(settings)),
+            at: Some(clock::rfc3339(clock::wall_ms())),
+            via: Some(via.to_owned()),
+            doubted: false,
+        }
+    }
+}
+
+fn place(paths: &Paths) -> PathBuf {
+    paths.state().join("approved.json")
+}
+
+/// Takes the policy as it stands for approved where nothing was ever approved: at the first sign-in for trading and at
+/// the first PIN, when the person is at the desk and nothing could be traded before.
+///
+/// # Errors
+/// Where the policy cannot be read, or the record not be written.
+pub(crate) fn adopt_first(paths: &Paths, settings: &Settings, via: &str) -> Result<bool, String> {
+    if Approved::load(paths).is_some() {
+        return Ok(false);
+    }
+    let text = read(&paths.policy())?;
+    parse(&paths.policy(), text.as_deref())?;
+    let approved = Approved::now(text, settings, via);
+    approved.save(paths).map_err(|error| error.to_string())?;
+    Ok(true)
+}
+
+/// What the settings say about what an approval takes, one fact a line: a program that lowered it would gain by it.
+/// While a PIN is set, nothing below it is in force, whatever the file says.
+pub(crate) fn security(settings: &Settings) -> String {
+    let tier = match settings.tier.max(Tier::Pin) {
+        Tier::Click | Tier::Pin => "pin",
+        Tier::Passkey => "passkey",
+    };
+    let armed = match settings.armed {
+        Armed::Exits => "exits",
+        Armed::All => "all",
+    };
+    let phrase = settings.phrase.as_deref().unwrap_or("none");
+    format!("tier = {tier}\narmed = {armed}\nphrase = {phrase}\n")
+}
+
+/// The rules for trade calls: the approved policy, and beside it the file where that says something else by now.
+#[derive(Debug)]
+pub(super) struct Rules {
+    approved: Policy,
+    changed: Option<Policy>,
+    digest: String,
+}
+
+impl Rules {
+    /// Reads them as they are now.
+    ///
+    /// # Errors
+    /// The file cannot be used: then nothing is judged at all.
+    pub(super) fn of(relay: &Relay) -> Result<Self, String> {
+        Self::at(&relay.world.paths)
+    }
+
+    fn at(paths: &Paths) -> Result<Self, String> {
+        let path = paths.policy();
+        let text = read(&path)?;
+        let now = parse(&path, text.as_deref())?;
+        let record = Approved::load(paths);
+        let same = record
+            .as_ref()
+            .map_or(text.is_none(), |record| !record.doubted && record.policy == text);
+        if same {
+            let digest = now.digest().to_owned();
+            return Ok(Self {
+                approved: now,
+                changed: None,
+                digest,
+            });
+        }
+        // A record that this version cannot read leaves the new policy alone to judge an exit by.
+        let approved = match record.and_then(|record| record.policy) {
+            Some(text) => Policy::parse(&text).unwrap_or_else(|_| now.clone()),
+            None => Policy::default(),
+        };
+        let digest = format!("{}, changed to {}", approved.digest(), now.digest());
+        Ok(Self {
+            approved,
+            changed: Some(now),
+            digest,
+        })
+    }
+
+    /// The policy that the person approved.
+    pub(super) fn approved(&self) -> &Policy {
+        &self.approved
+    }
+
+    /// What a ticket is judged by: another digest voids it.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Judges by the approved policy, and while another one waits for the person by both, the stricter counting: then
+    /// only what is an exit or a protective stop gets through.
+    pub(super) fn judge(&self, by: impl Fn(&Policy) -> Judgement) -> Judgement {
+        let judgement = self.judge_unproved(by);
+        let leaves = matches!(judgement.class, Class::Exit | Class::Protect);
+        if self.changed.is_none() || leaves {
+            return judgement;
+        }
+        Judgement {
+            verdict: Verdict::Deny,
+            code: CHANGED,
+            rule: "state: a changed policy waits for the person".to_owned(),
+            reason: "the policy changed and waits for the person".to_owned(),
+            ..judgement
+        }
+    }
+
+    /// The same for an exit whose facts are not read yet: its card may go up, and it is judged again with them.
+    pub(super) fn judge_unproved(&self, by: impl Fn(&Policy) -> Judgement) -> Judgement {
+        let old = by(&self.approved);
+        match &self.changed {
+            Some(changed) => stricter(old, by(changed)),
+            None => old,
+        }
+    }
+}
+
+/// The code of a refusal because of a changed policy.
+pub(super) const CHANGED: &str = "policy_changed";
+
+/// The stricter of two judgements of one call by two policies.
+fn stricter(old: Judgement, new: Judgement) -> Judgement {
+    let rank = |judgement: &Judgement| match judgement.verdict {
+        Verdict::Deny => 2,
+        Verdict::Ask => 1,
+        Verdict::Allow => 0,
+    };
+    let tier = old.tier.max(new.tier);
+    let live = old.live || new.live;
+    let (mut strict, other) = if rank(&new) > rank(&old) {
+        (new, old)
+    } else {
+        (old, new)
+    };
+    for warning in other.warnings {
+        if !strict.warnings.contains(&warning) {
+            strict.warnings.push(warning);
+        }
+    }
+    Judgement { tier, live, ..strict }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths() -> (tempfile::TempDir, Paths) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        std::fs::create_dir_all(paths.config()).unwrap();
+        (folder, paths)
+    }
+
+    fn write(paths: &Paths, text: &str) {
+        file::write_atomic(&paths.policy(), text.as_bytes()).unwrap();
+    }
+
+    fn judgement(class: Class, verdict: Verdict, tier: Tier) -> Judgement {
+        Judgement {
+            verdict,
+            class,
+            tier,
+            rule: String::new(),
+            code: "ask",
+            reason: String::new(),
+            opening: false,
+            after: None,
+            live: false,
+            warnings: vec![format!("{tier:?}")],
+        }
+    }
+
+    #[test]
+    fn nothing_on_record_and_no_file_is_the_default_and_a_file_waits() {
+        let (_keep, paths) = paths();
+        assert!(Rules::at(&paths).unwrap().changed.is_none());
+        write(&paths, "version = 1\n");
+        assert!(Rules::at(&paths).unwrap().changed.is_some(), "a new policy");
+        assert!(adopt_first(&paths, &Settings::default(), "login").unwrap());
+        assert!(Rules::at(&paths).unwrap().changed.is_none());
+        write(&paths, "version = 1\n# more\n");
+        assert!(Rules::at(&paths).unwrap().changed.is_some(), "a changed policy");
+        assert!(
+            !adopt_first(&paths, &Settings::default(), "login").unwrap(),
+            "once"
+        );
+        assert!(Rules::at(&paths).unwrap().changed.is_some());
+        std::fs::remove_file(paths.policy()).unwrap();
+        assert!(Rules::at(&paths).unwrap().changed.is_some(), "a deleted policy");
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_trusted_counts_as_none() {
+        let (_keep, paths) = paths();
+        adopt_first(&paths, &Settings::default(), "login").unwrap();
+        for text in ["", "{", r#"{"policy":null,"more":1}"#, r#"{"doubted":true}"#] {
+            std::fs::write(place(&paths), text).unwrap();
+            assert!(Rules::at(&paths).unwrap().changed.is_some(), "{text:?}");
+        }
+        std::fs::remove_file(place(&paths)).unwrap();
+        std::os::unix::fs::symlink(paths.state().join("elsewhere"), place(&paths)).unwrap();
+        assert!(Rules::at(&paths).unwrap().changed.is_some(), "a link");
+    }
+
+    #[test]
+    fn only_exits_pass_while_a_change_waits_and_by_both_policies() {
+        let (_keep, paths) = paths();
+        write(&paths, "version = 1\n");
+        let rules = Rules::at(&paths).unwrap();
+        let by = |class: Class, old: (Verdict, Tier), new: (Verdict, Tier)| {
+            rules.judge(|policy| {
+                let (verdict, tier) = if policy.digest() == rules.approved().digest() {
+                    old
+                } else {
+                    new
+                };
+                judgement(class, verdict, tier)
+            })
+        };
+        let (ask, deny, allow) = (
+            (Verdict::Ask, Tier::Click),
+            (Verdict::Deny, Tier::Click),
+            (Verdict::Allow, Tier::Click),
+        );
+        for class in [Class::Exit, Class::Protect] {
+            assert_eq!(by(class, ask, ask).verdict, Verdict::Ask);
+            assert_eq!(by(class, deny, allow).verdict, Verdict::Deny);
+            assert_eq!(by(class, allow, deny).verdict, Verdict::Deny);
+            assert_eq!(by(class, ask, allow).verdict, Verdict::Ask);
+            assert_eq!(by(class, allow, ask).verdict, Verdict::Ask);
+            assert_eq!(by(class, ask, (Verdict::Ask, Tier::Pin)).tier, Tier::Pin);
+        }
+        for class in [Class::Order, Class::Cancel, Class::Unknown, Class::Code] {
+            let judged = by(class, allow, allow);
+            assert_eq!((judged.verdict, judged.code), (Verdict::Deny, CHANGED));
+        }
+    }
+}
