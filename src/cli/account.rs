@@ -23,10 +23,15 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
     };
     let trade = what.trade || what.single_grant;
     let grants = context.grants();
-    if let Err(exit) = may_begin(context, &grants, settings.tier, what).await {
+    // The settings lie where any program of the user can write. What is sealed stays sealed.
+    let tier = match grants.is_sealed().await {
+        Ok(false) => settings.tier,
+        Ok(true) | Err(_) => settings.tier.max(Tier::Pin),
+    };
+    if let Err(exit) = may_begin(context, &grants, tier, what).await {
         return exit;
     }
-    let pin = if trade && settings.tier != Tier::Click {
+    let pin = if trade && tier != Tier::Click {
         match super::rules::pin_to_keep_under(context).await {
             Ok(pin) => Some(pin),
             Err(exit) => return exit,

@@ -398,7 +398,8 @@ impl Live {
         true
     }
 
-    /// Opens the trade connection while the person reads, and looks whether the definitions still are the pinned ones.
+    /// Opens the trade connection while the person reads, and looks whether the definitions still are the pinned ones:
+    /// once, and again whenever the service says that its tools have changed.
     async fn warm(&self, side: &Side) {
         if self.held.tier != Tier::Click || side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err()
         {
@@ -411,10 +412,16 @@ impl Live {
             tracing::info!(%failure, "the trade connection could not be warmed");
             return;
         }
-        if let Ok(tools) = self.relay.trade.list_tools(&bearer).await
-            && self.relay.lists.absorb_trade(&tools)
-        {
-            self.relay.list_changed();
+        let mut told = self.relay.tools_told.subscribe();
+        loop {
+            if let Ok(tools) = self.relay.trade.list_tools(&bearer).await
+                && self.relay.lists.absorb_trade(&tools)
+            {
+                self.relay.list_changed();
+            }
+            if told.changed().await.is_err() {
+                return;
+            }
         }
     }
 

@@ -93,6 +93,8 @@ pub struct Relay {
     refreshing: tokio::sync::Mutex<()>,
     /// A refresh waits for the one that runs.
     refresh_waits: AtomicBool,
+    /// Sent to when the service says that its tools have changed.
+    pub(crate) tools_told: tokio::sync::watch::Sender<()>,
     /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
     pub(crate) asking: Arc<()>,
     /// Fires when the connection ends: everything that is held is voided.
@@ -203,6 +205,7 @@ impl Relay {
                 arming: arming::Arming::new(&world.paths),
                 refreshing: tokio::sync::Mutex::default(),
                 refresh_waits: AtomicBool::default(),
+                tools_told: tokio::sync::watch::Sender::new(()),
                 asking: Arc::default(),
                 ending: CancellationToken::new(),
                 tasks: TaskTracker::new(),

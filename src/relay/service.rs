@@ -76,6 +76,7 @@ impl Relay {
         }
         match &*message.method {
             "notifications/tools/list_changed" => {
+                self.tools_told.send_replace(());
                 let relay = Arc::clone(self);
                 self.tasks.spawn(async move { relay.refresh().await });
             }

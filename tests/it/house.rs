@@ -107,3 +107,67 @@ fn the_rules_in_the_readme_are_rules() {
         assert!(policy.show().contains("PA-OLD") || policy.show().contains("pa-old"));
     }
 }
+
+/// Every test in the sources by its whole name, as the runner prints it: `module::module::name`.
+fn tests_by_name() -> std::collections::BTreeSet<String> {
+    let mut files = Vec::new();
+    for folder in ["src", "tests/it", "sim/src"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let mut names = std::collections::BTreeSet::new();
+    for path in files {
+        let relative = path.strip_prefix(root()).expect("inside").with_extension("");
+        let modules: Vec<String> = relative
+            .iter()
+            .map(|part| part.to_string_lossy().into_owned())
+            .filter(|part| !matches!(part.as_str(), "src" | "it" | "sim" | "mod" | "lib" | "main"))
+            .skip(usize::from(relative.starts_with("tests")))
+            .collect();
+        let text = std::fs::read_to_string(&path).expect("a source");
+        let (mut test, mut inner) = (false, "");
+        for line in text.lines().map(str::trim_start) {
+            if line.starts_with("mod tests {") {
+                inner = "tests::";
+            }
+            test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            let name = line.trim_start_matches("async ").strip_prefix("fn ");
+            if let Some(name) = name.and_then(|rest| rest.split_once('(')).filter(|_| test) {
+                names.insert(format!("{}::{inner}{}", modules.join("::"), name.0));
+                test = false;
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn the_threat_table_names_tests_that_are_there() {
+    let page = std::fs::read_to_string(root().join("docs/threats.md")).expect("the threat table");
+    let there = tests_by_name();
+    assert!(
+        there.contains("house::the_threat_table_names_tests_that_are_there"),
+        "{there:?}"
+    );
+    let rows = |letter: &str, count: usize| {
+        for n in 1..=count {
+            let start = format!("| {letter}{n} |");
+            let row = page.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("{letter}{n} is missing"));
+            let named: Vec<&str> = row
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter(|word| word.contains("::"))
+                .collect();
+            assert!(
+                !named.is_empty() || row.contains("manual check: "),
+                "{letter}{n} has neither a test nor a check"
+            );
+            for name in named {
+                assert!(there.contains(name), "{letter}{n}: there is no test {name}");
+            }
+        }
+    };
+    rows("E", 30);
+    rows("G", 20);
+}

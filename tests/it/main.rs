@@ -9,5 +9,6 @@ mod relay;
 mod secrets;
 mod signin;
 mod support;
+mod threats;
 mod trade;
 mod verbs;
