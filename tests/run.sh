@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests doctests docs deny advisories msrv scripts demo tidy)
+STAGES=(install fmt clippy build tests doctests docs deny advisories msrv fuzz scripts demo tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -146,6 +146,27 @@ stage_msrv() {
         return
     fi
     CARGO_TARGET_DIR=$root/target/msrv cargo "+$declared" check --workspace --locked --all-targets
+}
+
+# The stage `tests` replays the kept corpora and mutates them a little, on any machine; this one goes on from there with
+# libFuzzer, where it is at hand. FUZZ_SECONDS is for each target.
+stage_fuzz() {
+    if ! { cargo fuzz --version && cargo +nightly --version; } >/dev/null 2>&1; then
+        skip "no cargo-fuzz or no nightly compiler here; the corpora were replayed by the stage tests"
+        return
+    fi
+    local target found log
+    for target in $(cargo fuzz list); do
+        found=$root/target/fuzz/found/$target log=$logs/fuzz-$target.log
+        mkdir -p "$found"
+        cargo +nightly fuzz run -s none --target-dir "$root/target/fuzz" "$target" "$found" "tests/fuzz/corpus/$target" -- \
+            -max_total_time="${FUZZ_SECONDS:-10}" -max_len=6000 -timeout=10 -artifact_prefix="$found/" >"$log" 2>&1 || {
+            tail -n 30 "$log"
+            die "$target: a promise does not hold (the input lies in $found)"
+            return
+        }
+        printf '%-10s %s\n' "$target" "$(grep -o '^Done.*' "$log")"
+    done
 }
 
 # ---- the rest ------------------------------------------------------------------------------------------------------

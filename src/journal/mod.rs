@@ -1,7 +1,7 @@
 //! The journal: an append-only, hash-chained record of every ticket and decision.
 //!
 //! Owns: the file, its chain, and the rule that a line is on the disk before its effect. Refuses to know: what a
-//! ticket means. May call: `system`.
+//! ticket means. May call: `system`, `wire`'s JSON reader.
 //!
 //! Each line is one JSON object `{"n":…,"at":…,"prev":…,"kind":…,…,"hash":…}`. `hash` is the SHA-256, in hex, of the
 //! line's own text up to the `,"hash"` member; `prev` is the hash of the line before, and 64 zeros on the first. A
@@ -183,6 +183,10 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         for (what, broken) in [
             ("edited", text.replace("\"D\"", "\"E\"")),
+            // The hash must be the last member: what stands behind it is in no hash.
+            ("appended to", text.replace("\"}\n", "\",\"ticket\":\"E\"}\n")),
+            ("ended otherwise", text.replace('\n', "\r\n")),
+            ("padded", text.replace("\"}\n", "\" }\n")),
             ("removed", format!("{}\n{}\n", lines[0], lines[2])),
             ("swapped", format!("{}\n{}\n{}\n", lines[0], lines[2], lines[1])),
             (

@@ -1,6 +1,7 @@
 //! Reading the journal back: entries, and whether the chain holds.
 
 use super::{GENESIS, hash};
+use crate::wire::json;
 use serde_json::Value;
 
 /// One line.
@@ -74,7 +75,8 @@ pub fn verify(text: &str) -> Verdict {
         head: GENESIS.to_owned(),
     };
     let mut next = 0;
-    for (index, line) in text.lines().enumerate() {
+    // Not `lines`, which would pass over a carriage return: no byte is without its hash.
+    for (index, line) in text.split_terminator('\n').enumerate() {
         let mut fault = |what: &str| {
             verdict.faults.push(Fault {
                 line: index + 1,
@@ -85,10 +87,7 @@ pub fn verify(text: &str) -> Verdict {
             fault("not a whole line (torn by a crash, or not written by countersign)");
             continue;
         };
-        if line
-            .rsplit_once(",\"hash\":\"")
-            .is_none_or(|(body, _)| hash(body) != own)
-        {
+        if body_of(line, &own).is_none_or(|body| hash(body) != own) {
             fault("its content does not match its hash: it was changed");
         }
         if prev != verdict.head {
@@ -101,6 +100,15 @@ pub fn verify(text: &str) -> Verdict {
         next = n + 1;
     }
     verdict
+}
+
+/// What the hash of a line stands for: all of it up to the hash, which must be the last member. A line with a member
+/// twice has none: two readers could disagree on what it says.
+fn body_of<'a>(line: &'a str, own: &str) -> Option<&'a str> {
+    json::members(line).ok()?;
+    line.strip_suffix("\"}")?
+        .strip_suffix(own)?
+        .strip_suffix(",\"hash\":\"")
 }
 
 fn prev_of(line: &str) -> Option<String> {

@@ -122,7 +122,7 @@ async fn json_body(
             });
         }
     };
-    match pick(&body, id, side) {
+    match answer_to(&body, id, side) {
         Some(text) => Ok(Read::Answer(Answer { text, _large: place })),
         None if std::str::from_utf8(&body).is_ok_and(|text| json::members(text).is_ok()) => {
             Err(Failure::BadAnswer("it answers another request".to_owned()))
@@ -155,8 +155,9 @@ async fn body(
     }
 }
 
-/// Finds the answer to `id` in a text that holds one message or several.
-fn pick(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<String> {
+/// Finds the answer to `id` in a text that holds one message or several: a JSON body, or the data of an event. It stands
+/// on one line; every request and notification beside it goes to `side`.
+pub fn answer_to(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<String> {
     let mut answer = None;
     let mut take = |message: &Message<'_>| match &message.kind {
         Kind::Response(of) if of == id => {
@@ -170,7 +171,7 @@ fn pick(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Op
         Ok(Line::One(message)) => take(&message),
         Ok(Line::Batch(messages)) => messages.iter().filter_map(|m| m.as_ref().ok()).for_each(take),
         // JSON-RPC allows an error without an id; it can only mean this request (MCP, HTTP error bodies).
-        Err(_) => answer = error_member(text).map(|error| envelope_error(id, &error)),
+        Err(_) => answer = error_member(text).map(|error| envelope_error(id, error)),
     }
     answer
 }
@@ -193,18 +194,11 @@ fn envelope_error(id: &Id, error: &str) -> String {
 }
 
 /// The `error` member of a JSON-RPC error whose id is missing or null.
-fn error_member(text: &[u8]) -> Option<String> {
-    let members = json::members(std::str::from_utf8(text).ok()?).ok()?;
-    let find = |key: &str| {
-        members
-            .iter()
-            .find(|member| member.key == key)
-            .map(|member| member.value)
-    };
-    let unnamed = find("id").is_none_or(|id| id == "null");
-    (unnamed && find("jsonrpc").is_some())
-        .then(|| find("error").map(str::to_owned))
-        .flatten()
+fn error_member(text: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(text).ok()?;
+    // A gateway's own `{"error":…}` without the protocol's mark is no answer of the server.
+    json::member(text, "jsonrpc").ok()??;
+    envelope::error_without_id(text)
 }
 
 /// Reads an event stream. With `id` it ends at that answer; without (a GET stream) it ends when the stream does.
@@ -237,7 +231,7 @@ pub(super) async fn stream(
             retry = event.retry.or(retry);
             if event.kind == "message" && !event.data.is_empty() && answer.is_none() {
                 answer = match id {
-                    Some(id) => pick(event.data.as_bytes(), id, side),
+                    Some(id) => answer_to(event.data.as_bytes(), id, side),
                     None => loose(event.data.as_bytes(), side),
                 };
             }
@@ -306,7 +300,7 @@ pub(super) async fn refusal(
         429 => return Err(Failure::Throttled(wait)),
         _ => {}
     }
-    match id.and_then(|id| pick(&body, id, &|_| {})) {
+    match id.and_then(|id| answer_to(&body, id, &|_| {})) {
         Some(answer) => Ok(answer),
         None => Err(Failure::Status(status.as_u16())),
     }
@@ -329,4 +323,28 @@ fn forbidden(told: &str, text: &str) -> Failure {
         return Failure::Plan;
     }
     Failure::Forbidden("HTTP 403".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_an_id_is_handed_on_only_if_it_is_one() {
+        let id = Id::ours("cs-1");
+        let taken = |body: &str| answer_to(body.as_bytes(), &id, &|_| {});
+        assert_eq!(
+            taken("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\n\"message\":\"x\"}}").as_deref(),
+            Some(r#"{"jsonrpc":"2.0","id":"cs-1","error":{"code":-1,"message":"x"}}"#)
+        );
+        for none in [
+            r#"{"jsonrpc":"2.0","error":5}"#,
+            r#"{"jsonrpc":"2.0","error":"boom"}"#,
+            r#"{"jsonrpc":"2.0","id":"other","error":{}}"#,
+            r#"{"jsonrpc":"2.0","error":{},"result":{}}"#,
+            r#"{"error":{"code":-1}}"#,
+        ] {
+            assert_eq!(taken(none), None, "{none}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ mod read_session;
 mod tls;
 mod trade_lane;
 
-pub use answer::{Answer, one_line};
+pub use answer::{Answer, answer_to, one_line};
 pub use budget::{Budget, Use};
 pub use failure::Failure;
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};

@@ -3,6 +3,8 @@
 mod cards;
 mod doubts;
 mod judging;
+mod mutants;
+mod mutants_of_orders;
 mod outcomes;
 mod reading;
 mod tickets;

@@ -1,0 +1,4 @@
+//! Bytes for `frame`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| countersign_fuzz_checks::wires::frame(data));

@@ -1,0 +1,4 @@
+//! Bytes for `json`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| countersign_fuzz_checks::wires::json(data));
