@@ -8,6 +8,7 @@ mod acknowledge;
 mod args;
 mod checks;
 mod journal;
+mod keys;
 mod out;
 mod rules;
 mod service;

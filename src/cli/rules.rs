@@ -1,9 +1,10 @@
 //! `policy` and `presence`.
 
-use super::{Context, Exit, args};
+use super::{Context, Exit, args, keys};
 use crate::approve::terminal::read_pin;
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin, offer_pin};
+use crate::passkey::TIER;
 use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
@@ -51,12 +52,27 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
             return Exit::Config;
         }
     };
-    let args::Presence::Set { tier, pin_stdin } = what else {
-        context.out.data(
-            &format!("To approve a trade call it takes: {}", word(settings.tier)),
-            &json!({ "tier": settings.tier }),
-        );
-        return Exit::Fine;
+    let (tier, pin_stdin) = match what {
+        args::Presence::Set {
+            tier,
+            pin_stdin,
+            name,
+        } if tier == "passkey" => {
+            return keys::set_passkey(context, settings, *pin_stdin, name).await;
+        }
+        args::Presence::Set { tier, pin_stdin, .. } => (tier, pin_stdin),
+        args::Presence::Keys { pin_stdin } => return keys::list(context, *pin_stdin).await,
+        args::Presence::AddKey { name, pin_stdin } => return keys::add(context, *pin_stdin, name).await,
+        args::Presence::RemoveKey { id, pin_stdin } => {
+            return keys::remove(context, &settings, *pin_stdin, id).await;
+        }
+        args::Presence::Show => {
+            context.out.data(
+                &format!("To approve a trade call it takes: {}", word(settings.tier)),
+                &json!({ "tier": settings.tier }),
+            );
+            return Exit::Fine;
+        }
     };
     let grants = context.grants();
     let asked = Asked::new(*pin_stdin);
@@ -93,10 +109,25 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     } else {
         None
     };
+    // What lies under the seal says whether a touch is wanted too, not the settings.
+    let mut sealed = extras(context);
+    let mut kept = None;
+    if let Some(old) = &old {
+        match keys::may_loosen(context, old).await {
+            Ok(found) => {
+                for (key, value) in &found {
+                    sealed.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+                kept = Some(found);
+            }
+            Err(exit) => return exit,
+        }
+    }
+    sealed.remove(TIER);
     // From one PIN to another in one step: the sign-in never lies open in between.
     let changed = match (&old, &new) {
         (Some(old), Some(new)) => grants
-            .reseal(old, new, extras(context))
+            .reseal(old, new, sealed)
             .await
             .map(Some)
             .map_err(|error| (error.to_string(), Exit::Denied)),
@@ -106,7 +137,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
             .map(|()| None)
             .map_err(|error| (error.to_string(), Exit::Denied)),
         (None, Some(new)) => grants
-            .seal(new, extras(context))
+            .seal(new, sealed)
             .await
             .map(Some)
             .map_err(|error| (error.to_string(), Exit::Failure)),
@@ -116,8 +147,9 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
         Ok(report) => report.and_then(|report| report.not_renewed),
         Err((why, exit)) => return fail(context, &why, exit),
     };
-    if let Some(why) = not_renewed {
-        context.out.say(&format!("The sign-in could not be renewed first ({why}): a copy of it that was made before, in a backup for example, may still be good."));
+    told_renewed(context, not_renewed.as_deref());
+    if let (false, Some(kept)) = (to_pin, &kept) {
+        keys::gone(context, kept, "the sign-in lies under no PIN any more");
     }
     settings.tier = if to_pin { Tier::Pin } else { Tier::Click };
     if let Err(error) = settings.save(&context.world.paths) {
@@ -139,8 +171,15 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     Exit::Fine
 }
 
+/// Says what a seal without a renewal before it leaves open.
+pub(super) fn told_renewed(context: &Context, not_renewed: Option<&str>) {
+    if let Some(why) = not_renewed {
+        context.out.say(&format!("The sign-in could not be renewed first ({why}): a copy of it that was made before, in a backup for example, may still be good."));
+    }
+}
+
 /// Whether there is something to put under a PIN.
-fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exit> {
+pub(super) fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exit> {
     let (why, hint, exit) = match trade {
         None => (
             "the PIN protects the trade sign-in, and there is none yet",
@@ -169,7 +208,7 @@ pub(super) async fn pin_to_keep_under(context: &Context) -> Result<SecretString,
 }
 
 /// A PIN that is good enough, asked for twice in a terminal.
-async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
+pub(super) async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
     let usage = |why: &str| fail(context, why, Exit::Usage);
     if !asked.from_stdin
         && context.out.can_ask()
@@ -197,7 +236,12 @@ pub(super) fn extras(context: &Context) -> SealedExtras {
         .map(|policy| policy.digest().to_owned())
         .unwrap_or_default();
     let pins = Lists::load(&context.world.paths, context.endpoint.url()).pins_digest();
-    SealedExtras::from([("policy".to_owned(), policy), ("pins".to_owned(), pins)])
+    let mut extras = SealedExtras::from([("policy".to_owned(), policy), ("pins".to_owned(), pins)]);
+    // A new sign-in in tier passkey stays in it: until a key is registered, nothing is approved.
+    if Settings::load(&context.world.paths).is_ok_and(|settings| settings.tier == Tier::Passkey) {
+        extras.insert(TIER.to_owned(), "passkey".to_owned());
+    }
+    extras
 }
 
 /// Where PINs come from: the terminal, or lines of stdin for scripts.

@@ -95,10 +95,19 @@ impl Unsealed {
     /// # Errors
     /// As [`Self::renew`]; the old digests then stand.
     pub async fn set_extras(&self, extras: SealedExtras) -> Result<(), TokenError> {
+        self.change_extras(|kept| *kept = extras).await
+    }
+
+    /// Changes some of what lies under the seal, under the lock and on what the vault has now: what another process
+    /// put there meanwhile stays. Saved and synced before this returns.
+    ///
+    /// # Errors
+    /// As [`Self::renew`]; what lay there before then stands.
+    pub async fn change_extras(&self, change: impl FnOnce(&mut SealedExtras)) -> Result<(), TokenError> {
         let _lock = self.grants.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
         self.grants.save_unsaved_seal().await?;
         let mut held = self.reread().await?;
-        held.payload.extras = extras;
+        change(&mut held.payload.extras);
         self.save(held).await
     }
 

@@ -3,11 +3,13 @@
 use super::ask::{Basis, Decided, LEFT, Live, pins_changed};
 use super::judging::{self, counters, load_policy, make_card};
 use super::outcomes::{self, journal};
+use super::passkeys::Signed;
 use super::{Relay, lock, lookup};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
 use crate::gate::{Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
 use crate::oauth::{Bearer, GrantKind, SealedExtras};
+use crate::passkey::TIER;
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, file};
 use crate::upstream::{Failure, NotSent, Sent};
@@ -59,6 +61,11 @@ impl Live {
     /// An approval has come: judge again, then send, once.
     pub(super) async fn decide(&mut self, via: &'static str) -> Decided {
         let approved_mono = mono_ms();
+        let signed = lock(&self.signed).take();
+        if let Err(why) = self.is_signed(signed.as_ref()) {
+            let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, why).await;
+            return Decided::NotSent(why.to_owned());
+        }
         let mut bearer = match self.bearer().await {
             Ok(bearer) => bearer,
             Err(why) => {
@@ -67,7 +74,7 @@ impl Live {
             }
         };
         for attempt in 0..2 {
-            let cleared = match self.clear(via, approved_mono).await {
+            let cleared = match self.clear(via, signed.as_ref(), approved_mono).await {
                 Ok(cleared) => cleared,
                 Err(decided) => return decided,
             };
@@ -113,6 +120,17 @@ impl Live {
         Decided::Done
     }
 
+    /// In tier passkey an approval is a touch over this very order, whatever brought the answer.
+    fn is_signed(&self, signed: Option<&Signed>) -> Result<(), &'static str> {
+        let endpoint = self.relay.endpoint.url();
+        if self.held.tier < Tier::Passkey
+            || signed.is_some_and(|signed| signed.is_for(self.id(), endpoint, &self.held.call))
+        {
+            return Ok(());
+        }
+        Err("no passkey has signed this order")
+    }
+
     /// The trade token. What was sealed with it must be what holds now: somebody may have changed policy or definitions
     /// while it lay there, and nobody can change what the PIN protects.
     async fn bearer(&self) -> Result<Bearer, String> {
@@ -135,6 +153,14 @@ impl Live {
     }
 
     fn as_sealed(&self, extras: &SealedExtras) -> Result<(), String> {
+        // Settings lie where any program of the user can write; the tier under the seal does not.
+        if extras.get(TIER).is_some_and(|tier| tier == "passkey") && self.held.tier < Tier::Passkey {
+            return Err(
+                "this sign-in was put under your passkeys, and the settings ask for less: `countersign presence set` \
+                 changes the tier, an edited file does not"
+                    .to_owned(),
+            );
+        }
         let policy = load_policy(&self.relay)?;
         let now = [
             ("policy", policy.digest().to_owned()),
@@ -181,7 +207,12 @@ impl Live {
     }
 
     /// Judges again under the counters' lock and the ticket's turn, and writes down that it is being sent.
-    async fn clear(&mut self, via: &'static str, approved_mono: u64) -> Result<Cleared, Decided> {
+    async fn clear(
+        &mut self,
+        via: &'static str,
+        signed: Option<&Signed>,
+        approved_mono: u64,
+    ) -> Result<Cleared, Decided> {
         let relay = Arc::clone(&self.relay);
         let facts = self.fresh_facts().await;
         let Ok(_turn) = relay.tickets.turn(self.id()).await else {
@@ -233,16 +264,13 @@ impl Live {
                 self.end_in_turn(&mut ticket, State::Voided, &why);
                 Decided::NotSent(why)
             })?;
-        let written = journal(
-            &relay,
-            "approved",
-            &ticket,
-            &[
-                ("via", via.into()),
-                ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
-            ],
-        )
-        .and_then(|()| relay.tickets.save(&ticket));
+        let mut fields = vec![
+            ("via", via.into()),
+            ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
+        ];
+        fields.extend(signed.map(Signed::for_journal).into_iter().flatten());
+        let written =
+            journal(&relay, "approved", &ticket, &fields).and_then(|()| relay.tickets.save(&ticket));
         if let Err(error) = written {
             let _ = ticket.not_run(cleared.not_run());
             let why = format!("the journal cannot be written: {error}");
@@ -489,6 +517,7 @@ impl Relay {
     pub(crate) fn halt(&self, via: &str) -> Result<(), String> {
         self.halted.store(true, Ordering::SeqCst);
         self.unsealed.disarm();
+        self.at_hand.drop_it();
         let content = format!(
             "{{\"at\":\"{}\",\"via\":\"{via}\"}}\n",
             crate::system::clock::rfc3339(wall_ms())

@@ -1,7 +1,7 @@
 //! What verbs do through a relay that has no client: one call, allowing trading again, arming.
 
 use super::output::Output;
-use super::{Relay, outcomes, words};
+use super::{Relay, outcomes, passkeys, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::{Card, Class, Tier};
 use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
@@ -98,12 +98,18 @@ impl Relay {
             settings.tier
         };
         let card = resume_card(settings.phrase.clone());
+        if let (Tier::Passkey, Some((verify, slot))) = (settings.tier, verify.clone()) {
+            let answer = passkeys::confirm_resume(self, card, QUESTION, verify, slot).await;
+            return resumed(answer);
+        }
+        let verify = verify.map(|(verify, slot)| not_raised(verify, slot));
         let (_keep, updates) = watch::channel(card.clone());
         let ask = Ask {
             card,
             tier,
             open_for: QUESTION,
             verify,
+            touch: None,
         };
         let (shown, _seen) = oneshot::channel();
         let stop = CancellationToken::new();
@@ -112,42 +118,65 @@ impl Relay {
         } else {
             self.desk.ask(ask, updates, stop, shown).await
         };
-        match answer {
-            Answer::Approved { .. } => Ok(()),
-            Answer::Denied { .. } | Answer::Halted { .. } => {
-                Err(NotResumed::Denied("you said no".to_owned()))
-            }
-            Answer::Tampered(what) => Err(NotResumed::Denied(format!(
-                "another program interfered with the question: {what}"
-            ))),
-            Answer::Expired | Answer::Stopped => Err(NotResumed::Unanswered),
-            Answer::Nobody(why) => {
-                let why = why
-                    .split(". Run `countersign watch`")
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
-                Err(NotResumed::CannotAsk(format!(
-                    "you cannot be asked on this screen: {why}"
-                )))
-            }
-        }
+        resumed(answer)
     }
 
     /// The PIN check of `resume`: wherever any trade grant of this installation lies under the PIN, also at another
     /// address than the one that this call names. What it unseals is dropped with the question.
-    async fn resume_check(&self, tier: Tier) -> Result<Option<Verify>, String> {
+    async fn resume_check(&self, tier: Tier) -> Result<Option<(Verify, Slot)>, String> {
+        let slot = Slot::default();
         // Not to know is not "a click will do".
         match self.grants.sealed_at().await.map_err(|error| error.to_string())? {
-            Some(url) if url == self.endpoint.url() => Ok(Some(verify_into(self, &Slot::default()))),
+            Some(url) if url == self.endpoint.url() => Ok(Some((verify_into(self, &slot), slot))),
             Some(url) => {
                 let other = Grants::open(&self.world, Endpoint::parse(&url)?, self.http.clone());
-                Ok(Some(verify_with(&other, self, &Slot::default())))
+                Ok(Some((verify_with(&other, self, &slot), slot)))
             }
             None if tier == Tier::Click => Ok(None),
             None => Err(NOTHING_SEALED.to_owned()),
         }
     }
+}
+
+fn resumed(answer: Answer) -> Result<(), NotResumed> {
+    match answer {
+        Answer::Approved { .. } => Ok(()),
+        Answer::Denied { .. } | Answer::Halted { .. } => Err(NotResumed::Denied("you said no".to_owned())),
+        Answer::Tampered(what) => Err(NotResumed::Denied(format!(
+            "another program interfered with the question: {what}"
+        ))),
+        Answer::Expired | Answer::Stopped => Err(NotResumed::Unanswered),
+        Answer::Nobody(why) => {
+            let why = why
+                .split(". Run `countersign watch`")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            Err(NotResumed::CannotAsk(format!(
+                "you cannot be asked on this screen: {why}"
+            )))
+        }
+    }
+}
+
+/// The PIN alone, where the seal says that a passkey is wanted too: the settings were edited.
+fn not_raised(verify: Verify, slot: Slot) -> Verify {
+    Arc::new(move |pin: SecretString| {
+        let (verify, slot) = (verify.clone(), Arc::clone(&slot));
+        Box::pin(async move {
+            verify(pin).await?;
+            let opened = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let raised =
+                opened.is_some_and(|opened| passkeys::has_to_touch(&opened.extras()).unwrap_or(true));
+            if raised {
+                return Err(WrongPin {
+                    message: "The PIN is right, but this sign-in was put under your passkeys and the settings ask for less. Run `countersign presence set passkey` first.".to_owned(),
+                    wait_ms: 0,
+                });
+            }
+            Ok(())
+        })
+    })
 }
 
 fn resume_card(phrase: Option<String>) -> Card {

@@ -4,6 +4,7 @@
 mod approve;
 mod clients;
 mod house;
+mod passkey;
 mod relay;
 mod secrets;
 mod signin;

@@ -168,6 +168,26 @@ async fn digests_can_be_replaced_under_the_seal() {
 }
 
 #[tokio::test]
+async fn one_digest_changes_under_the_seal_and_what_another_process_put_there_stays() {
+    let (desk, grants) = sealed().await;
+    let (one, other) = (
+        grants.unseal(&pin(PIN)).await.unwrap(),
+        desk.grants().unseal(&pin(PIN)).await.unwrap(),
+    );
+    let put = |key: &'static str| {
+        move |extras: &mut SealedExtras| {
+            extras.insert(key.to_owned(), "1".to_owned());
+        }
+    };
+    one.change_extras(put("keys")).await.unwrap();
+    other.change_extras(put("resumed")).await.unwrap();
+    let mut all = extras();
+    all.extend(["keys", "resumed"].map(|key| (key.to_owned(), "1".to_owned())));
+    assert_eq!(other.extras(), all);
+    assert_eq!(desk.grants().unseal(&pin(PIN)).await.unwrap().extras(), all);
+}
+
+#[tokio::test]
 async fn the_seal_comes_off_with_the_pin_only() {
     let (_desk, grants) = sealed().await;
     assert!(

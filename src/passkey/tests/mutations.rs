@@ -266,7 +266,7 @@ fn a_key_that_never_counts_passes_and_one_that_stops_counting_does_not() {
     assert_eq!(check(&assertion, &synced, &challenge, ORIGIN, RP_ID), Ok(5));
     let elsewhere = Key {
         rp_id: "example.org".to_owned(),
-        ..person.key.clone()
+        ..person.key
     };
     assert_eq!(
         check(&assertion, &elsewhere, &challenge, ORIGIN, RP_ID),
@@ -281,7 +281,7 @@ fn the_same_order_twice_is_two_challenges() {
     let first = person.proof(&subject(), &nonce(1));
     let again = Proof {
         nonce: nonce(2),
-        ..first.clone()
+        ..first
     };
     assert_eq!(again.check(&person.key), Err(Refusal::Challenge));
 }
