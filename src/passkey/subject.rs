@@ -44,6 +44,8 @@ pub struct Subject {
 impl Subject {
     /// The deed of an order.
     pub const ORDER: &'static str = "order";
+    /// The first signature of a new key.
+    pub const PROVE: &'static str = "prove a new key";
 
     /// What a verb asks a touch for: no order can be approved with it.
     pub fn verb(deed: &str, endpoint: &str) -> Self {

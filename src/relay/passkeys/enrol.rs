@@ -112,7 +112,7 @@ impl Touch for EnrolTouch {
         let deed = match &*lock(&self.stage) {
             Stage::Known => "allow a new key",
             Stage::Create => "make a key",
-            Stage::Prove(_) => "prove a new key",
+            Stage::Prove(_) => Subject::PROVE,
         };
         Subject::verb(deed, self.relay.endpoint.url())
     }
