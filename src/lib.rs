@@ -10,6 +10,7 @@ pub mod cli;
 pub mod gate;
 pub mod journal;
 pub mod oauth;
+pub mod passkey;
 pub mod relay;
 pub mod system;
 pub mod upstream;

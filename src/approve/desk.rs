@@ -168,6 +168,28 @@ impl Desk {
         }
     }
 
+    /// Asks for a passkey alone, on a page of this process that stays open for two minutes: `Approved` once `touch` is
+    /// content. `what` is the page's title and what it is for.
+    pub async fn ask_touch(
+        &self,
+        what: (&str, &str),
+        phrase: Option<&str>,
+        touch: Arc<dyn super::touch::Touch>,
+        stop: CancellationToken,
+    ) -> Answer {
+        let (shown, _) = oneshot::channel();
+        let screen = Arc::new(Screen::new(page::PIN_OPEN, shown));
+        if let Err(no_browser) = browser::available(&self.0.world.env) {
+            return Answer::Nobody(no_browser);
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Answer::Stopped,
+            () = screen.expired() => Answer::Expired,
+            answer = page::ask_touch(&self.0.world.env, what, phrase, touch, &screen) => answer,
+        }
+    }
+
     /// Whether the screen is known to be locked: then nobody is at the desk.
     pub async fn is_locked(&self) -> bool {
         native::locked(&self.0.world.env).await.is_some()

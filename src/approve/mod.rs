@@ -3,7 +3,7 @@
 //! Owns: the desktop notification, the local page, the terminal prompt, the turn to show one card at a time, and what
 //! counts as an answer. Refuses to know: MCP, tickets, tokens, policy. It is handed a finished [`Card`] and brings back
 //! an [`Answer`]; whether that answer may move anything is decided by the gate.
-//! May call: `gate::card` (the card's shape), `system`.
+//! May call: `gate::card` (the card's shape), `passkey`, `system`.
 //!
 //! Two rules hold for every channel: whatever is not a clear, late enough, untouched "approve" approves nothing, and
 //! denying is always free.
@@ -16,6 +16,7 @@ pub mod terminal;
 #[path = "terminal/absent.rs"]
 pub mod terminal;
 pub mod text;
+pub mod touch;
 mod turn;
 
 #[cfg(target_os = "linux")]
@@ -52,6 +53,8 @@ pub struct Ask {
     pub open_for: Duration,
     /// Checks the PIN, in tier `pin` while it is not armed. The unsealed grant stays with the owner of the closure.
     pub verify: Option<Verify>,
+    /// Asks for a passkey, in tier `passkey`: then the page alone approves.
+    pub touch: Option<Arc<dyn touch::Touch>>,
 }
 
 impl Ask {
@@ -62,13 +65,20 @@ impl Ask {
 
     /// Whether the notification's own button may approve: no PIN to type, no text that must be shown whole.
     fn by_click(&self) -> bool {
-        self.tier == Tier::Click && self.verify.is_none() && self.card.free_text.is_none()
+        self.tier == Tier::Click
+            && self.verify.is_none()
+            && self.touch.is_none()
+            && self.card.free_text.is_none()
     }
 
     /// Why nobody can be asked this, wherever it would be shown: the tier wants a factor that nothing here could check.
     fn unaskable(&self) -> Option<&'static str> {
         match (self.tier, &self.verify) {
-            (Tier::Passkey, _) => Some("passkeys are not built yet; use `countersign presence set pin`"),
+            (Tier::Passkey, _) if self.touch.is_some() => None,
+            (Tier::Passkey, _) => Some(
+                "this needs your passkey, and there is nothing here to check one against; `countersign presence \
+                 add-key` registers one",
+            ),
             (Tier::Pin, None) => Some(
                 "this needs your PIN, and there is nothing here to check one against; `countersign login --trade` \
                  sets one up",
@@ -85,6 +95,7 @@ impl std::fmt::Debug for Ask {
             .field("tier", &self.tier)
             .field("open_for", &self.open_for)
             .field("verify", &self.verify.is_some())
+            .field("touch", &self.touch.is_some())
             .finish()
     }
 }

@@ -70,6 +70,9 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         Ok(pinned) => pinned,
         Err(why) => return fail(context, &why, "", Exit::Failure),
     };
+    if trade {
+        super::keys::forget(context);
+    }
     done(context, what, pinned)
 }
 
@@ -283,6 +286,7 @@ pub(super) async fn logout(context: &Context, trade: bool, pin_stdin: bool) -> E
         }
     }
     Lists::load(&context.world.paths, context.endpoint.url()).forget_trade();
+    super::keys::forget(context);
     let complete = report.not_wiped.is_none() && report.tokens.iter().all(|token| token.answer.is_revoked());
     context.out.data(&report_text(&report), &report_object(&report));
     if complete { Exit::Fine } else { Exit::Partly }

@@ -118,10 +118,36 @@ pub(crate) enum Policy {
 pub(crate) enum Presence {
     /// Change it
     Set {
-        /// click: the button of the prompt. pin: your PIN for each order
-        #[arg(value_parser = ["click", "pin"])]
+        /// click: the button of the prompt. pin: your PIN for each order. passkey: your PIN once, then a passkey for each order
+        #[arg(value_parser = ["click", "pin", "passkey"])]
         tier: String,
         /// Read the PIN from stdin, one per line: the present one first where there is one, then the new one
+        #[arg(long)]
+        pin_stdin: bool,
+        /// What to call the first passkey
+        #[arg(long, default_value = "passkey")]
+        name: String,
+    },
+    /// List the registered passkeys
+    Keys {
+        /// Read the PIN from stdin
+        #[arg(long)]
+        pin_stdin: bool,
+    },
+    /// Register one more passkey, on a page of your browser
+    AddKey {
+        /// What to call it
+        #[arg(long, default_value = "passkey")]
+        name: String,
+        /// Read the PIN from stdin
+        #[arg(long)]
+        pin_stdin: bool,
+    },
+    /// Take a passkey away
+    RemoveKey {
+        /// The beginning of its id (at least 4 letters), or its name
+        id: String,
+        /// Read the PIN from stdin
         #[arg(long)]
         pin_stdin: bool,
     },

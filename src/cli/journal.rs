@@ -1,6 +1,7 @@
 //! `journal show|verify|export`.
 
 use super::{Context, Exit, args, out};
+use crate::gate::call::digest_of;
 use crate::journal;
 use serde_json::{Value, json};
 
@@ -68,7 +69,9 @@ fn line(entry: &journal::Entry) -> String {
 }
 
 fn verify(context: &Context, text: &str) -> Exit {
-    let verdict = journal::verify(text);
+    let mut verdict = journal::verify(text);
+    let signed = signed(journal::entries(text));
+    verdict.faults.extend(signed.faults.iter().cloned());
     let faults: Vec<Value> = verdict
         .faults
         .iter()
@@ -76,8 +79,10 @@ fn verify(context: &Context, text: &str) -> Exit {
         .collect();
     let words = match verdict.faults.first() {
         None => format!(
-            "The journal holds: {} lines, none changed, removed or inserted.\nhead {}",
-            verdict.lines, verdict.head
+            "The journal holds: {} lines, none changed, removed or inserted.\nhead {}{}",
+            verdict.lines,
+            verdict.head,
+            by_key(&signed.approved)
         ),
         Some(first) => format!(
             "The journal does NOT hold: {} of its places are wrong, the first is line {}: {}.",
@@ -88,11 +93,43 @@ fn verify(context: &Context, text: &str) -> Exit {
     };
     context.out.data(
         &words,
-        &json!({ "lines": verdict.lines, "head": verdict.head, "faults": faults }),
+        &json!({ "lines": verdict.lines, "head": verdict.head, "faults": faults, "approvals": approvals(&signed.approved) }),
     );
     if verdict.faults.is_empty() {
         Exit::Fine
     } else {
         Exit::Failure
     }
+}
+
+/// Every signature on record, checked again.
+fn signed(entries: impl IntoIterator<Item = journal::Entry>) -> journal::Proofs {
+    let mut proofs = journal::Proofs::new(digest_of);
+    for entry in entries {
+        proofs.take(entry.line, &entry.object);
+    }
+    proofs
+}
+
+/// Which key approved which order, one line each.
+fn by_key(approved: &[journal::Approved]) -> String {
+    let line = |order: &journal::Approved| {
+        let id: String = order.key.chars().take(8).collect();
+        format!(
+            "\n{}  {} {} was approved with the passkey {} ({})",
+            out::safe(order.at.get(..19).unwrap_or(&order.at)).replace('T', " "),
+            out::safe(&order.ticket),
+            out::safe(&order.tool),
+            out::safe(&order.name),
+            out::safe(&id)
+        )
+    };
+    approved.iter().map(line).collect()
+}
+
+fn approvals(approved: &[journal::Approved]) -> Vec<Value> {
+    approved
+        .iter()
+        .map(|order| json!({ "line": order.line, "ticket": order.ticket, "tool": order.tool, "at": order.at, "key": order.key, "name": order.name }))
+        .collect()
 }

@@ -9,6 +9,7 @@ mod apply;
 mod args;
 mod checks;
 mod journal;
+mod keys;
 mod out;
 mod rules;
 mod service;

@@ -1,9 +1,10 @@
 //! `policy` and `presence`.
 
-use super::{Context, Exit, args};
+use super::{Context, Exit, args, keys};
 use crate::approve::terminal::read_pin;
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin, offer_pin};
+use crate::passkey::TIER;
 use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
 use crate::relay::policy_file::{self, Approved};
@@ -53,12 +54,27 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
             return Exit::Config;
         }
     };
-    let args::Presence::Set { tier, pin_stdin } = what else {
-        context.out.data(
-            &format!("To approve a trade call it takes: {}", word(settings.tier)),
-            &json!({ "tier": settings.tier }),
-        );
-        return Exit::Fine;
+    let (tier, pin_stdin) = match what {
+        args::Presence::Set {
+            tier,
+            pin_stdin,
+            name,
+        } if tier == "passkey" => {
+            return keys::set_passkey(context, settings, *pin_stdin, name).await;
+        }
+        args::Presence::Set { tier, pin_stdin, .. } => (tier, pin_stdin),
+        args::Presence::Keys { pin_stdin } => return keys::list(context, *pin_stdin).await,
+        args::Presence::AddKey { name, pin_stdin } => return keys::add(context, *pin_stdin, name).await,
+        args::Presence::RemoveKey { id, pin_stdin } => {
+            return keys::remove(context, &settings, *pin_stdin, id).await;
+        }
+        args::Presence::Show => {
+            context.out.data(
+                &format!("To approve a trade call it takes: {}", word(settings.tier)),
+                &json!({ "tier": settings.tier }),
+            );
+            return Exit::Fine;
+        }
     };
     let grants = context.grants();
     let asked = Asked::new(*pin_stdin);
@@ -111,10 +127,19 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     {
         return fail(context, &why, Exit::Config);
     }
+    // What lies under the seal says whether a touch is wanted too, not the settings.
+    let mut kept = None;
+    if let Some(old) = &old {
+        match keys::may_loosen(context, old).await {
+            Ok(found) => kept = Some(found),
+            Err(exit) => return exit,
+        }
+    }
     // From one PIN to another in one step: the sign-in never lies open in between.
     // Another PIN approves nothing else: what lies under the old one goes under the new one, but for the settings, which
     // this verb changes.
-    let resealed = under_seal::of_settings(&after);
+    let mut resealed = under_seal::of_settings(&after);
+    resealed.insert(TIER.to_owned(), "pin".to_owned());
     let changed = match (&old, &new) {
         (Some(old), Some(new)) => grants
             .reseal(old, new, resealed)
@@ -137,8 +162,9 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
         Ok(report) => report.and_then(|report| report.not_renewed),
         Err((why, exit)) => return fail(context, &why, exit),
     };
-    if let Some(why) = not_renewed {
-        context.out.say(&format!("The sign-in could not be renewed first ({why}): a copy of it that was made before, in a backup for example, may still be good."));
+    told_renewed(context, not_renewed.as_deref());
+    if let (false, Some(kept)) = (to_pin, &kept) {
+        keys::gone(context, kept, "the sign-in lies under no PIN any more");
     }
     settings = after;
     let recorded = Approved::record_settings(&context.world.paths, &settings);
@@ -161,8 +187,15 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     Exit::Fine
 }
 
+/// Says what a seal without a renewal before it leaves open.
+pub(super) fn told_renewed(context: &Context, not_renewed: Option<&str>) {
+    if let Some(why) = not_renewed {
+        context.out.say(&format!("The sign-in could not be renewed first ({why}): a copy of it that was made before, in a backup for example, may still be good."));
+    }
+}
+
 /// Whether there is something to put under a PIN.
-fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exit> {
+pub(super) fn can_be_sealed(context: &Context, trade: Option<&GrantInfo>) -> Result<(), Exit> {
     let (why, hint, exit) = match trade {
         None => (
             "the PIN protects the trade sign-in, and there is none yet",
@@ -191,7 +224,7 @@ pub(super) async fn pin_to_keep_under(context: &Context) -> Result<SecretString,
 }
 
 /// A PIN that is good enough, asked for twice in a terminal.
-async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
+pub(super) async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<SecretString, Exit> {
     let usage = |why: &str| fail(context, why, Exit::Usage);
     if !asked.from_stdin
         && context.out.can_ask()
@@ -217,7 +250,12 @@ async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> Result<Secre
 /// before is.
 pub(super) fn extras(context: &Context, settings: &Settings) -> SealedExtras {
     let lists = Lists::load(&context.world.paths, context.endpoint.url());
-    under_seal::to_seal(&context.world.paths, &lists, settings)
+    let mut extras = under_seal::to_seal(&context.world.paths, &lists, settings);
+    // A new sign-in in tier passkey stays in it: until a key is registered, nothing is approved.
+    if settings.tier == Tier::Passkey {
+        extras.insert(TIER.to_owned(), "passkey".to_owned());
+    }
+    extras
 }
 
 /// Where PINs come from: the terminal, or lines of stdin for scripts.

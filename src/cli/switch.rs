@@ -1,6 +1,8 @@
 //! `halt`, `resume` and `arm`.
 
 use super::{Context, Exit};
+use crate::gate::Tier;
+use crate::relay::settings::Settings;
 use crate::relay::{NotResumed, Relay, request_arming, under_seal};
 use serde_json::json;
 
@@ -82,6 +84,14 @@ pub(super) fn not_confirmed(context: &Context, why: NotResumed, so: &str, verb: 
 
 /// `arm [MINUTES]`.
 pub(super) async fn arm(context: &Context, minutes: u64) -> Exit {
+    if Settings::load(&context.world.paths).is_ok_and(|settings| settings.tier == Tier::Passkey) {
+        let hint = "the PIN is asked for once in each AI client, and then each order takes a touch";
+        context.out.error(
+            "there is nothing to arm: with passkeys a click never approves",
+            hint,
+        );
+        return Exit::Failure;
+    }
     match context.grants().is_sealed().await {
         Ok(true) => {}
         Ok(false) => {

@@ -79,6 +79,11 @@ enum Way<'a> {
     Unknown,
 }
 
+/// Lower-case hex SHA-256 over a tag, the raw name, a zero byte and the raw arguments.
+pub fn digest_of(name_raw: &str, arguments_raw: &str) -> String {
+    value::sha256(&[DIGEST_TAG, name_raw.as_bytes(), &[0], arguments_raw.as_bytes()])
+}
+
 impl Call {
     /// Reads a call again from its stored bytes, with the same strictness; the schema was checked when it was held.
     pub fn from_stored(name_raw: &str, arguments_raw: &str) -> Result<Self, Refusal> {
@@ -122,7 +127,7 @@ impl Call {
             Way::Raised(form) => (Class::Job, form, loose(&members)),
             Way::Unknown => (Class::Unknown, Form::Unknown, loose(&members)),
         };
-        let digest = value::sha256(&[DIGEST_TAG, name_raw.as_bytes(), &[0], arguments.as_bytes()]);
+        let digest = digest_of(name_raw, arguments);
         Ok(Self {
             tool: name,
             name_raw: name_raw.to_owned(),

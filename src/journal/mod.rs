@@ -1,15 +1,17 @@
 //! The journal: an append-only, hash-chained record of every ticket and decision.
 //!
 //! Owns: the file, its chain, and the rule that a line is on the disk before its effect. Refuses to know: what a
-//! ticket means. May call: `system`, `wire`'s JSON reader.
+//! ticket means. May call: `passkey`, `system`, `wire`'s JSON reader.
 //!
 //! Each line is one JSON object `{"n":…,"at":…,"prev":…,"kind":…,…,"hash":…}`. `hash` is the SHA-256, in hex, of the
 //! line's own text up to the `,"hash"` member; `prev` is the hash of the line before, and 64 zeros on the first. A
 //! changed, removed or inserted line breaks the chain at that place. Whoever can write the file can write it whole
 //! anew: the journal shows accidents and clumsy edits, and proves nothing against a program under the same user.
 
+mod proofs;
 mod read;
 
+pub use proofs::{Approved, DigestOf, Proofs};
 pub use read::{Entry, Fault, Verdict, entries, verify};
 
 use crate::system::{FileLock, Paths, clock, file};

@@ -6,6 +6,7 @@
 use super::verbs::{Slot, verify_into};
 use super::{Relay, lock, outcomes, under_seal};
 use crate::approve::{Answer, Notice};
+use crate::gate::Tier;
 use crate::relay::settings::Armed as ArmedFor;
 use crate::system::clock::{local_time, mono_ms, wall_ms};
 use crate::system::{Paths, file};
@@ -115,7 +116,7 @@ impl Arming {
 
 /// Called every two seconds: ends the armed time where it must end, and obeys a new request.
 pub(super) fn look(relay: &Arc<Relay>) {
-    let unsealed = relay.unsealed.grant();
+    let unsealed = relay.unsealed.grant().or_else(|| relay.at_hand.grant());
     let armed = unsealed.is_some();
     if relay.arming.jumped() && armed {
         return end(relay, "the computer slept or its clock was set");
@@ -143,7 +144,15 @@ pub(super) fn look(relay: &Arc<Relay>) {
 }
 
 fn end(relay: &Arc<Relay>, why: &'static str) {
+    let at_hand = relay.at_hand.drop_it();
+    let armed = relay.unsealed.grant().is_some();
     relay.unsealed.disarm();
+    if !armed {
+        if at_hand {
+            outcomes::note(relay, "pin_forgotten", &[("reason", why.into())]);
+        }
+        return;
+    }
     outcomes::note(relay, "disarmed", &[("reason", why.into())]);
     let relay = Arc::clone(relay);
     relay.tasks.clone().spawn(async move {
@@ -167,6 +176,10 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     let Ok(settings) = relay.settings() else {
         return;
     };
+    // In tier passkey a click never suffices.
+    if settings.tier == Tier::Passkey {
+        return;
+    }
     let scope = settings.armed;
     let covers = match scope {
         ArmedFor::Exits => "exits and protective stops",

@@ -3,8 +3,10 @@
 
 use super::hold::{self, Held};
 use super::judging::{self, counters, make_card};
+use super::passkeys::{OrderTouch, Signed};
 use super::policy_file::Rules;
 use super::{Relay, lock, lookup, outcomes};
+use crate::approve::touch::Touch;
 use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{self, State, Ticket};
 use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits};
@@ -51,6 +53,8 @@ pub(super) struct Live {
     /// Why it is asked again; it stays on the card.
     pub(super) again: Option<String>,
     pub(super) unsealed: super::verbs::Slot,
+    /// The touch of tier passkey; an approval without it counts for nothing there.
+    pub(super) signed: Arc<Mutex<Option<Signed>>>,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
     _alive: Arc<()>,
 }
@@ -130,6 +134,7 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         first,
         again: None,
         unsealed,
+        signed: Arc::default(),
         _alive: alive,
     };
     Box::pin(live.run()).await;
@@ -176,6 +181,7 @@ impl Live {
             tier: self.held.tier,
             open_for: self.open_for(),
             verify: self.verify(),
+            touch: self.touch(),
         };
         let asking = async {
             match self.prompt {
@@ -307,10 +313,27 @@ impl Live {
 
     /// The PIN check of the page and the terminal: unsealing *is* the check. What it yields stays here.
     fn verify(&self) -> Option<Verify> {
-        if self.held.tier < Tier::Pin {
+        if self.held.tier != Tier::Pin {
             return None;
         }
         Some(super::verbs::verify_into(&self.relay, &self.unsealed))
+    }
+
+    /// The passkey of the page, over this very order. What it yields stays here; what an earlier question yielded is
+    /// forgotten.
+    fn touch(&self) -> Option<Arc<dyn Touch>> {
+        *lock(&self.signed) = None;
+        let wanted = self.held.tier == Tier::Passkey;
+        wanted.then(|| {
+            let touch = OrderTouch::new(
+                &self.relay,
+                self.id(),
+                &self.held.call,
+                &self.unsealed,
+                &self.signed,
+            );
+            Arc::new(touch) as Arc<dyn Touch>
+        })
     }
 
     /// Reads the facts again and again, and shows what they change on the card. An exit's first facts come while its

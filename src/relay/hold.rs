@@ -6,7 +6,7 @@ use super::judging::{count_ask, counters, effective_tier, judge_again, judge_now
 use super::outcomes::{headline, journal, mark_read, note, outcome_of, wait};
 use super::policy_file::{self, Approved, Rules};
 use super::tickets::Owned;
-use super::{Relay, ask, lists, lock, words};
+use super::{Relay, ask, lists, lock, passkeys, words};
 use crate::gate::catalogue::Form;
 use crate::gate::policy::Do;
 use crate::gate::ticket::{self, Origin, State, Ticket};
@@ -204,6 +204,12 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         return Err(refuse(
             "no_pin",
             "The policy wants your PIN for this account, and no PIN is set: run `countersign presence set pin`.",
+        ));
+    }
+    if tier == Tier::Passkey && passkeys::noted(paths, relay.endpoint.url()).is_empty() {
+        return Err(refuse(
+            "no_passkey",
+            "This takes a passkey, and none is registered: the person can run `countersign presence add-key` in a terminal.",
         ));
     }
     let owned = relay

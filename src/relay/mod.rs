@@ -17,6 +17,7 @@ mod local;
 mod lookup;
 mod outcomes;
 mod output;
+pub(crate) mod passkeys;
 pub(crate) mod policy_file;
 mod reads;
 mod send;
@@ -79,6 +80,8 @@ pub struct Relay {
     pub(crate) journal: Journal,
     pub(crate) facts: facts::FactCache,
     pub(crate) unsealed: hold::Armed,
+    /// In tier passkey: the grant that the PIN opened in this process.
+    pub(crate) at_hand: passkeys::AtHand,
     /// Whether old tickets were cleared away already.
     pub(crate) swept: AtomicBool,
     /// A stop that could not be written for the other processes.
@@ -194,6 +197,7 @@ impl Relay {
                 journal: Journal::of(&world.paths),
                 facts: facts::FactCache::default(),
                 unsealed: hold::Armed::default(),
+                at_hand: passkeys::AtHand::default(),
                 swept: AtomicBool::new(false),
                 halted: AtomicBool::new(false),
                 in_flight: Mutex::default(),

@@ -3,6 +3,7 @@
 use super::ask::{Basis, Decided, LEFT, Live, pins_changed};
 use super::judging::{self, counters, make_card};
 use super::outcomes::{self, journal};
+use super::passkeys::Signed;
 use super::policy_file::Rules;
 use super::{Relay, lock, lookup, under_seal};
 use crate::approve::Notice;
@@ -60,6 +61,11 @@ impl Live {
     /// An approval has come: judge again, then send, once.
     pub(super) async fn decide(&mut self, via: &'static str) -> Decided {
         let approved_mono = mono_ms();
+        let signed = lock(&self.signed).take();
+        if let Err(why) = self.is_signed(signed.as_ref()) {
+            let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, why).await;
+            return Decided::NotSent(why.to_owned());
+        }
         let mut bearer = match self.bearer().await {
             Ok(bearer) => bearer,
             Err(why) => {
@@ -68,7 +74,7 @@ impl Live {
             }
         };
         for attempt in 0..2 {
-            let cleared = match self.clear(via, approved_mono).await {
+            let cleared = match self.clear(via, signed.as_ref(), approved_mono).await {
                 Ok(cleared) => cleared,
                 Err(decided) => return decided,
             };
@@ -114,6 +120,17 @@ impl Live {
         Decided::Done
     }
 
+    /// In tier passkey an approval is a touch over this very order, whatever brought the answer.
+    fn is_signed(&self, signed: Option<&Signed>) -> Result<(), &'static str> {
+        let endpoint = self.relay.endpoint.url();
+        if self.held.tier < Tier::Passkey
+            || signed.is_some_and(|signed| signed.is_for(self.id(), endpoint, &self.held.call))
+        {
+            return Ok(());
+        }
+        Err("no passkey has signed this order")
+    }
+
     /// The trade token. What was sealed with it must be what holds now: somebody may have changed policy or definitions
     /// while it lay there, and nobody can change what the PIN protects.
     async fn bearer(&self) -> Result<Bearer, String> {
@@ -126,7 +143,7 @@ impl Live {
                 // As they are now: what was approved since the PIN opened it here lies in the vault.
                 let extras = unsealed.extras_now().await.map_err(|error| error.to_string())?;
                 let class = lock(&self.basis).judgement.class;
-                under_seal::as_sealed(&self.relay, &extras, class)?;
+                under_seal::as_sealed(&self.relay, &extras, class, self.held.tier)?;
                 self.look_at_definitions(unsealed.bearer()).await
             }
             None => self
@@ -165,7 +182,12 @@ impl Live {
     }
 
     /// Judges again under the counters' lock and the ticket's turn, and writes down that it is being sent.
-    async fn clear(&mut self, via: &'static str, approved_mono: u64) -> Result<Cleared, Decided> {
+    async fn clear(
+        &mut self,
+        via: &'static str,
+        signed: Option<&Signed>,
+        approved_mono: u64,
+    ) -> Result<Cleared, Decided> {
         let relay = Arc::clone(&self.relay);
         let facts = self.fresh_facts().await;
         let Ok(_turn) = relay.tickets.turn(self.id()).await else {
@@ -217,16 +239,13 @@ impl Live {
                 self.end_in_turn(&mut ticket, State::Voided, &why);
                 Decided::NotSent(why)
             })?;
-        let written = journal(
-            &relay,
-            "approved",
-            &ticket,
-            &[
-                ("via", via.into()),
-                ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
-            ],
-        )
-        .and_then(|()| relay.tickets.save(&ticket));
+        let mut fields = vec![
+            ("via", via.into()),
+            ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
+        ];
+        fields.extend(signed.map(Signed::for_journal).into_iter().flatten());
+        let written =
+            journal(&relay, "approved", &ticket, &fields).and_then(|()| relay.tickets.save(&ticket));
         if let Err(error) = written {
             let _ = ticket.not_run(cleared.not_run());
             let why = format!("the journal cannot be written: {error}");
@@ -475,6 +494,7 @@ impl Relay {
     pub(crate) fn halt(&self, via: &str) -> Result<(), String> {
         self.halted.store(true, Ordering::SeqCst);
         self.unsealed.disarm();
+        self.at_hand.drop_it();
         let content = format!(
             "{{\"at\":\"{}\",\"via\":\"{via}\"}}\n",
             crate::system::clock::rfc3339(wall_ms())

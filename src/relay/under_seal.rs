@@ -9,9 +9,10 @@ use super::lists::Lists;
 use super::policy_file::{self, Approved};
 use super::settings::Settings;
 use super::{Relay, outcomes};
-use crate::gate::Class;
+use crate::gate::{Class, Tier};
 use crate::journal::hash;
 use crate::oauth::SealedExtras;
+use crate::passkey::TIER;
 use crate::system::{Paths, file};
 use serde_json::Value;
 
@@ -55,8 +56,21 @@ pub(crate) fn of_settings(settings: &Settings) -> SealedExtras {
 ///
 /// # Errors
 /// What differs, and what puts it right.
-pub(super) fn as_sealed(relay: &Relay, extras: &SealedExtras, class: Class) -> Result<(), String> {
+pub(super) fn as_sealed(
+    relay: &Relay,
+    extras: &SealedExtras,
+    class: Class,
+    tier: Tier,
+) -> Result<(), String> {
     let paths = &relay.world.paths;
+    // Settings lie where any program of the user can write; the tier under the seal does not.
+    if extras.get(TIER).is_some_and(|sealed| sealed == "passkey") && tier < Tier::Passkey {
+        return Err(
+            "this sign-in was put under your passkeys, and the settings ask for less: `countersign presence set` \
+             changes the tier, an edited file does not"
+                .to_owned(),
+        );
+    }
     let differs = |key: &str, now: &str| extras.get(key).is_some_and(|sealed| sealed != now);
     if let Some(why) = not_allowed_again(paths, extras) {
         return Err(why);

@@ -2,7 +2,7 @@
 
 use super::ask::Prompt;
 use super::output::Output;
-use super::{Relay, under_seal, words};
+use super::{Relay, passkeys, under_seal, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::card::{CardLine, MAX_VALUE, Mark};
 use crate::gate::{Card, Class, Tier};
@@ -178,12 +178,18 @@ impl Relay {
         factor: &Factor,
         stop: CancellationToken,
     ) -> Answer {
+        let slot = Arc::clone(&factor.slot);
+        // A touch is given on the page alone, also where the verb runs in a terminal.
+        if let (Tier::Passkey, Some(verify)) = (factor.tier, factor.verify.clone()) {
+            return passkeys::ask_verb(self, card, open_for, (verify, slot), stop).await;
+        }
         let (_keep, updates) = watch::channel(card.clone());
         let ask = Ask {
             card,
             tier: factor.tier,
             open_for,
-            verify: factor.verify.clone(),
+            verify: factor.verify.clone().map(|verify| not_raised(verify, slot)),
+            touch: None,
         };
         let (shown, _seen) = oneshot::channel();
         match prompt {
@@ -223,6 +229,26 @@ impl Factor {
     pub(super) fn take(&self) -> Option<Arc<Unsealed>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// The PIN alone, where the seal says that a passkey is wanted too: the settings were edited.
+fn not_raised(verify: Verify, slot: Slot) -> Verify {
+    Arc::new(move |pin: SecretString| {
+        let (verify, slot) = (verify.clone(), Arc::clone(&slot));
+        Box::pin(async move {
+            verify(pin).await?;
+            let opened = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let raised =
+                opened.is_some_and(|opened| passkeys::has_to_touch(&opened.extras()).unwrap_or(true));
+            if raised {
+                return Err(WrongPin {
+                    message: "The PIN is right, but this sign-in was put under your passkeys and the settings ask for less. Run `countersign presence set passkey` first.".to_owned(),
+                    wait_ms: 0,
+                });
+            }
+            Ok(())
+        })
+    })
 }
 
 fn acknowledge_card(ticket: &str, what: &str, phrase: Option<String>) -> Card {

@@ -139,5 +139,6 @@ fn ask(card: Card, seconds: u64) -> Ask {
         tier: Tier::Click,
         open_for: Duration::from_secs(seconds),
         verify: None,
+        touch: None,
     }
 }

@@ -5,6 +5,7 @@ mod approve;
 mod clients;
 mod held;
 mod house;
+mod passkey;
 mod relay;
 mod secrets;
 mod signin;

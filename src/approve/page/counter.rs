@@ -1,8 +1,10 @@
 //! The counter behind the page: the card, who may see it, and the way for one answer. Refuses to know: HTTP.
 
+use super::ceremony::{Standing, TouchView};
 use super::view::View;
 use super::{Asked, VIA, random};
 use crate::approve::desk::Screen;
+use crate::approve::touch::Touch;
 use crate::approve::{Answer, DWELL_MS, Verify, WrongPin, native, text};
 use crate::gate::card::Card;
 use crate::system::{Env, mono_ms};
@@ -22,15 +24,19 @@ pub(super) struct Counter {
     pub(super) nonce: String,
     screen: Arc<Screen>,
     verify: Option<Verify>,
-    env: Env,
+    /// Asks for a passkey, in place of the PIN alone.
+    pub(super) touch: Option<Arc<dyn Touch>>,
+    pub(super) env: Env,
     decided: watch::Sender<Option<Answer>>,
     state: Mutex<State>,
 }
 
-struct State {
-    view: View,
+pub(super) struct State {
+    pub(super) view: View,
     /// The card of the view; none where only the PIN is asked for.
-    card: Option<Card>,
+    pub(super) card: Option<Card>,
+    /// The challenge for a passkey.
+    pub(super) standing: Option<Standing>,
     /// The secret of the link; gone once used.
     token: Option<String>,
     /// The secret of the one tab that used it.
@@ -40,8 +46,8 @@ struct State {
     /// A tab has fetched the page, any version of it.
     fetched: bool,
     ended: Option<String>,
-    /// A PIN is being checked.
-    checking: bool,
+    /// A PIN or a passkey is being checked.
+    pub(super) checking: bool,
     /// No PIN is looked at before (monotonic).
     not_before: u64,
 }
@@ -61,10 +67,24 @@ pub(super) struct Outcome {
     ended: Option<String>,
     error: Option<String>,
     wait_ms: u64,
+    /// Another step of the passkey follows.
+    #[serde(skip)]
+    pub(super) next: bool,
+    /// That step.
+    #[serde(rename = "next")]
+    pub(super) touch: Option<Box<TouchView>>,
 }
 
 impl Outcome {
-    fn not_yet(error: &str) -> Self {
+    /// The passkey has to do one thing more.
+    pub(super) fn go_on() -> Self {
+        Self {
+            next: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn not_yet(error: &str) -> Self {
         Self {
             error: Some(error.to_owned()),
             ..Self::default()
@@ -84,6 +104,7 @@ impl Counter {
         let state = State {
             view: asked.view,
             card: asked.card,
+            standing: None,
             token: None,
             session: None,
             seen_ms: None,
@@ -92,16 +113,19 @@ impl Counter {
             checking: false,
             not_before: 0,
         };
-        Ok(Self {
+        let counter = Self {
             host: format!("localhost:{port}"),
             origin: format!("http://localhost:{port}"),
             nonce: random()?,
             screen: screen.clone(),
             verify: asked.verify,
+            touch: asked.touch,
             env: env.clone(),
             decided,
             state: Mutex::new(state),
-        })
+        };
+        counter.dress(&mut counter.state());
+        Ok(counter)
     }
 
     /// Lets in whoever brings this secret next, once.
@@ -134,7 +158,7 @@ impl Counter {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -189,6 +213,7 @@ impl Counter {
         }
         state.view = View::card(card, self.verify.is_some(), core);
         state.card = Some(card.clone());
+        self.dress(&mut state);
     }
 
     /// Ends the page with an answer; the first one counts.
@@ -223,13 +248,17 @@ impl Counter {
         if let Err(outcome) = self.admit(core) {
             return outcome;
         }
-        let outcome = self.checked(core, pin).await;
+        let outcome = if self.touch.is_some() {
+            self.unlocked(pin).await
+        } else {
+            self.checked(core, pin).await
+        };
         self.state().checking = false;
         outcome
     }
 
     /// Whether an approval may be looked at now. A PIN is then being checked.
-    fn admit(&self, core: u64) -> Result<(), Outcome> {
+    pub(super) fn admit(&self, core: u64) -> Result<(), Outcome> {
         let now = mono_ms();
         let mut state = self.state();
         if state.ended.is_some() {
@@ -271,10 +300,15 @@ impl Counter {
                 Err(_) => return Outcome::not_yet("The PIN could not be checked."),
             }
         }
+        self.approved(core)
+    }
+
+    /// The factor was right: whether it still counts for what stands.
+    pub(super) fn approved(&self, core: u64) -> Outcome {
         if self.screen.left_ms() == 0 {
             return self.decide(Answer::Expired, "Time ran out. Nothing was sent.");
         }
-        // The seconds of the PIN check are long enough for another deed to come up.
+        // The seconds of the check are long enough for another deed to come up.
         let mut state = self.state();
         if state.ended.is_none() && core != state.view.core {
             return Outcome::not_yet(CHANGED);
@@ -286,7 +320,7 @@ impl Counter {
         )
     }
 
-    fn wrong(&self, wrong: &WrongPin) -> Outcome {
+    pub(super) fn wrong(&self, wrong: &WrongPin) -> Outcome {
         self.state().not_before = mono_ms().saturating_add(wrong.wait_ms);
         let mut error = text::ascii(&wrong.message);
         if wrong.wait_ms >= 1000 {

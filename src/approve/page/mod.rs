@@ -6,6 +6,7 @@
 //! then the person's own tab says that the link was used (DESIGN §6). It counts as shown once a tab has really fetched
 //! it; a browser that only was started has shown nothing.
 
+mod ceremony;
 mod counter;
 mod listen;
 mod peer;
@@ -15,6 +16,7 @@ mod view;
 pub use listen::{listen, listen_on};
 
 use super::desk::Screen;
+use super::touch::Touch;
 use super::{Answer, Ask, Verify, native};
 use crate::gate::card::Card;
 use crate::system::Env;
@@ -49,6 +51,7 @@ pub(super) async fn ask(
         view,
         card: Some(card),
         verify: ask.verify.clone(),
+        touch: ask.touch.clone(),
     };
     run(env, asked, Some(updates), screen, open).await
 }
@@ -65,6 +68,24 @@ pub(super) async fn ask_pin(
         view: View::pin(title, phrase),
         card: None,
         verify: Some(verify),
+        touch: None,
+    };
+    run(env, asked, None, screen, &Notify::new()).await
+}
+
+/// Asks for a passkey and nothing else, with a title and what it is for.
+pub(super) async fn ask_touch(
+    env: &Env,
+    (title, about): (&str, &str),
+    phrase: Option<&str>,
+    touch: Arc<dyn Touch>,
+    screen: &Arc<Screen>,
+) -> Answer {
+    let asked = Asked {
+        view: View::touch(title, about, phrase),
+        card: None,
+        verify: None,
+        touch: Some(touch),
     };
     run(env, asked, None, screen, &Notify::new()).await
 }
@@ -74,6 +95,7 @@ struct Asked {
     view: View,
     card: Option<Card>,
     verify: Option<Verify>,
+    touch: Option<Arc<dyn Touch>>,
 }
 
 async fn run(
@@ -190,9 +212,13 @@ async fn newer(updates: Option<&mut watch::Receiver<Card>>) -> Card {
 
 /// 256 random bits, as text for an address.
 fn random() -> Result<String, String> {
+    Ok(URL_SAFE_NO_PAD.encode(random_bytes()?))
+}
+
+fn random_bytes() -> Result<[u8; 32], String> {
     let mut bytes = [0u8; 32];
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| "the system gives no random numbers".to_owned())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
 }

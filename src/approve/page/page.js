@@ -12,6 +12,8 @@
   let totalMs = 1;
   let leftAt = 0;
   let kind = "card";
+  let step = null; // what a passkey is asked for, once the PIN has opened it
+  let next = null; // the step after the one that was brought
   const DWELL_MS = 700; // as the server's own, for approvals
   let appeared = 0; // when the tab last came before the person
 
@@ -87,6 +89,7 @@
   const render = (view) => {
     kind = view.kind;
     core = view.core;
+    step = view.touch;
     document.title = (view.kind === "card" ? "Approve? " + (view.badge ? view.badge + " · " : "") : "") + view.headline + " · Countersign";
     main.className = [view.badge === "SIM" ? "sim" : view.badge ? "live" : "", view.side.toLowerCase()].join(" ");
     at("badge").textContent = view.badge;
@@ -181,6 +184,7 @@
     if (ended) return 0;
     try {
       const told = await post(path, { session, ...more });
+      next = told.body.next || null;
       if (ended) return 0;
       if (told.body.ended) end(told.body.ended);
       else if (told.body.error) say(told.body.error);
@@ -189,6 +193,13 @@
       if (!ended) say("Countersign did not answer. Nothing was approved as far as this page knows.");
       return 0;
     }
+  };
+
+  const touched = async () => {
+    const about = core; // what stood there when the button was pressed
+    const bring = async (touch) => { next = null; await answer("/approve", { core: about, touch }); return ended ? null : next; };
+    await passkey(step, bring, say);
+    return 0;
   };
 
   // Only approving waits, for the check that runs or for the time after a wrong PIN. Denying and stopping never do.
@@ -201,7 +212,7 @@
     busy = true;
     at("approve").disabled = true;
     if (wanted) say("Checking the PIN…");
-    const wait = await answer("/approve", wanted ? { core, pin } : { core });
+    const wait = step ? await touched() : await answer("/approve", wanted ? { core, pin } : { core });
     if (wait > 0) await new Promise((done) => setTimeout(done, wait));
     busy = false;
     if (ended) return;

@@ -1,5 +1,6 @@
 //! The server of the page: which requests it hears at all, and what each may do. Loopback only, a few seconds or minutes.
 
+use super::ceremony::TouchText;
 use super::counter::{Counter, Outcome};
 use super::peer;
 use bytes::Bytes;
@@ -21,14 +22,15 @@ use zeroize::Zeroizing;
 
 /// A browser needs two or three; a program that wants more is not one.
 const CONNECTIONS_MAX: usize = 24;
-/// The longest request body: a token and a PIN.
-const BODY_MAX: usize = 4096;
+/// The longest request body: a token and a PIN, or a passkey's answer with a long credential id and an RSA key.
+const BODY_MAX: usize = 8192;
 const READ_LIMIT: Duration = Duration::from_secs(5);
 /// How long the page can still learn that it is over.
 const LINGER: Duration = Duration::from_secs(3);
 
 const HTML: &str = include_str!("page.html");
 const CSS: &str = include_str!("page.css");
+const PASSKEY_JS: &str = include_str!("passkey.js");
 const JS: &str = include_str!("page.js");
 
 type Answer = Response<Full<Bytes>>;
@@ -139,6 +141,7 @@ struct Asked {
     session: Option<String>,
     core: Option<u64>,
     pin: Option<SecretText>,
+    touch: Option<TouchText>,
 }
 
 /// A PIN on its way; never printed.
@@ -182,8 +185,12 @@ async fn act(path: &str, asked: Asked, counter: &Counter) -> Answer {
         "/deny" => counter.deny(),
         "/halt" => counter.halt(),
         _ => {
+            let core = asked.core.unwrap_or(0);
             let pin = asked.pin.map_or_else(SecretString::default, |pin| pin.0);
-            counter.approve(asked.core.unwrap_or(0), pin).await
+            match asked.touch {
+                Some(touch) => counter.touched(core, touch).await,
+                None => counter.approve(core, pin).await,
+            }
         }
     };
     json(StatusCode::OK, &outcome)
@@ -193,7 +200,7 @@ fn shell(nonce: &str) -> Answer {
     let page = HTML
         .replace("{nonce}", nonce)
         .replace("{style}", CSS)
-        .replace("{script}", JS);
+        .replace("{script}", &format!("{PASSKEY_JS}{JS}"));
     let mut answer = Response::new(Full::new(Bytes::from(page)));
     answer
         .headers_mut()
@@ -234,7 +241,8 @@ fn harden(mut answer: Answer, nonce: &str) -> Answer {
         ("cross-origin-resource-policy", "same-origin"),
         (
             "permissions-policy",
-            "camera=(), microphone=(), geolocation=(), display-capture=()",
+            "camera=(), microphone=(), geolocation=(), display-capture=(), publickey-credentials-get=(self), \
+             publickey-credentials-create=(self)",
         ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

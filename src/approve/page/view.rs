@@ -1,6 +1,7 @@
 //! What the page shows, as the JSON that its script reads. Every text is made plain ASCII here, whoever wrote it.
 
 use super::super::text::ascii;
+use super::ceremony::TouchView;
 use crate::gate::card::{Card, Mark};
 use serde::Serialize;
 
@@ -19,10 +20,12 @@ pub(super) struct View {
     lines: Vec<Line>,
     free: Option<Free>,
     client: String,
-    pin: bool,
-    pin_hint: &'static str,
+    pub(super) pin: bool,
+    pub(super) pin_hint: &'static str,
+    /// A passkey is asked for.
+    pub(super) touch: Option<TouchView>,
     deny: String,
-    approve: String,
+    pub(super) approve: String,
     phrase: Option<String>,
     ticket: String,
     digest: String,
@@ -77,6 +80,7 @@ impl View {
             }),
             client: ascii(&card.client),
             pin,
+            touch: None,
             pin_hint: if card.badge.is_empty() && card.account.is_empty() {
                 "It proves that it is you. No order is sent by it."
             } else {
@@ -105,12 +109,23 @@ impl View {
             free: None,
             client: String::new(),
             pin: true,
+            touch: None,
             pin_hint: "It is asked for on pages like this one and in your terminal, nowhere else.",
             deny: "Cancel".to_owned(),
             approve: "Unlock".to_owned(),
             phrase: phrase.map(ascii),
             ticket: String::new(),
             digest: String::new(),
+        }
+    }
+
+    /// A page that asks for a passkey and nothing else.
+    pub(super) fn touch(title: &str, about: &str, phrase: Option<&str>) -> Self {
+        Self {
+            pin: false,
+            sub: ascii(about),
+            approve: "Use my passkey".to_owned(),
+            ..Self::pin(title, phrase)
         }
     }
 }

@@ -52,6 +52,7 @@ pub async fn ask(
         keys,
         paper: Paper::stdout(),
         verify: ask.verify,
+        page_only: ask.touch.is_some(),
         updates: Some(updates),
         card,
         seen_ms: 0,
@@ -84,6 +85,7 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
         keys,
         paper: Paper::stdout(),
         verify: None,
+        page_only: false,
         updates: None,
         card: None,
         seen_ms: 0,
@@ -102,6 +104,8 @@ struct Talk {
     keys: Keys,
     paper: Paper,
     verify: Option<Verify>,
+    /// Approving takes a passkey, which a terminal cannot ask for.
+    page_only: bool,
     updates: Option<watch::Receiver<Card>>,
     card: Option<Card>,
     /// When what is to be approved was printed last (monotonic).
@@ -146,6 +150,9 @@ impl Talk {
                 "approve" if mono_ms().saturating_sub(self.seen_ms) < DWELL_MS => {
                     self.paper.line("That was too quick to be meant. Read it first.");
                 }
+                "approve" if self.page_only => self.paper.line(
+                    "Not approved: this takes your passkey, on the page in your browser. Here you can deny or stop.",
+                ),
                 "approve" => match self.prove().await {
                     Ok(Proof::Approved) => return Answer::Approved { via: VIA },
                     Ok(Proof::Denied) => return Answer::Denied { via: VIA },

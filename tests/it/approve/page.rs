@@ -101,6 +101,7 @@ fn pin_ask(card: Card, tries: &Arc<AtomicU32>) -> Ask {
         tier: Tier::Pin,
         open_for: Duration::from_secs(60),
         verify: Some(verify(tries)),
+        touch: None,
     }
 }
 

@@ -98,9 +98,15 @@ async fn set_pin(place: &Place) {
     let screen = terminal.until("[exit 0]").await;
     assert!(screen.contains("takes your PIN for each order"), "{screen}");
     // The five words that are offered may hold one of ours by chance.
-    let typed: Vec<&str> = screen.lines().filter(|line| !line.contains("If you like these")).collect();
+    let typed: Vec<&str> = screen
+        .lines()
+        .filter(|line| !line.contains("If you like these"))
+        .collect();
     for word in PIN.split(' ') {
-        assert!(!typed.join("\n").contains(word), "the PIN is on the screen: {screen}");
+        assert!(
+            !typed.join("\n").contains(word),
+            "the PIN is on the screen: {screen}"
+        );
     }
 }
 

@@ -1,0 +1,205 @@
+//! Which key approved which order: every signature on record, checked again without the vault or the network.
+//!
+//! A key counts from its `passkey_registered` line to its `passkey_removed` line. An `approved` line of tier passkey must
+//! carry a signature by such a key over exactly the call of its `held` line and the card that it says was shown. The
+//! journal proves no more than its own lines: whoever writes the whole file anew can register a key of their own in it.
+//! Kept beside the vault's list of keys, or its head noted elsewhere, it proves which key signed which bytes.
+
+use super::read::Fault;
+use crate::passkey::{Key, Proof, Subject, card_digest};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Recomputes the digest of a call from its name and arguments as written.
+pub type DigestOf = fn(&str, &str) -> String;
+
+/// One order and the key that approved it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The line of the approval, from 1.
+    pub line: usize,
+    /// The ticket.
+    pub ticket: String,
+    /// The tool.
+    pub tool: String,
+    /// When, as the journal says.
+    pub at: String,
+    /// The key's id.
+    pub key: String,
+    /// What the person called it when it was registered.
+    pub name: String,
+}
+
+/// The check of all signatures, line by line.
+#[derive(Debug)]
+pub struct Proofs {
+    digest_of: DigestOf,
+    /// By endpoint and id.
+    keys: BTreeMap<(String, String), Key>,
+    held: BTreeMap<String, Held>,
+    /// Challenges that were answered, and for which ticket.
+    used: BTreeMap<String, String>,
+    /// Orders whose signature holds.
+    pub approved: Vec<Approved>,
+    /// Signatures that do not hold, and approvals without one.
+    pub faults: Vec<Fault>,
+}
+
+/// What a `held` line says of a call.
+#[derive(Debug)]
+struct Held {
+    tool: String,
+    digest: String,
+    /// The bytes do not have the digest.
+    broken: bool,
+}
+
+#[derive(Deserialize)]
+struct Registered {
+    key: Key,
+    proof: Proof,
+}
+
+impl Proofs {
+    /// Nothing seen yet.
+    pub fn new(digest_of: DigestOf) -> Self {
+        Self {
+            digest_of,
+            keys: BTreeMap::new(),
+            held: BTreeMap::new(),
+            used: BTreeMap::new(),
+            approved: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Takes the next line; `line` is its number in the file, from 1.
+    pub fn take(&mut self, line: usize, object: &Value) {
+        let fault = match text(object, "kind") {
+            "held" => {
+                self.hold(object);
+                Ok(())
+            }
+            "passkey_registered" => self.register(object),
+            "passkey_removed" => {
+                let id = object.pointer("/passkey/key/id").and_then(Value::as_str);
+                let place = (
+                    text(object, "endpoint").to_owned(),
+                    id.unwrap_or_default().to_owned(),
+                );
+                self.keys.remove(&place);
+                Ok(())
+            }
+            "approved" => self.approve(line, object),
+            // The ends of a ticket; its number may be given again later.
+            "accepted" | "otherwise" | "rejected" | "unknown" | "denied" | "expired" | "withdrawn"
+            | "voided" | "tampered" => {
+                self.held.remove(text(object, "ticket"));
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(what) = fault {
+            self.faults.push(Fault { line, what });
+        }
+    }
+
+    fn hold(&mut self, object: &Value) {
+        let digest = text(object, "digest").to_owned();
+        // Long arguments (written code) are kept by their digest alone.
+        let bytes = object.get("arguments").and_then(Value::as_str);
+        let broken =
+            bytes.is_some_and(|arguments| (self.digest_of)(text(object, "name"), arguments) != digest);
+        let held = Held {
+            tool: text(object, "tool").to_owned(),
+            digest,
+            broken,
+        };
+        self.held.insert(text(object, "ticket").to_owned(), held);
+    }
+
+    fn register(&mut self, object: &Value) -> Result<(), String> {
+        let registered: Registered = object
+            .get("passkey")
+            .and_then(|passkey| Registered::deserialize(passkey).ok())
+            .ok_or("a passkey was registered without its proof")?;
+        let Registered { key, proof } = registered;
+        let endpoint = text(object, "endpoint").to_owned();
+        let fresh = Key {
+            counter: 0,
+            ..key.clone()
+        };
+        let about = Subject::verb(Subject::PROVE, &endpoint);
+        let holds = proof.subject == about && proof.check(&fresh) == Ok(key.counter);
+        self.keys.insert((endpoint, key.id.clone()), key.clone());
+        holds.then_some(()).ok_or_else(|| {
+            format!(
+                "the passkey {} ({}) did not prove itself",
+                key.name,
+                key.short_id()
+            )
+        })
+    }
+
+    fn approve(&mut self, line: usize, object: &Value) -> Result<(), String> {
+        let ticket = text(object, "ticket");
+        let wrong = |what: &str| format!("ticket {ticket}: {what}");
+        let Some(proof) = object.get("passkey") else {
+            return if text(object, "tier") == "passkey" {
+                Err(wrong("it took a passkey, and no signature is on record"))
+            } else {
+                Ok(())
+            };
+        };
+        let proof = Proof::deserialize(proof).map_err(|_| wrong("its signature cannot be read"))?;
+        let held = self
+            .held
+            .get(ticket)
+            .ok_or_else(|| wrong("it was signed, and never held"))?;
+        if held.broken {
+            return Err(wrong("its call does not have the digest that it was held under"));
+        }
+        let subject = Subject {
+            deed: Subject::ORDER.to_owned(),
+            ticket: ticket.to_owned(),
+            endpoint: proof.subject.endpoint.clone(),
+            tool: held.tool.clone(),
+            digest: held.digest.clone(),
+            card: card_digest(text(object, "shown")),
+        };
+        if proof.subject != subject {
+            return Err(wrong("the signature is about another order, or another card"));
+        }
+        let place = (subject.endpoint, proof.assertion.id.clone());
+        let key = self
+            .keys
+            .get(&place)
+            .ok_or_else(|| wrong("the signature is by a key that was not registered then"))?;
+        proof
+            .check(key)
+            .map_err(|refusal| wrong(&format!("the signature does not hold: {refusal}")))?;
+        // A call that provably did not run may be sent once more by the same approval.
+        let nonce = serde_json::to_string(&proof.nonce).unwrap_or_default();
+        if self
+            .used
+            .insert(nonce, ticket.to_owned())
+            .is_some_and(|other| other != ticket)
+        {
+            return Err(wrong("its signature was used before, for another order"));
+        }
+        self.approved.push(Approved {
+            line,
+            ticket: ticket.to_owned(),
+            tool: held.tool.clone(),
+            at: text(object, "at").to_owned(),
+            key: key.id.clone(),
+            name: key.name.clone(),
+        });
+        Ok(())
+    }
+}
+
+fn text<'o>(object: &'o Value, key: &str) -> &'o str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,181 @@
+//! Registering keys, taking them away, and the way out when they are lost.
+
+use super::*;
+
+impl Keyed {
+    fn words<'w>(&'w self, words: &[&'w str]) -> Vec<String> {
+        let all = [words, &["--url", self.desk.sim.url.as_str()]].concat();
+        all.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    async fn run(&mut self, words: &[&str], input: &str, presses: usize) -> (i32, String, String) {
+        let words = self.words(words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.verb(&words, input, presses).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_key_takes_a_touch_of_the_first_and_the_last_one_stays() {
+    let mut keyed = Keyed::new().await;
+    let (code, stdout, _) = keyed
+        .run(&["presence", "keys", "--pin-stdin", "--json"], PIN, 0)
+        .await;
+    assert_eq!(code, 0);
+    let told: Value = serde_json::from_str(&stdout).expect("JSON");
+    let first = told["keys"][0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(told["keys"].as_array().map(Vec::len), Some(1));
+    // The only key is not taken away.
+    let (code, _, stderr) = keyed
+        .run(&["presence", "remove-key", &first, "--pin-stdin"], PIN, 0)
+        .await;
+    assert_eq!(code, 7, "{stderr}");
+    assert!(stderr.contains("only passkey"), "{stderr}");
+    // A second authenticator, and the first one for the touch that allows it.
+    let usb = json!({ "options": { "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+        "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true } });
+    keyed.browser.call("WebAuthn.addVirtualAuthenticator", &usb);
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "add-key", "--name", "spare", "--pin-stdin"], PIN, 1)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("2 passkeys"), "{stdout}");
+    let (code, stdout, stderr) = keyed
+        .run(
+            &[
+                "presence",
+                "remove-key",
+                first.get(..6).expect("an id"),
+                "--pin-stdin",
+            ],
+            PIN,
+            0,
+        )
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    // The one that was taken away approves nothing any more; the spare does.
+    let mut client = keyed.desk.client().await;
+    let id = client.send_call("PlaceOrder", &buy()).await;
+    keyed.open().await;
+    keyed.unlock();
+    let (_, view) = keyed.told();
+    assert_eq!(view["touch"]["keys"].as_array().map(Vec::len), Some(1));
+    assert_ne!(view["touch"]["keys"][0], json!(first));
+    keyed.browser.click("#approve");
+    assert_eq!(status(&client.result(id).await), "accepted");
+    let (code, stdout, _) = keyed.desk.home.run(&["journal", "verify"]).await;
+    assert_eq!(code, 0, "{stdout}");
+    assert!(
+        stdout.contains("PlaceOrder was approved with the passkey spare"),
+        "{stdout}"
+    );
+}
+
+/// Without a touch by the first key there is no second one: the PIN alone registers nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pin_alone_registers_no_second_key() {
+    let mut keyed = Keyed::new().await;
+    // Another authenticator, that holds none of the keys.
+    let old = json!({ "authenticatorId": keyed.authenticator });
+    keyed.browser.call("WebAuthn.removeVirtualAuthenticator", &old);
+    keyed.authenticator = authenticator(&mut keyed.browser, true);
+    let words = keyed.words(&["presence", "add-key", "--pin-stdin"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (home, link) = (&keyed.desk.home, keyed.link_file());
+    let browser = &mut keyed.browser;
+    let input = format!("{PIN}\n");
+    let pressing = async {
+        browser.open(&take(&link).await);
+        browser.until("touch one that you have");
+        read_it().await;
+        browser.click("#approve");
+        browser.until("Nothing was approved");
+        browser.click("#deny");
+    };
+    let (code, _, stderr) = tokio::join!(home.run_with(&words, &input), pressing).0;
+    assert_eq!(code, 5, "{stderr}");
+    let (_, stdout, _) = keyed
+        .run(&["presence", "keys", "--pin-stdin", "--json"], PIN, 0)
+        .await;
+    let told: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(told["keys"].as_array().map(Vec::len), Some(1), "{told}");
+}
+
+/// Loosening takes the PIN and a touch; with a wrong PIN, or without the key, all stays as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_tier_takes_pin_and_touch() {
+    let mut keyed = Keyed::new().await;
+    let (code, _, _) = keyed
+        .run(
+            &["presence", "set", "click", "--pin-stdin"],
+            "not the pin at all",
+            0,
+        )
+        .await;
+    assert_eq!(code, 5);
+    // An edited settings file does not spare the touch.
+    keyed
+        .desk
+        .home
+        .settings("requests_per_second = 0.0\ntier = \"pin\"\n");
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "set", "click", "--pin-stdin"], PIN, 1)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    keyed.desk.journaled("passkey_removed").await;
+    let (code, stdout, _) = keyed.desk.home.run(&["journal", "verify"]).await;
+    assert_eq!(code, 0, "{stdout}");
+}
+
+/// All keys are lost: a new sign-in at the service, and nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_keys_cost_a_new_sign_in() {
+    let mut keyed = Keyed::new().await;
+    let (code, stdout, stderr) = keyed.run(&["logout", "--trade", "--pin-stdin"], PIN, 0).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    // In tier passkey the new sign-in lies under a PIN, which is asked for in a terminal; here it comes in tier click,
+    // as an edited settings file would have it. It is a sign-in with nothing under it: no old key counts for it.
+    keyed.desk.home.settings("requests_per_second = 0.0\n");
+    keyed.desk.home.login(&keyed.desk.sim, true).await;
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "set", "passkey", "--pin-stdin"], PIN, 1)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let mut client = keyed.desk.client().await;
+    let id = client.send_call("PlaceOrder", &buy()).await;
+    keyed.open().await;
+    keyed.unlock();
+    keyed.browser.click("#approve");
+    assert_eq!(status(&client.result(id).await), "accepted");
+}
+
+/// A policy that asks for passkeys where there are none: refused at once, with the command.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_takes_a_passkey_is_refused_while_there_is_none() {
+    let mut keyed = Keyed::without_key().await;
+    keyed.desk.home.file(
+        "config/policy.toml",
+        "version = 1\n[[account]]\nmatch = \"Sim101\"\nclass = \"sim\"\ntier = \"passkey\"\n",
+    );
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "set", "pin", "--pin-stdin"], PIN, 0)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let mut client = keyed.desk.client().await;
+    let id = client.send_call("PlaceOrder", &buy()).await;
+    let told = client.result(id).await;
+    assert!(
+        text(&told).contains("countersign presence add-key"),
+        "{}",
+        text(&told)
+    );
+    assert_eq!(keyed.desk.tickets(), [] as [Value; 0], "nobody was asked");
+    // With a key it is asked for.
+    let (code, stdout, stderr) = keyed.run(&["presence", "add-key", "--pin-stdin"], PIN, 1).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let id = client.send_call("PlaceOrder", &bid(5000.0)).await;
+    keyed.open().await;
+    keyed.unlock();
+    keyed.browser.click("#approve");
+    assert_eq!(status(&client.result(id).await), "accepted");
+}

@@ -1,0 +1,202 @@
+//! Tier passkey against the running program: a real browser with a virtual authenticator, and everything that somebody
+//! else might bring in its place. What was executed is what the simulator says.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod approving;
+mod attacks;
+mod keys;
+
+use crate::support::browser::Browser;
+use crate::support::program::{status, text};
+use crate::trade::{Desk, bid, buy, until};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+const PIN: &str = "otter lamp canyon seven drift";
+
+/// A desk whose orders take a passkey, and the person's browser with an authenticator in it.
+struct Keyed {
+    desk: Desk,
+    browser: Browser,
+    authenticator: String,
+}
+
+impl Keyed {
+    /// Registered by `presence set passkey`, on the page.
+    async fn new() -> Self {
+        let mut keyed = Self::without_key().await;
+        let url = keyed.desk.sim.url.clone();
+        let (code, stdout, stderr) = keyed
+            .verb(
+                &["presence", "set", "passkey", "--pin-stdin", "--url", &url],
+                PIN,
+                1,
+            )
+            .await;
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        keyed
+    }
+
+    /// Signed in for trading, tier click, no key yet.
+    async fn without_key() -> Self {
+        let mut desk = Desk::new().await;
+        let script = desk.desktop.folder().join("browser.sh");
+        let link = desk.desktop.folder().join("link");
+        let line = format!(
+            "#!/bin/sh\nprintf %s \"$1\" > '{0}.new' && mv '{0}.new' '{0}'\n",
+            link.display()
+        );
+        std::fs::write(&script, line).expect("a script");
+        desk.home = desk.home.with("BROWSER", &format!("sh {}", script.display()));
+        let mut browser = Browser::start();
+        let authenticator = authenticator(&mut browser, true);
+        Self {
+            desk,
+            browser,
+            authenticator,
+        }
+    }
+
+    /// Runs a verb that opens a page, and presses its button so often.
+    async fn verb(&mut self, words: &[&str], input: &str, presses: usize) -> (i32, String, String) {
+        let (home, link) = (&self.desk.home, self.link_file());
+        let browser = &mut self.browser;
+        let input = format!("{input}\n");
+        let pressing = async {
+            for _ in 0..presses {
+                let address = take(&link).await;
+                browser.open(&address);
+                browser.until("passkey");
+                read_it().await;
+                browser.screenshot("passkey-register");
+                browser.click("#approve");
+            }
+        };
+        tokio::join!(home.run_with(words, &input), pressing).0
+    }
+
+    fn link_file(&self) -> PathBuf {
+        self.desk.desktop.folder().join("link")
+    }
+
+    /// Opens the page that the program has just asked the browser for; its origin.
+    async fn open(&mut self) -> String {
+        let address = take(&self.link_file()).await;
+        self.browser.open(&address);
+        self.browser.until("Deny");
+        let shown = |ticket: &Value| ticket["state"] == "held" && ticket["shown_wall"].is_u64();
+        until("a ticket on the page", async || {
+            self.desk.tickets().iter().any(shown).then_some(())
+        })
+        .await;
+        read_it().await;
+        address.split("/#").next().expect("an origin").to_owned()
+    }
+
+    /// Types the PIN, which opens the way to the passkey.
+    fn unlock(&mut self) {
+        self.browser.click("#pin");
+        self.browser.type_text(PIN);
+        self.browser.click("#approve");
+        self.browser.until("The PIN is right");
+        self.browser.until("with your passkey");
+    }
+
+    /// The session of the tab, and what the page was told of the passkey.
+    fn told(&mut self) -> (String, Value) {
+        let session = self.browser.eval("sessionStorage.getItem('session')");
+        let session = session.as_str().expect("a session").to_owned();
+        let ask = format!(
+            "fetch('/state', {{method: 'POST', headers: {{'Content-Type': 'application/json'}}, \
+             body: JSON.stringify({{session: '{session}'}})}}).then((answer) => answer.json())"
+        );
+        (session, self.browser.eval(&ask)["view"].clone())
+    }
+
+    /// What a touch brings for this challenge, asked for by whatever page stands in the browser.
+    fn sign(&mut self, challenge: &str, id: &str, verification: &str) -> Value {
+        let script = SIGN
+            .replace("CHALLENGE", challenge)
+            .replace("CREDENTIAL", id)
+            .replace("VERIFICATION", verification);
+        let signed = self.browser.eval(&script);
+        assert!(signed.is_object(), "{signed}");
+        signed
+    }
+
+    /// Brings an answer to the page as a program of the same user could.
+    async fn post(&self, origin: &str, body: &Value) -> (u16, Value) {
+        self.post_as(origin, origin, body).await
+    }
+
+    async fn post_as(&self, page: &str, origin: &str, body: &Value) -> (u16, Value) {
+        let request = self.desk.sim.http().post(format!("{page}/approve"));
+        let answer = request
+            .header("content-type", "application/json")
+            .header("origin", origin)
+            .body(body.to_string())
+            .send()
+            .await
+            .expect("an answer");
+        let status = answer.status().as_u16();
+        let told = answer.text().await.expect("a text");
+        (status, serde_json::from_str(&told).expect("JSON"))
+    }
+
+    /// The authenticator's credentials.
+    fn credentials(&mut self) -> Vec<Value> {
+        let params = json!({ "authenticatorId": self.authenticator });
+        let told = self.browser.call("WebAuthn.getCredentials", &params);
+        told["credentials"].as_array().expect("a list").clone()
+    }
+
+    /// The same credentials in another authenticator, as the test wants it. Chromium's locks itself after failed tries.
+    fn move_to(&mut self, verifies: bool, change: impl Fn(&mut Value)) {
+        let credentials = self.credentials();
+        let old = json!({ "authenticatorId": self.authenticator });
+        self.browser.call("WebAuthn.removeVirtualAuthenticator", &old);
+        self.authenticator = authenticator(&mut self.browser, verifies);
+        for mut credential in credentials {
+            change(&mut credential);
+            let params = json!({ "authenticatorId": self.authenticator, "credential": credential });
+            self.browser.call("WebAuthn.addCredential", &params);
+        }
+    }
+}
+
+/// Presence is simulated: what is tested here is what comes of a touch, not the finger.
+fn authenticator(browser: &mut Browser, verifies: bool) -> String {
+    browser.call("WebAuthn.enable", &json!({}));
+    let options = json!({
+        "protocol": "ctap2", "transport": "usb", "hasResidentKey": false,
+        "hasUserVerification": verifies, "isUserVerified": verifies, "automaticPresenceSimulation": true,
+    });
+    let made = browser.call("WebAuthn.addVirtualAuthenticator", &json!({ "options": options }));
+    made["authenticatorId"].as_str().expect("an id").to_owned()
+}
+
+async fn take(file: &std::path::Path) -> String {
+    let link = until("the page", async || std::fs::read_to_string(file).ok()).await;
+    std::fs::remove_file(file).expect("taken");
+    link
+}
+
+/// Time for a person to read; approvals before are too quick.
+async fn read_it() {
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+}
+
+/// Asks the browser for a signature, and brings it as our own page does.
+const SIGN: &str = r"(async () => {
+  const bytes = (t) => Uint8Array.from(atob(t.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+  const text = (b) => btoa(String.fromCharCode(...new Uint8Array(b))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  const key = await navigator.credentials.get({ publicKey: { challenge: bytes('CHALLENGE'), rpId: 'localhost',
+    allowCredentials: [{ type: 'public-key', id: bytes('CREDENTIAL') }], userVerification: 'VERIFICATION' } });
+  return { id: text(key.rawId), clientDataJSON: text(key.response.clientDataJSON),
+    authenticatorData: text(key.response.authenticatorData), signature: text(key.response.signature) };
+})()";
