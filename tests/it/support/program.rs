@@ -183,7 +183,11 @@ impl Home {
 
     /// Starts the relay to this address.
     pub(crate) fn serve_url(&self, url: &str) -> Client {
-        let mut command = self.command(&["serve", "--url", url]);
+        Self::start(self.command(&["serve", "--url", url]))
+    }
+
+    /// A relay that is started in another way.
+    pub(crate) fn start(mut command: Command) -> Client {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -3,13 +3,13 @@
 use super::*;
 
 /// Ended on drop, with what runs in it.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     folder: tempfile::TempDir,
 }
 
 impl Terminal {
     /// Starts `countersign watch` for this installation.
-    pub(super) fn watch(home: &Home, sim: &Sim) -> Self {
+    pub(crate) fn watch(home: &Home, sim: &Sim) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let terminal = Self { folder };
         let socket = terminal.socket();
@@ -52,17 +52,17 @@ impl Terminal {
     }
 
     /// What stands there, with what scrolled away.
-    pub(super) fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.run(&["capture-pane", "-p", "-S", "-500", "-t", "t"])
     }
 
     /// Waits until this stands there.
-    pub(super) fn until(&self, text: &str) {
+    pub(crate) fn until(&self, text: &str) {
         self.until_count(text, 1);
     }
 
     /// Waits until this stands there so often.
-    pub(super) fn until_count(&self, text: &str, times: usize) {
+    pub(crate) fn until_count(&self, text: &str, times: usize) {
         let end = Instant::now() + PATIENCE;
         while self.screen().matches(text).count() < times {
             assert!(
@@ -75,18 +75,18 @@ impl Terminal {
     }
 
     /// Types without Enter, once the person could have read what is there.
-    pub(super) fn put(&self, text: &str) {
+    pub(crate) fn put(&self, text: &str) {
         std::thread::sleep(Duration::from_millis(900));
         self.run(&["send-keys", "-t", "t", "-l", text]);
     }
 
     /// Presses Enter.
-    pub(super) fn enter(&self) {
+    pub(crate) fn enter(&self) {
         self.run(&["send-keys", "-t", "t", "Enter"]);
     }
 
     /// Leaves the watch, as a person does.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.run(&["send-keys", "-t", "t", "C-c"]);
     }
 }
