@@ -1,7 +1,7 @@
 //! `acknowledge`: the person has looked at an order whose outcome was unknown. Until then opening orders on that live
 //! account and instrument are refused, and on others they carry a warning.
 
-use super::{Context, Exit, waiting};
+use super::{Context, Exit, out, waiting};
 use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
 use crate::relay::tickets::{Notes, Tickets};
@@ -15,7 +15,7 @@ pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
     let Some(id) = ticket.map(str::to_ascii_uppercase) else {
         return list(context, &tickets, &unknown);
     };
-    if !unknown.iter().any(|ticket| ticket.id == id) {
+    if !unknown.iter().any(|ticket| ticket.id == id) && !unreadable(&tickets).contains(&id) {
         context.out.error(
             &format!("{id} has no unknown outcome that waits for you"),
             "`countersign acknowledge` lists those that do",
@@ -44,6 +44,12 @@ pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
     Exit::Fine
 }
 
+/// Tickets whose files cannot be read, and that the person has not looked at: what was in them may have been sent.
+fn unreadable(tickets: &Tickets) -> Vec<String> {
+    let ids = tickets.unreadable().into_iter();
+    ids.filter(|id| !tickets.notes(id).acknowledged).collect()
+}
+
 fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
     let line = |ticket: &Ticket| {
         let found = tickets
@@ -53,7 +59,9 @@ fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
             .unwrap_or_default();
         format!("{}{found}", waiting::line(ticket))
     };
-    let lines: Vec<String> = unknown.iter().map(line).collect();
+    let broken = unreadable(tickets);
+    let torn = |id: &String| format!("{}  its file cannot be read", out::safe(id));
+    let lines: Vec<String> = unknown.iter().map(line).chain(broken.iter().map(torn)).collect();
     let text = if lines.is_empty() {
         "No outcome is unknown.".to_owned()
     } else {
@@ -64,7 +72,7 @@ fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
     };
     context.out.data(
         &text,
-        &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>() }),
+        &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>(), "unreadable": broken }),
     );
     Exit::Fine
 }

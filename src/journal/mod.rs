@@ -21,7 +21,7 @@ pub use read::{Entry, Fault, Piece, Verdict, entries, pieces, verify};
 use crate::system::{FileLock, Paths, clock, file};
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tail::{Tail, Torn};
@@ -92,6 +92,25 @@ impl Journal {
             file::sync_folder(folder)?;
         }
         Ok(())
+    }
+}
+
+/// How far back an answer is looked for: it was written moments before its process died.
+const RECENT: u64 = 512 * 1024;
+
+impl Journal {
+    /// What the service's answer to this ticket was, in the words of its line, where one of the last lines says it.
+    pub fn last_answer(&self, ticket: &str) -> Option<String> {
+        let mut file = File::open(&self.path).ok()?;
+        let size = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(RECENT))).ok()?;
+        let recent: Vec<Entry> = entries(BufReader::new(file)).collect::<io::Result<_>>().ok()?;
+        let answers = ["accepted", "otherwise", "rejected"];
+        recent.into_iter().rev().find_map(|entry| {
+            let text = |key: &str| entry.object.get(key).and_then(Value::as_str);
+            let answered = text("ticket") == Some(ticket) && answers.contains(&entry.kind.as_str());
+            answered.then(|| format!("{} ({})", entry.kind, text("said").unwrap_or_default()))
+        })
     }
 }
 

@@ -200,7 +200,7 @@ fn appending_does_not_read_the_whole_file() {
     let line = std::fs::read(&journal.path).unwrap();
     let mut file = File::options().write(true).open(&journal.path).unwrap();
     file.set_len(1 << 38).unwrap();
-    file.seek(io::SeekFrom::End(0)).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
     file.write_all(b"\n").unwrap();
     file.write_all(&line).unwrap();
     for ticket in ["B", "C", "D"] {
@@ -208,7 +208,7 @@ fn appending_does_not_read_the_whole_file() {
     }
     let mut end = Vec::new();
     let mut file = File::open(&journal.path).unwrap();
-    file.seek(io::SeekFrom::Start((1 << 38) + 1)).unwrap();
+    file.seek(SeekFrom::Start((1 << 38) + 1)).unwrap();
     io::Read::read_to_end(&mut file, &mut end).unwrap();
     assert_eq!((judge(&end).lines, judge(&end).faults.len()), (4, 0));
 }

@@ -22,11 +22,21 @@ struct Edge {
     received: bool,
 }
 
+/// Which of the calls count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Anywhere,
+    Journal,
+}
+
 /// The program under `strace`, killed at the N-th of this call.
-fn killed_at(home: &Home, url: &str, call: &str, nth: usize) -> Command {
+fn killed_at(home: &Home, url: &str, call: &str, place: Place, nth: usize) -> Command {
     let mut command = home.shell("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
-    command.arg(format!("trace={call}"));
+    command.args(["-f", "-qq", "-o", "/dev/null"]);
+    if place == Place::Journal {
+        command.arg("-P").arg(home.folder().join("state/journal.jsonl"));
+    }
+    command.args(["-e", &format!("trace={call}")]);
     command.args(["-e", &format!("inject={call}:signal=SIGKILL:when={nth}")]);
     command.args([env!("CARGO_BIN_EXE_countersign"), "serve", "--url", url]);
     command
@@ -118,6 +128,14 @@ async fn goes_on(yard: &Yard, home: &Home, price: f64, edge: &Edge) {
             .call("countersign_await_approval", &json!({ "ticket": ticket["id"] }))
             .await;
         assert_eq!(status(&told), state, "{edge:?}: {}", text(&told));
+        // Its answer was written into the journal, and not into the ticket any more: it is told as far as it is known.
+        if (&*edge.journal, state) == ("accepted", "unknown") {
+            assert!(
+                text(&told).contains("the service's answer was: accepted"),
+                "{}",
+                text(&told)
+            );
+        }
         let agrees = match state {
             "voided" => text(&told).starts_with("NOT SENT"),
             "unknown" => text(&told).starts_with("OUTCOME UNKNOWN"),
@@ -136,13 +154,13 @@ fn is_read(home: &Home, ticket: &Value) -> bool {
 }
 
 /// Kills at each of this call in turn; the edges that were met.
-async fn each(call: &'static str) -> BTreeSet<Edge> {
+async fn each(call: &'static str, place: Place) -> BTreeSet<Edge> {
     let yard = Yard::new().await;
     let mut met = BTreeSet::new();
     for nth in 1..MOST {
         let price = 4000.0 + f64::from(u32::try_from(nth).expect("few"));
         let home = yard.home();
-        let command = killed_at(&home, &yard.sim.url, call, nth);
+        let command = killed_at(&home, &yard.sim.url, call, place, nth);
         let killed = tokio::task::spawn_blocking(move || order_until_dead(command, price))
             .await
             .expect("no panic");
@@ -174,7 +192,7 @@ fn all_met(met: &BTreeSet<Edge>, wanted: &[Edge]) {
 /// As each journal line is about to reach the disk.
 #[tokio::test]
 async fn killed_at_each_fdatasync() {
-    let met = each("fdatasync").await;
+    let met = each("fdatasync", Place::Anywhere).await;
     let wanted = [
         edge("held", "", false),
         edge("approved", "held", false),
@@ -186,7 +204,7 @@ async fn killed_at_each_fdatasync() {
 /// As each file and folder is about to reach the disk.
 #[tokio::test]
 async fn killed_at_each_fsync() {
-    let met = each("fsync").await;
+    let met = each("fsync", Place::Anywhere).await;
     let wanted = [
         edge("held", "", false),
         edge("held", "held", false),
@@ -201,7 +219,7 @@ async fn killed_at_each_fsync() {
 /// As each file is about to take its place.
 #[tokio::test]
 async fn killed_at_each_rename() {
-    let met = each("rename").await;
+    let met = each("rename", Place::Anywhere).await;
     let wanted = [
         edge("held", "", false),
         edge("held", "held", false),
@@ -212,31 +230,111 @@ async fn killed_at_each_rename() {
     all_met(&met, &wanted);
 }
 
-/// As anything is about to be written: to files and pipes.
+/// As each journal line is about to be written.
 #[tokio::test]
-async fn killed_at_each_write() {
-    let met = each("write").await;
+async fn killed_at_each_journal_line() {
+    let met = each("write", Place::Journal).await;
     let wanted = [
-        edge("held", "", false),
+        edge("", "", false),
         edge("held", "held", false),
-        edge("approved", "held", false),
         edge("approved", "sending", true),
-        edge("accepted", "sending", true),
-        edge("accepted", "accepted", true),
     ];
     all_met(&met, &wanted);
+}
+
+/// As anything is about to be written, to files and pipes: how many that are differs from run to run, so this one meets
+/// what it meets.
+#[tokio::test]
+async fn killed_at_each_write() {
+    assert!(each("write", Place::Anywhere).await.len() > 3);
 }
 
 /// As anything is about to be sent: the order among them.
 #[tokio::test]
 async fn killed_at_each_send() {
-    let met = each("writev").await;
-    all_met(&met, &[edge("approved", "sending", false)]);
+    let met = each("writev", Place::Anywhere).await;
+    assert!(met.iter().any(|edge| !edge.received), "{met:#?}");
 }
 
-/// As anything is about to be received: the order is on its way, and its answer is not read.
+/// As anything is about to be received: with the order on its way, too.
 #[tokio::test]
 async fn killed_at_each_receive() {
-    let met = each("recvfrom").await;
-    all_met(&met, &[edge("approved", "sending", true)]);
+    let met = each("recvfrom", Place::Anywhere).await;
+    assert!(met.iter().any(|edge| !edge.received), "{met:#?}");
+}
+
+/// The order has left and is neither executed nor answered; it is executed when the sender is long dead.
+#[tokio::test]
+async fn killed_before_it_is_executed() {
+    let (yard, price) = (Yard::new().await, 4000.0);
+    let home = yard.home();
+    let stall =
+        json!({ "kind": "stall", "tool": "PlaceOrder", "scope": "mcp:trade", "seconds": 8, "times": 1 });
+    yard.sim.post("fault", &stall).await;
+    let mut client = home.serve(&yard.sim).await.hello().await;
+    client.send_call("PlaceOrder", &bid(price)).await;
+    until("the order on its way", async || {
+        (yard.received(price).await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(yard.executed(price).await, 0);
+    client.kill().await;
+    let edge = left(&yard, &home, price).await;
+    assert_eq!(edge, self::edge("approved", "sending", true));
+    goes_on(&yard, &home, price, &edge).await;
+    assert_eq!(yard.received(price).await, 1, "in doubt nothing is sent again");
+}
+
+/// The recovery itself is killed at each of its steps: the next one goes on from there, once.
+async fn recovery_killed_at_each(call: &'static str, dies_at: (&'static str, usize), state: &str) {
+    let yard = Yard::new().await;
+    for nth in 1..MOST {
+        let price = 4000.0 + f64::from(u32::try_from(nth).expect("few"));
+        let home = yard.home();
+        let command = killed_at(&home, &yard.sim.url, dies_at.0, Place::Anywhere, dies_at.1);
+        let dead = tokio::task::spawn_blocking(move || order_until_dead(command, price));
+        assert!(dead.await.expect("no panic"));
+        let edge = left(&yard, &home, price).await;
+        assert_eq!(edge.ticket, state);
+        let mut second = Home::start({
+            let mut command =
+                tokio::process::Command::from(killed_at(&home, &yard.sim.url, call, Place::Anywhere, nth));
+            command.kill_on_drop(true);
+            command
+        });
+        let survived = second.outlives(async || {
+            tickets(&home)
+                .iter()
+                .all(|ticket| ticket["ended_wall"].is_u64())
+                .then_some(())
+        });
+        let survived = survived.await;
+        if survived {
+            second.close().await;
+        }
+        goes_on(&yard, &home, price, &edge).await;
+        let ends = ["voided", "unknown"];
+        let told = kinds(&home)
+            .iter()
+            .filter(|kind| ends.contains(&kind.as_str()))
+            .count();
+        assert!((1..=2).contains(&told), "{:?}", kinds(&home));
+        if survived {
+            assert_eq!(told, 1, "{:?}", kinds(&home));
+            return;
+        }
+    }
+    panic!("a recovery takes more than {MOST} of {call}");
+}
+
+#[tokio::test]
+async fn the_recovery_of_a_held_one_is_killed() {
+    recovery_killed_at_each("rename", ("fdatasync", 2), "held").await;
+    recovery_killed_at_each("fdatasync", ("fdatasync", 2), "held").await;
+}
+
+#[tokio::test]
+async fn the_recovery_of_a_sent_one_is_killed() {
+    recovery_killed_at_each("rename", ("fdatasync", 3), "sending").await;
+    recovery_killed_at_each("fdatasync", ("fdatasync", 3), "sending").await;
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 mod edges;
+mod full;
 
 /// A simulator and an installation that is signed in for trading, to take copies of.
 pub(crate) struct Yard {
@@ -95,4 +96,13 @@ pub(crate) fn kinds(home: &Home) -> Vec<String> {
 pub(crate) async fn verified(home: &Home) {
     let (code, stdout, stderr) = home.run(&["journal", "verify"]).await;
     assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
+/// Says loudly that something could not be tried: in the test's output and in the folder of artefacts. It did not pass.
+pub(crate) fn skipped(what: &str, why: &str) {
+    use std::io::Write as _;
+    let said = format!("SKIPPED, NOT PASSED: {what}: {why}");
+    let _ = writeln!(std::io::stderr().lock(), "{said}");
+    let folder = crate::support::desktop::artefacts();
+    let _ = std::fs::write(folder.join(format!("skipped-{}", std::process::id())), said);
 }

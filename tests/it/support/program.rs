@@ -384,6 +384,19 @@ impl Client {
         assert!(ended.is_ok(), "it does not end");
     }
 
+    /// Looks until there is something to see, or the program is dead; whether it lives.
+    pub(crate) async fn outlives(&mut self, mut look: impl AsyncFnMut() -> Option<()>) -> bool {
+        loop {
+            if self.child.try_wait().expect("its state").is_some() {
+                return false;
+            }
+            if look().await.is_some() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Closes our end of its stdout, as a client does that dies in parts.
     pub(crate) fn stop_reading(&mut self) {
         self.lines = None;
