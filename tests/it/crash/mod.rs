@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "a test fails by panicking, and measures real time"
 )]
 
@@ -14,8 +15,12 @@ use crate::trade::{tickets, until};
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod clock;
 mod edges;
+mod files;
 mod full;
+mod leaving;
+mod races;
 
 /// A simulator and an installation that is signed in for trading, to take copies of.
 pub(crate) struct Yard {
