@@ -1,7 +1,7 @@
 //! `acknowledge`: the person has looked at an order whose outcome was unknown. Until then opening orders on that live
 //! account and instrument are refused, and on others they carry a warning.
 
-use super::{Context, Exit, switch, waiting};
+use super::{Context, Exit, out, switch, waiting};
 use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
 use crate::relay::Relay;
@@ -16,16 +16,18 @@ pub(super) async fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit
     let Some(id) = ticket.map(str::to_ascii_uppercase) else {
         return list(context, &tickets, &unknown);
     };
-    let Some(found) = unknown.iter().find(|ticket| ticket.id == id) else {
+    let found = unknown.iter().find(|ticket| ticket.id == id);
+    if found.is_none() && !unreadable(&tickets).contains(&id) {
         context.out.error(
             &format!("{id} has no unknown outcome that waits for you"),
             "`countersign acknowledge` lists those that do",
         );
         return Exit::Failure;
-    };
+    }
+    let what = found.map_or_else(|| "its file cannot be read".to_owned(), waiting::headline);
     // It opens a live account again. Without a PIN it is the person's word; with one, one line of a shell must not do.
     if !matches!(context.grants().sealed_at().await, Ok(None))
-        && let Err(exit) = confirmed(context, found).await
+        && let Err(exit) = confirmed(context, &id, &what).await
     {
         return exit;
     }
@@ -51,7 +53,7 @@ pub(super) async fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit
     Exit::Fine
 }
 
-async fn confirmed(context: &Context, ticket: &Ticket) -> Result<(), Exit> {
+async fn confirmed(context: &Context, ticket: &str, what: &str) -> Result<(), Exit> {
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
         Err(why) => {
@@ -59,14 +61,19 @@ async fn confirmed(context: &Context, ticket: &Ticket) -> Result<(), Exit> {
             return Err(Exit::Failure);
         }
     };
-    let what = waiting::headline(ticket);
     let asked = relay
-        .confirm_acknowledge(&ticket.id, &what, context.out.can_ask())
+        .confirm_acknowledge(ticket, what, context.out.can_ask())
         .await;
     asked.map_err(|why| {
-        let verb = format!("countersign acknowledge {}", ticket.id);
+        let verb = format!("countersign acknowledge {ticket}");
         switch::not_confirmed(context, why, "nothing was changed", &verb)
     })
+}
+
+/// Tickets whose files cannot be read, and that the person has not looked at: what was in them may have been sent.
+fn unreadable(tickets: &Tickets) -> Vec<String> {
+    let ids = tickets.unreadable().into_iter();
+    ids.filter(|id| !tickets.notes(id).acknowledged).collect()
 }
 
 fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
@@ -78,7 +85,9 @@ fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
             .unwrap_or_default();
         format!("{}{found}", waiting::line(ticket))
     };
-    let lines: Vec<String> = unknown.iter().map(line).collect();
+    let broken = unreadable(tickets);
+    let torn = |id: &String| format!("{}  its file cannot be read", out::safe(id));
+    let lines: Vec<String> = unknown.iter().map(line).chain(broken.iter().map(torn)).collect();
     let text = if lines.is_empty() {
         "No outcome is unknown.".to_owned()
     } else {
@@ -89,7 +98,7 @@ fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
     };
     context.out.data(
         &text,
-        &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>() }),
+        &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>(), "unreadable": broken }),
     );
     Exit::Fine
 }

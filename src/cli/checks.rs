@@ -130,8 +130,12 @@ fn policy(context: &Context) -> Check {
 }
 
 fn journal(context: &Context) -> Check {
-    let text = file::read_text(&context.world.paths.journal(), 1024 * 1024 * 1024);
-    let seen = match text.map(|text| crate::journal::verify(&text.unwrap_or_default())) {
+    let verdict = match crate::journal::open(&context.world.paths.journal()) {
+        Ok(Some(file)) => crate::journal::verify(file),
+        Ok(None) => crate::journal::verify(std::io::empty()),
+        Err(error) => Err(error),
+    };
+    let seen = match verdict {
         Ok(verdict) if verdict.faults.is_empty() => {
             Seen::Good(format!("{} lines, the chain holds", verdict.lines))
         }

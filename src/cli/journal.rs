@@ -4,34 +4,52 @@ use super::{Context, Exit, args, out};
 use crate::gate::call::digest_of;
 use crate::journal;
 use serde_json::{Value, json};
-
-/// The largest journal that is read whole.
-const BOUND: u64 = 4 * 1024 * 1024 * 1024;
+use std::collections::VecDeque;
+use std::io::{self, BufRead};
+use std::path::Path;
 
 pub(super) fn journal(context: &Context, what: &args::Journal) -> Exit {
     let path = context.world.paths.journal();
-    let text = match crate::system::file::read_text(&path, BOUND) {
-        Ok(text) => text.unwrap_or_default(),
-        Err(error) => {
-            context.out.error(&format!("{}: {error}", path.display()), "");
-            return Exit::Failure;
-        }
+    // No journal yet is an empty one.
+    let source: Box<dyn BufRead> = match journal::open(&path) {
+        Ok(Some(file)) => Box::new(file),
+        Ok(None) => Box::new(io::empty()),
+        Err(error) => return unreadable(context, &path, &error),
     };
-    match what {
-        args::Journal::Show { last } => show(context, &text, *last),
-        args::Journal::Verify => verify(context, &text),
-        args::Journal::Export => {
-            text.lines().for_each(|line| context.out.raw(line));
-            Exit::Fine
-        }
-    }
+    let done = match what {
+        args::Journal::Show { last } => show(context, source, *last),
+        args::Journal::Verify => verify(context, &path, source),
+        args::Journal::Export => export(context, source),
+    };
+    done.unwrap_or_else(|error| unreadable(context, &path, &error))
 }
 
-fn show(context: &Context, text: &str, last: usize) -> Exit {
-    let entries = journal::entries(text);
-    let from = entries.len().saturating_sub(last);
-    let shown: Vec<&journal::Entry> = entries.iter().skip(from).collect();
-    let lines: Vec<String> = shown.iter().map(|entry| line(entry)).collect();
+fn unreadable(context: &Context, path: &Path, error: &io::Error) -> Exit {
+    let hint = if error.kind() == io::ErrorKind::IsADirectory {
+        "a folder stands where the journal belongs: move it away; until then nothing can be sent"
+    } else {
+        ""
+    };
+    context.out.error(&format!("{}: {error}", path.display()), hint);
+    Exit::Failure
+}
+
+fn export(context: &Context, source: impl BufRead) -> io::Result<Exit> {
+    for piece in journal::pieces(source) {
+        context.out.raw(&String::from_utf8_lossy(&piece?.text));
+    }
+    Ok(Exit::Fine)
+}
+
+fn show(context: &Context, source: impl BufRead, last: usize) -> io::Result<Exit> {
+    let mut shown = VecDeque::new();
+    for entry in journal::entries(source) {
+        shown.push_back(entry?);
+        if shown.len() > last {
+            shown.pop_front();
+        }
+    }
+    let lines: Vec<String> = shown.iter().map(line).collect();
     let objects: Vec<Value> = shown.iter().map(|entry| entry.object.clone()).collect();
     let text = if lines.is_empty() {
         "The journal is empty.".to_owned()
@@ -39,7 +57,7 @@ fn show(context: &Context, text: &str, last: usize) -> Exit {
         lines.join("\n")
     };
     context.out.data(&text, &json!({ "entries": objects }));
-    Exit::Fine
+    Ok(Exit::Fine)
 }
 
 /// One entry on one line.
@@ -68,9 +86,12 @@ fn line(entry: &journal::Entry) -> String {
     .to_owned()
 }
 
-fn verify(context: &Context, text: &str) -> Exit {
-    let mut verdict = journal::verify(text);
-    let signed = signed(journal::entries(text));
+fn verify(context: &Context, path: &Path, source: impl BufRead) -> io::Result<Exit> {
+    let mut verdict = journal::verify(source)?;
+    let signed = match journal::open(path)? {
+        Some(again) => signed(journal::entries(again))?,
+        None => journal::Proofs::new(digest_of),
+    };
     verdict.faults.extend(signed.faults.iter().cloned());
     let faults: Vec<Value> = verdict
         .faults
@@ -79,8 +100,9 @@ fn verify(context: &Context, text: &str) -> Exit {
         .collect();
     let words = match verdict.faults.first() {
         None => format!(
-            "The journal holds: {} lines, none changed, removed or inserted.\nhead {}{}",
+            "The journal holds: {} lines, none changed, removed or inserted.{}\nhead {}{}",
             verdict.lines,
+            scars(verdict.torn),
             verdict.head,
             by_key(&signed.approved)
         ),
@@ -93,22 +115,32 @@ fn verify(context: &Context, text: &str) -> Exit {
     };
     context.out.data(
         &words,
-        &json!({ "lines": verdict.lines, "head": verdict.head, "faults": faults, "approvals": approvals(&signed.approved) }),
+        &json!({ "lines": verdict.lines, "torn": verdict.torn, "head": verdict.head, "faults": faults, "approvals": approvals(&signed.approved) }),
     );
-    if verdict.faults.is_empty() {
+    Ok(if verdict.faults.is_empty() {
         Exit::Fine
     } else {
         Exit::Failure
+    })
+}
+
+/// What crashes left behind, where they did.
+fn scars(torn: usize) -> String {
+    match torn {
+        0 => String::new(),
+        1 => " One more line was torn by a crash; the line after it says so.".to_owned(),
+        n => format!(" {n} more lines were torn by crashes; the lines after them say so."),
     }
 }
 
 /// Every signature on record, checked again.
-fn signed(entries: impl IntoIterator<Item = journal::Entry>) -> journal::Proofs {
+fn signed(entries: impl Iterator<Item = io::Result<journal::Entry>>) -> io::Result<journal::Proofs> {
     let mut proofs = journal::Proofs::new(digest_of);
     for entry in entries {
+        let entry = entry?;
         proofs.take(entry.line, &entry.object);
     }
-    proofs
+    Ok(proofs)
 }
 
 /// Which key approved which order, one line each.

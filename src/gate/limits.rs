@@ -165,8 +165,19 @@ impl Counters {
     /// Until when entries pause, if they do now.
     pub fn paused_until(&self, now_wall: Millis) -> Option<Millis> {
         let until = self.pause_until.filter(|until| *until > now_wall)?;
-        // A clock that was set back must not make a pause of five minutes last for days.
-        (until.saturating_sub(now_wall) <= PAUSE).then_some(until)
+        // Setting the clock back does not free entries; see `settle`.
+        Some(until.min(now_wall.saturating_add(PAUSE)))
+    }
+
+    /// After a clock that was set back: the pause goes on, and no longer than a pause from now; it must not last for days.
+    /// Whether anything was to be changed.
+    pub fn settle(&mut self, now_wall: Millis) -> bool {
+        let longest = now_wall.saturating_add(PAUSE);
+        let beyond = self.pause_until.is_some_and(|until| until > longest);
+        if beyond {
+            self.pause_until = Some(longest);
+        }
+        beyond
     }
 
     /// The limit that stands in the way of this call, with its machine word; `None` where none does.

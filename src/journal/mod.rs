@@ -7,19 +7,26 @@
 //! line's own text up to the `,"hash"` member; `prev` is the hash of the line before, and 64 zeros on the first. A
 //! changed, removed or inserted line breaks the chain at that place. Whoever can write the file can write it whole
 //! anew: the journal shows accidents and clumsy edits, and proves nothing against a program under the same user.
+//!
+//! A line that a power failure tore stays where it is, and the next line is one of kind `torn` that gives its length and
+//! SHA-256: nothing is taken away silently, and a journal with such a scar holds.
 
 mod proofs;
 mod read;
+mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use proofs::{Approved, DigestOf, Proofs};
-pub use read::{Entry, Fault, Verdict, entries, verify};
+pub use read::{Entry, Fault, Piece, Verdict, entries, pieces, verify};
 
 use crate::system::{FileLock, Paths, clock, file};
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tail::{Tail, Torn};
 
 /// The `prev` of the first line.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -30,6 +37,9 @@ const TURN: Duration = Duration::from_secs(5);
 
 /// The longest line: orders are small, written code is kept by its digest alone.
 const MAX_LINE: usize = 256 * 1024;
+
+/// The kind of the line that vouches for a torn one.
+const TORN: &str = "torn";
 
 /// Appends to one journal file.
 #[derive(Debug, Clone)]
@@ -56,10 +66,16 @@ impl Journal {
         let mut out = file::open_append(&self.path)?;
         let tail = Tail::read(&mut out)?;
         let mut line = String::new();
-        if tail.torn {
+        if tail.open {
             line.push('\n');
         }
-        line.push_str(&compose(tail.count, &tail.hash, kind, fields));
+        let (mut count, mut prev) = (tail.count, tail.hash);
+        if let Some(torn) = tail.torn {
+            let (mark, hash) = compose(count, &prev, TORN, vouch(torn));
+            line.push_str(&mark);
+            (count, prev) = (count.saturating_add(1), hash);
+        }
+        line.push_str(&compose(count, &prev, kind, fields).0);
         if line.len() > MAX_LINE {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -81,7 +97,34 @@ impl Journal {
     }
 }
 
-fn compose(n: u64, prev: &str, kind: &str, fields: Map<String, Value>) -> String {
+/// How far back an answer is looked for: it was written moments before its process died.
+const RECENT: u64 = 512 * 1024;
+
+impl Journal {
+    /// What the service's answer to this ticket was, in the words of its line, where one of the last lines says it.
+    pub fn last_answer(&self, ticket: &str) -> Option<String> {
+        let mut file = File::open(&self.path).ok()?;
+        let size = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(RECENT))).ok()?;
+        let recent: Vec<Entry> = entries(BufReader::new(file)).collect::<io::Result<_>>().ok()?;
+        let answers = ["accepted", "otherwise", "rejected"];
+        recent.into_iter().rev().find_map(|entry| {
+            let text = |key: &str| entry.object.get(key).and_then(Value::as_str);
+            let answered = text("ticket") == Some(ticket) && answers.contains(&entry.kind.as_str());
+            answered.then(|| format!("{} ({})", entry.kind, text("said").unwrap_or_default()))
+        })
+    }
+}
+
+fn vouch(torn: Torn) -> Map<String, Value> {
+    Map::from_iter([
+        ("bytes".to_owned(), torn.bytes.into()),
+        ("sha256".to_owned(), torn.sha256.into()),
+    ])
+}
+
+/// The line and its hash.
+fn compose(n: u64, prev: &str, kind: &str, fields: Map<String, Value>) -> (String, String) {
     let mut object = Map::new();
     object.insert("n".into(), n.into());
     object.insert("at".into(), clock::rfc3339(clock::wall_ms()).into());
@@ -99,7 +142,19 @@ fn compose(n: u64, prev: &str, kind: &str, fields: Map<String, Value>) -> String
     text.push_str(",\"hash\":\"");
     text.push_str(&hash);
     text.push_str("\"}\n");
-    text
+    (text, hash)
+}
+
+/// Opens the journal at this path for reading; `None` where there is none yet.
+///
+/// # Errors
+/// As the file system says.
+pub fn open(path: &Path) -> io::Result<Option<BufReader<File>>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(BufReader::with_capacity(64 * 1024, file))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// SHA-256 in lower-case hex.
@@ -115,115 +170,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
             let _ = write!(out, "{byte:02x}");
             out
         })
-}
-
-/// The end of the file, as far as the next line needs it.
-struct Tail {
-    count: u64,
-    hash: String,
-    torn: bool,
-}
-
-impl Tail {
-    /// Finds the last whole line. A last line without its end was torn by a crash: it stays where it is and the
-    /// chain goes on from the line before it.
-    fn read(file: &mut File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
-        let window = u64::try_from(MAX_LINE * 2).unwrap_or(u64::MAX).min(size);
-        file.seek(SeekFrom::Start(size - window))?;
-        let mut tail = Vec::new();
-        file.take(window).read_to_end(&mut tail)?;
-        let text = String::from_utf8_lossy(&tail);
-        let torn = !text.is_empty() && !text.ends_with('\n');
-        let whole = text.rsplit('\n').skip(1).find_map(read::chain_of);
-        if let Some((n, hash)) = whole {
-            return Ok(Self {
-                count: n + 1,
-                hash,
-                torn,
-            });
-        }
-        if size == 0 || (torn && !text.contains('\n')) {
-            return Ok(Self {
-                count: 0,
-                hash: GENESIS.to_owned(),
-                torn,
-            });
-        }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the end of the journal is not a journal: move the file away",
-        ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn journal() -> (tempfile::TempDir, Journal) {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::of(&Paths::under(folder.path()));
-        (folder, journal)
-    }
-
-    fn say(journal: &Journal, ticket: &str) {
-        journal
-            .append("held", Map::from_iter([("ticket".to_owned(), ticket.into())]))
-            .unwrap();
-    }
-
-    #[test]
-    fn a_chain_verifies_and_every_change_breaks_it() {
-        let (_keep, journal) = journal();
-        for ticket in ["A", "B\nC", "D"] {
-            say(&journal, ticket);
-        }
-        let text = std::fs::read_to_string(&journal.path).unwrap();
-        assert_eq!(verify(&text).lines, 3);
-        assert!(verify(&text).faults.is_empty(), "{:?}", verify(&text));
-        let lines: Vec<&str> = text.lines().collect();
-        for (what, broken) in [
-            ("edited", text.replace("\"D\"", "\"E\"")),
-            // The hash must be the last member: what stands behind it is in no hash.
-            ("appended to", text.replace("\"}\n", "\",\"ticket\":\"E\"}\n")),
-            ("ended otherwise", text.replace('\n', "\r\n")),
-            ("padded", text.replace("\"}\n", "\" }\n")),
-            ("removed", format!("{}\n{}\n", lines[0], lines[2])),
-            ("swapped", format!("{}\n{}\n{}\n", lines[0], lines[2], lines[1])),
-            (
-                "inserted",
-                format!("{}\n{}\n{}\n{}\n", lines[0], lines[0], lines[1], lines[2]),
-            ),
-        ] {
-            assert!(!verify(&broken).faults.is_empty(), "{what}");
-        }
-    }
-
-    #[test]
-    fn a_torn_line_stays_visible_and_the_chain_goes_on() {
-        let (_keep, journal) = journal();
-        say(&journal, "A");
-        let mut raw = std::fs::read(&journal.path).unwrap();
-        raw.extend_from_slice(b"{\"n\":1,\"at\":\"20");
-        std::fs::write(&journal.path, raw).unwrap();
-        say(&journal, "B");
-        let verdict = verify(&std::fs::read_to_string(&journal.path).unwrap());
-        assert_eq!(verdict.faults.len(), 1, "{verdict:?}");
-        assert_eq!(verdict.faults[0].line, 2);
-        assert_eq!(verdict.lines, 2);
-    }
-
-    #[test]
-    fn many_writers_make_one_chain() {
-        let (_keep, journal) = journal();
-        std::thread::scope(|scope| {
-            for writer in 0..4 {
-                let journal = journal.clone();
-                scope.spawn(move || (0..10).for_each(|i| say(&journal, &format!("{writer}-{i}"))));
-            }
-        });
-        let verdict = verify(&std::fs::read_to_string(&journal.path).unwrap());
-        assert_eq!((verdict.lines, verdict.faults.len()), (40, 0));
-    }
 }

@@ -1,8 +1,10 @@
-//! Reading the journal back: entries, and whether the chain holds.
+//! Reading the journal back: entries, and whether the chain holds. Line by line: a journal grows for years.
 
-use super::{GENESIS, hash};
+use super::{GENESIS, MAX_LINE, TORN, hash, hex};
 use crate::wire::json;
+use ring::digest::{Context, SHA256};
 use serde_json::Value;
+use std::io::{self, BufRead};
 
 /// One line.
 #[derive(Debug, Clone)]
@@ -11,7 +13,7 @@ pub struct Entry {
     pub line: usize,
     /// What happened.
     pub kind: String,
-    /// When, RFC 3339 in UTC.
+    /// When, RFC 3339 in UTC, as the clock stood: the order of events is the order of the lines.
     pub at: String,
     /// The whole object.
     pub object: Value,
@@ -31,87 +33,223 @@ pub struct Fault {
 pub struct Verdict {
     /// Lines that are whole.
     pub lines: usize,
+    /// Lines that a crash tore and the line after them vouches for: no effect ever followed them.
+    pub torn: usize,
     /// Where the chain does not hold.
     pub faults: Vec<Fault>,
     /// The hash of the last whole line: note it elsewhere to notice a journal that was written anew.
     pub head: String,
 }
 
+/// One line as it lies there, whatever it holds.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its number in the file, from 1.
+    pub number: usize,
+    /// At most [`MAX_LINE`] of its bytes, without the newline.
+    pub text: Vec<u8>,
+    /// Its length in bytes, without the newline.
+    pub length: u64,
+    digest: Option<String>,
+}
+
+impl Piece {
+    fn digest(&self) -> String {
+        self.digest.clone().unwrap_or_else(|| digest_of(&self.text))
+    }
+
+    fn object(&self) -> Option<Value> {
+        let whole = self.digest.is_none();
+        whole.then(|| serde_json::from_slice(&self.text).ok()).flatten()
+    }
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    hex(ring::digest::digest(&SHA256, bytes).as_ref())
+}
+
+/// The lines of a journal, one by one, in bounded memory.
+pub fn pieces(mut source: impl BufRead) -> impl Iterator<Item = io::Result<Piece>> {
+    let mut number = 0;
+    std::iter::from_fn(move || {
+        number += 1;
+        next_piece(&mut source, number).transpose()
+    })
+}
+
+fn next_piece(source: &mut impl BufRead, number: usize) -> io::Result<Option<Piece>> {
+    let mut piece = Piece {
+        number,
+        text: Vec::new(),
+        length: 0,
+        digest: None,
+    };
+    let mut long: Option<Context> = None;
+    let mut any = false;
+    loop {
+        let ready = source.fill_buf()?;
+        if ready.is_empty() {
+            break;
+        }
+        any = true;
+        let end = ready.iter().position(|byte| *byte == b'\n');
+        let part = ready.get(..end.unwrap_or(ready.len())).unwrap_or_default();
+        let used = part.len() + usize::from(end.is_some());
+        piece.length = piece.length.saturating_add(part.len() as u64);
+        if let Some(long) = &mut long {
+            long.update(part);
+        } else {
+            piece.text.extend_from_slice(part);
+            if piece.text.len() > MAX_LINE {
+                let mut all = Context::new(&SHA256);
+                all.update(&piece.text);
+                piece.text.truncate(MAX_LINE);
+                long = Some(all);
+            }
+        }
+        source.consume(used);
+        if end.is_some() {
+            break;
+        }
+    }
+    piece.digest = long.map(|all| hex(all.finish().as_ref()));
+    Ok(any.then_some(piece))
+}
+
 /// The number and hash of a line, where it is one of ours.
-pub(super) fn chain_of(line: &str) -> Option<(u64, String)> {
-    let object: Value = serde_json::from_str(line).ok()?;
+pub(super) fn chain_of(line: &[u8]) -> Option<(u64, String)> {
+    let object: Value = serde_json::from_slice(line).ok()?;
     Some((
         object.get("n")?.as_u64()?,
         object.get("hash")?.as_str()?.to_owned(),
     ))
 }
 
-/// All lines that can be read, oldest first.
-pub fn entries(text: &str) -> Vec<Entry> {
-    let parse = |(index, line): (usize, &str)| {
-        let object: Value = serde_json::from_str(line).ok()?;
-        let text = |key: &str| {
-            object
-                .get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        Some(Entry {
-            line: index + 1,
-            kind: text("kind"),
-            at: text("at"),
-            object: object.clone(),
-        })
+/// The same, where the line's content has its hash as well: then nothing is missing but perhaps its newline.
+pub(super) fn whole_chain_of(line: &[u8]) -> Option<(u64, String)> {
+    chain_of(line).filter(|(_, own)| is_own_hash(line, own))
+}
+
+/// Whether the line has the hash of its content: all of it up to the hash, which must be the last member. A line with a
+/// member twice has none: two readers could disagree on what it says.
+fn is_own_hash(line: &[u8], own: &str) -> bool {
+    let Ok(line) = std::str::from_utf8(line) else {
+        return false;
     };
-    text.lines().enumerate().filter_map(parse).collect()
+    let body = line
+        .strip_suffix("\"}")
+        .and_then(|line| line.strip_suffix(own))
+        .and_then(|line| line.strip_suffix(",\"hash\":\""));
+    body.is_some_and(|body| json::members(line).is_ok() && hash(body) == own)
+}
+
+/// All lines that can be read, oldest first.
+pub fn entries(source: impl BufRead) -> impl Iterator<Item = io::Result<Entry>> {
+    pieces(source).filter_map(|piece| match piece {
+        Ok(piece) => entry(&piece).map(Ok),
+        Err(error) => Some(Err(error)),
+    })
+}
+
+fn entry(piece: &Piece) -> Option<Entry> {
+    let object = piece.object()?;
+    let text = |key: &str| {
+        object
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Some(Entry {
+        line: piece.number,
+        kind: text("kind"),
+        at: text("at"),
+        object: object.clone(),
+    })
 }
 
 /// Checks every line: its own hash, and that it follows the one before.
-pub fn verify(text: &str) -> Verdict {
-    let mut verdict = Verdict {
-        lines: 0,
-        faults: Vec::new(),
-        head: GENESIS.to_owned(),
+///
+/// # Errors
+/// Where the source cannot be read to its end.
+pub fn verify(source: impl BufRead) -> io::Result<Verdict> {
+    let mut check = Check {
+        verdict: Verdict {
+            lines: 0,
+            torn: 0,
+            faults: Vec::new(),
+            head: GENESIS.to_owned(),
+        },
+        next: 0,
+        torn: None,
     };
-    let mut next = 0;
-    // Not `lines`, which would pass over a carriage return: no byte is without its hash.
-    for (index, line) in text.split_terminator('\n').enumerate() {
-        let mut fault = |what: &str| {
-            verdict.faults.push(Fault {
-                line: index + 1,
-                what: what.to_owned(),
-            });
-        };
-        let (Some((n, own)), Some(prev)) = (chain_of(line), prev_of(line)) else {
-            fault("not a whole line (torn by a crash, or not written by countersign)");
-            continue;
-        };
-        if body_of(line, &own).is_none_or(|body| hash(body) != own) {
-            fault("its content does not match its hash: it was changed");
-        }
-        if prev != verdict.head {
-            fault("it does not follow the line before it: something was removed, inserted or moved");
-        } else if n != next {
-            fault("its number does not follow");
-        }
-        verdict.lines += 1;
-        verdict.head = own;
-        next = n + 1;
+    for piece in pieces(source) {
+        check.piece(&piece?);
     }
-    verdict
+    check.settle_torn(None);
+    Ok(check.verdict)
 }
 
-/// What the hash of a line stands for: all of it up to the hash, which must be the last member. A line with a member
-/// twice has none: two readers could disagree on what it says.
-fn body_of<'a>(line: &'a str, own: &str) -> Option<&'a str> {
-    json::members(line).ok()?;
-    line.strip_suffix("\"}")?
-        .strip_suffix(own)?
-        .strip_suffix(",\"hash\":\"")
+struct Check {
+    verdict: Verdict,
+    next: u64,
+    /// A line that is none, until the next one says whether a crash tore it: its number, length and digest.
+    torn: Option<(usize, u64, String)>,
 }
 
-fn prev_of(line: &str) -> Option<String> {
-    let object: Value = serde_json::from_str(line).ok()?;
-    Some(object.get("prev")?.as_str()?.to_owned())
+impl Check {
+    fn piece(&mut self, piece: &Piece) {
+        let object = piece.object().unwrap_or_default();
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        let number = object.get("n").and_then(Value::as_u64);
+        let (Some(n), Some(own), Some(prev)) = (number, text("hash"), text("prev")) else {
+            self.settle_torn(None);
+            self.torn = Some((piece.number, piece.length, piece.digest()));
+            return;
+        };
+        self.settle_torn((text("kind") == Some(TORN)).then_some(&object));
+        if !is_own_hash(&piece.text, own) {
+            self.fault(
+                piece.number,
+                "its content does not match its hash: it was changed",
+            );
+        }
+        if prev != self.verdict.head {
+            self.fault(
+                piece.number,
+                "it does not follow the line before it: something was removed, inserted or moved",
+            );
+        } else if n != self.next {
+            self.fault(piece.number, "its number does not follow");
+        }
+        self.verdict.lines += 1;
+        own.clone_into(&mut self.verdict.head);
+        self.next = n.saturating_add(1);
+    }
+
+    /// A torn line is in order where the line after it vouches for exactly these bytes.
+    fn settle_torn(&mut self, mark: Option<&Value>) {
+        let Some((line, length, digest)) = self.torn.take() else {
+            return;
+        };
+        let vouched = mark.is_some_and(|mark| {
+            mark.get("bytes").and_then(Value::as_u64) == Some(length)
+                && mark.get("sha256").and_then(Value::as_str) == Some(digest.as_str())
+        });
+        if vouched {
+            self.verdict.torn += 1;
+        } else {
+            self.fault(
+                line,
+                "not a whole line (torn by a crash, or not written by countersign)",
+            );
+        }
+    }
+
+    fn fault(&mut self, line: usize, what: &str) {
+        self.verdict.faults.push(Fault {
+            line,
+            what: what.to_owned(),
+        });
+    }
 }

@@ -12,7 +12,7 @@ use crate::gate::ticket::{self, State, Ticket};
 use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits};
 use crate::oauth::GrantKind;
 use crate::system::FileLock;
-use crate::system::clock::{mono_ms, wall_ms};
+use crate::system::clock::{Moment, mono_ms, wall_ms};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -27,6 +27,7 @@ const ASKS: u32 = 5;
 /// A wall clock that moves this much against the monotonic one means that the machine slept or the clock was set.
 const JUMP_MS: u64 = 2000;
 
+pub(super) const JUMPED: &str = "the computer slept or its clock was set";
 pub(super) const LEFT: &str = "the AI client left";
 
 /// Where the person is asked.
@@ -55,6 +56,10 @@ pub(super) struct Live {
     pub(super) unsealed: super::verbs::Slot,
     /// The touch of tier passkey; an approval without it counts for nothing there.
     pub(super) signed: Arc<Mutex<Option<Signed>>>,
+    /// When it began: what moves the clocks against each other since then ends the ticket.
+    pub(super) since: Moment,
+    /// The ticket as it was written when its sending began: its outcome goes into this one, whatever the file says by then.
+    pub(super) sending: Mutex<Vec<u8>>,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
     _alive: Arc<()>,
 }
@@ -135,6 +140,8 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         again: None,
         unsealed,
         signed: Arc::default(),
+        since: Moment::now(),
+        sending: Mutex::default(),
         _alive: alive,
     };
     Box::pin(live.run()).await;
@@ -450,17 +457,12 @@ impl Live {
 
     /// Ends the question when something else ends the ticket.
     async fn watch(&self, side: &Side) {
-        let (mono, wall) = (mono_ms(), wall_ms());
         loop {
             tokio::time::sleep(WATCH).await;
-            let drift = (wall_ms().saturating_sub(wall)).abs_diff(mono_ms().saturating_sub(mono));
             let ended = if self.relay.is_halted() {
                 Some((State::Voided, "AI trading was stopped".to_owned()))
-            } else if drift > JUMP_MS {
-                Some((
-                    State::Voided,
-                    "the computer slept or its clock was set".to_owned(),
-                ))
+            } else if self.has_jumped() {
+                Some((State::Voided, JUMPED.to_owned()))
             } else if self.relay.out.unread_ms() > hold::UNREAD_MS {
                 Some((
                     State::Voided,
@@ -474,6 +476,11 @@ impl Live {
                 return;
             }
         }
+    }
+
+    /// Whether the computer slept or its clock was set since the ticket was held.
+    pub(super) fn has_jumped(&self) -> bool {
+        self.since.drift() > JUMP_MS
     }
 
     fn decided_elsewhere(&self) -> Option<(State, String)> {

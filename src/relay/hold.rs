@@ -2,10 +2,13 @@
 //! person's side in between is in `ask.rs` and `send.rs`.
 
 use super::change::{self, Kind};
-use super::judging::{count_ask, counters, effective_tier, judge_again, judge_now, make_card};
+use super::judging::{
+    count_ask, counters, effective_tier, judge_again, judge_now, make_card, update_counters,
+};
 use super::outcomes::{headline, journal, mark_read, note, outcome_of, wait};
 use super::policy_file::{self, Approved, Rules};
 use super::tickets::Owned;
+use super::unwritten::{Late, Locks};
 use super::{Relay, ask, lists, lock, passkeys, words};
 use crate::gate::catalogue::Form;
 use crate::gate::policy::Do;
@@ -116,11 +119,15 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..2).unwrap_or_default()));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
-        .map_err(|_| {
-            words::refused(
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::TimedOut => words::refused(
                 "twin",
                 "The same call is being looked at this moment; this call placed nothing.",
-            )
+            ),
+            _ => words::refused(
+                "disk",
+                &format!("The state folder cannot be written ({error}); without it nothing is sent."),
+            ),
         })?;
     if let Some(answer) = twin_of(relay, &call) {
         return Err(answer);
@@ -421,6 +428,12 @@ impl Relay {
             if !relay.swept.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 relay.tickets.sweep(wall_ms());
             }
+            relay.write_late().await;
+            if counters(&relay).settle(wall_ms()) {
+                update_counters(&relay, |counters| {
+                    counters.settle(wall_ms());
+                });
+            }
             for ticket in relay
                 .tickets
                 .all()
@@ -450,15 +463,20 @@ impl Relay {
         let Some(state) = ticket.recover(wall_ms()) else {
             return Ok(());
         };
-        journal(
-            self,
-            state.word(),
-            &ticket,
-            &[("reason", ticket.reason.clone().unwrap_or_default().into())],
-        )?;
-        self.tickets.save(&ticket)?;
+        // It may have died between the journal's line and the ticket's file: then the answer is known by its words alone.
+        if state == State::Unknown
+            && let Some(answer) = self.journal.last_answer(id)
+        {
+            ticket.reason = Some(format!(
+                "the program that sent it is gone; by the journal the service's answer was: {answer}"
+            ));
+        }
+        let reason = ticket.reason.clone().unwrap_or_default();
+        let late = Late::new(ticket, state.word(), ("reason", &reason), Locks::Adopted(owned));
+        let ticket = late.copy()?;
+        let locks = self.write_or_keep(late);
         if state == State::Unknown {
-            super::lookup::start(self, owned, ticket);
+            super::lookup::start(self, locks, ticket);
         } else if matches!(ticket.class, Class::Exit | Class::Protect) {
             super::lookup::unprotected(self, id, &headline(&ticket)).await;
         }

@@ -71,6 +71,12 @@ impl Around {
                 _ => {}
             }
         }
+        // What was in a ticket that cannot be read may have been sent, anywhere.
+        for id in relay.tickets.unreadable() {
+            if !relay.tickets.notes(&id).acknowledged {
+                around.unknown.push((String::new(), String::new()));
+            }
+        }
         around
     }
 

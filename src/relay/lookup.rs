@@ -1,6 +1,6 @@
 //! After an unknown outcome: looks at orders and positions, and tells what was found. Nothing is ever sent again.
 
-use super::tickets::Owned;
+use super::unwritten::Locks;
 use super::{Relay, outcomes};
 use crate::approve::Notice;
 use crate::gate::outcome::{Seen, seen};
@@ -13,10 +13,10 @@ use std::time::Duration;
 const LOOKS: [u64; 5] = [2, 5, 15, 30, 60];
 
 /// Looks for what became of a recovered ticket, in the background.
-pub(super) fn start(relay: &Arc<Relay>, owned: Owned, ticket: Ticket) {
+pub(super) fn start(relay: &Arc<Relay>, locks: Option<Locks>, ticket: Ticket) {
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move {
-        let _owned = owned;
+        let _locks = locks;
         let lines = vec![
             format!("Ticket {} was being sent when Countersign stopped.", ticket.id),
             "It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned(),

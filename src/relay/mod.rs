@@ -27,6 +27,7 @@ pub mod settings;
 pub mod signin;
 pub mod tickets;
 pub(crate) mod under_seal;
+mod unwritten;
 mod verbs;
 pub mod words;
 
@@ -54,8 +55,10 @@ use tokio_util::task::TaskTracker;
 
 /// How long the end may take without, and with, a sent call whose answer is still awaited.
 const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from_secs(10));
-/// How often dead owners' tickets are looked for, and the parent's life.
+/// How often dead owners' tickets are looked for.
 const TICK: Duration = Duration::from_secs(2);
+/// How often it is looked whether the parent lives: something else may hold our stdin open when it is gone.
+const PARENT: Duration = Duration::from_millis(250);
 
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here};
@@ -84,6 +87,8 @@ pub struct Relay {
     pub(crate) at_hand: passkeys::AtHand,
     /// Whether old tickets were cleared away already.
     pub(crate) swept: AtomicBool,
+    /// Ends of tickets that the disk did not take.
+    unwritten: unwritten::Unwritten,
     /// A stop that could not be written for the other processes.
     pub(crate) halted: AtomicBool,
     in_flight: Mutex<InFlight>,
@@ -142,6 +147,8 @@ pub async fn serve(
             Err(_) => std::future::pending().await,
         }
     });
+    let mut alive = tokio::time::interval(PARENT);
+    alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let why = loop {
@@ -152,12 +159,14 @@ pub async fn serve(
                 None => break "the client closed its end",
             },
             signal = &mut ending => break signal,
+            _ = alive.tick() => {
+                if crate::system::process::parent_id() != parent {
+                    break "the client's process is gone";
+                }
+            }
             _ = tick.tick() => {
                 if relay.out.is_broken() {
                     break "the client stopped reading for good";
-                }
-                if crate::system::process::parent_id() != parent {
-                    break "the client's process is gone";
                 }
                 relay.recover();
                 relay.follow_other_processes();
@@ -199,6 +208,7 @@ impl Relay {
                 unsealed: hold::Armed::default(),
                 at_hand: passkeys::AtHand::default(),
                 swept: AtomicBool::new(false),
+                unwritten: unwritten::Unwritten::default(),
                 halted: AtomicBool::new(false),
                 in_flight: Mutex::default(),
                 batches: Mutex::default(),
@@ -477,6 +487,7 @@ impl Relay {
         if quick.is_err() && !self.sent.is_empty() {
             let _ = tokio::time::timeout(LEAVE.1.saturating_sub(LEAVE.0), rest).await;
         }
+        self.write_late().await;
         self.out.finish(200).await;
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn wait(
     let cancel = cancel.unwrap_or(&never);
     let (mut told, mut next_progress) = (0u64, mono_ms() + 500);
     loop {
-        let now = relay.tickets.load(ticket);
+        let now = relay.ticket(ticket);
         match now {
             Ok(Some(ticket)) if ticket.state.is_final() => {
                 mark_read(relay, &ticket.id);
@@ -45,7 +45,8 @@ pub(super) async fn wait(
                 };
             }
             Ok(Some(_)) => {}
-            Ok(None) => return words::no_ticket(ticket),
+            // It was there a moment ago: somebody took its file away, and nothing says that it was not sent.
+            Ok(None) => return words::unreadable(ticket, "its file is gone"),
             Err(error) => return words::unreadable(ticket, &error.to_string()),
         }
         // None after a cancel: some clients close the pipe on a token that they no longer know.
@@ -79,7 +80,7 @@ pub(super) async fn await_ticket(
     progress: Option<Id>,
     cancel: &CancellationToken,
 ) -> String {
-    let found = match relay.tickets.load(ticket) {
+    let found = match relay.ticket(ticket) {
         Ok(Some(found)) => found,
         Ok(None) => return words::no_ticket(ticket),
         Err(error) => return words::unreadable(ticket, &error.to_string()),

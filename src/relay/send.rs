@@ -1,10 +1,11 @@
 //! What an approval sets off: judged again, sent once, told.
 
-use super::ask::{Basis, Decided, LEFT, Live, pins_changed};
+use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pins_changed};
 use super::judging::{self, counters, make_card};
 use super::outcomes::{self, journal};
 use super::passkeys::Signed;
 use super::policy_file::Rules;
+use super::unwritten::{Late, Locks};
 use super::{Relay, lock, lookup, under_seal};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
@@ -16,6 +17,7 @@ use crate::upstream::{Failure, NotSent, Sent};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Facts older than this are read once more before an approval counts (DESIGN section 5, judged twice).
 const STALE_MS: u64 = 2000;
@@ -78,6 +80,8 @@ impl Live {
                 Ok(cleared) => cleared,
                 Err(decided) => return decided,
             };
+            // Until what came of it is written down, the end of the program waits.
+            let on_its_way = self.relay.sent.token();
             let (sending, with, still) = (Arc::clone(&self.relay), bearer.clone(), self.still());
             let start_by = approved_mono.saturating_add(START_MS);
             // A sent call is awaited even while the program ends, so it runs among the tasks that the end waits for.
@@ -88,19 +92,20 @@ impl Live {
                 .await;
             let (not_run, why) = match sent {
                 Ok(Ok(sent)) => {
-                    self.finish(sent).await;
+                    self.finish(sent, on_its_way).await;
                     return Decided::Done;
                 }
                 Ok(Err(given_back)) => given_back,
                 Err(_) => {
-                    self.finish(Sent::Unknown("the program failed while sending".to_owned()))
-                        .await;
+                    let failed = Sent::Unknown("the program failed while sending".to_owned());
+                    self.finish(failed, on_its_way).await;
                     return Decided::Done;
                 }
             };
             if let Err(why) = self.give_back(not_run, &why, attempt).await {
                 return Decided::NotSent(why);
             }
+            drop(on_its_way);
             if matches!(why, NotSent::RateLimited(_)) {
                 self.again =
                     Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
@@ -207,7 +212,7 @@ impl Live {
             || ticket.policy_digest != self.held.policy_digest
         {
             let what = "its ticket file was changed by another program";
-            self.end_in_turn(&mut ticket, State::Tampered, what);
+            self.end_in_turn(ticket, State::Tampered, what);
             return Err(Decided::NotSent(what.to_owned()));
         }
         let verdict = self.judge_again(&facts, &ticket).await;
@@ -215,30 +220,35 @@ impl Live {
             Ok(None) => {}
             Ok(Some(card)) => return Err(Decided::Again(Box::new(card))),
             Err(reason) => {
-                self.end_in_turn(&mut ticket, State::Voided, &reason);
+                self.end_in_turn(ticket, State::Voided, &reason);
                 return Err(Decided::NotSent(reason));
             }
         }
         if mono_ms().saturating_sub(approved_mono) > START_MS {
             let why = "sending could not start within 10 s of the approval";
-            self.end_in_turn(&mut ticket, State::Voided, why);
+            self.end_in_turn(ticket, State::Voided, why);
             return Err(Decided::NotSent(why.to_owned()));
         }
         let approval = Approval {
             via: via.to_owned(),
             tier: self.held.tier,
         };
+        if self.has_jumped() {
+            self.end_in_turn(ticket, State::Voided, JUMPED);
+            return Err(Decided::NotSent(JUMPED.to_owned()));
+        }
         if !self.is_sender() {
             return Err(Decided::Done);
         }
-        let cleared = ticket
-            .approve(approval, &self.held.call, wall_ms())
-            .map_err(|illegal| {
+        let cleared = match ticket.approve(approval, &self.held.call, wall_ms()) {
+            Ok(cleared) => cleared,
+            Err(illegal) => {
                 tracing::warn!(%illegal, "an approval that does not count");
                 let why = format!("the approval does not count: {}", illegal.what);
-                self.end_in_turn(&mut ticket, State::Voided, &why);
-                Decided::NotSent(why)
-            })?;
+                self.end_in_turn(ticket, State::Voided, &why);
+                return Err(Decided::NotSent(why));
+            }
+        };
         let mut fields = vec![
             ("via", via.into()),
             ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
@@ -249,9 +259,10 @@ impl Live {
         if let Err(error) = written {
             let _ = ticket.not_run(cleared.not_run());
             let why = format!("the journal cannot be written: {error}");
-            self.end_in_turn(&mut ticket, State::Voided, &why);
+            self.end_in_turn(ticket, State::Voided, &why);
             return Err(Decided::NotSent(why));
         }
+        *lock(&self.sending) = serde_json::to_vec(&ticket).unwrap_or_default();
         Ok(cleared)
     }
 
@@ -264,10 +275,13 @@ impl Live {
         sender.is_some()
     }
 
-    fn end_in_turn(&self, ticket: &mut Ticket, state: State, reason: &str) {
+    /// Ends the held ticket, whose turn we have; an end that the disk does not take is kept and told all the same.
+    fn end_in_turn(&self, mut ticket: Ticket, state: State, reason: &str) {
         if ticket.end(state, reason, wall_ms()).is_ok() {
-            let _ = journal(&self.relay, state.word(), ticket, &[("reason", reason.into())]);
-            let _ = self.relay.tickets.save(ticket);
+            let locks = Locks::Sender(lock(&self.sender).take());
+            let _ = self
+                .relay
+                .write_or_keep(Late::new(ticket, state.word(), ("reason", reason), locks));
         }
     }
 
@@ -372,12 +386,12 @@ impl Live {
                 .save(&ticket)
                 .map_err(|error| unkept(error.to_string()));
         }
-        self.end_in_turn(&mut ticket, State::Voided, &why.to_string());
+        self.end_in_turn(ticket, State::Voided, &why.to_string());
         Err(why.to_string())
     }
 
     /// The call was sent: write down what came back, and tell the person.
-    async fn finish(&self, sent: Sent) {
+    async fn finish(&self, sent: Sent, on_its_way: TaskTrackerToken) {
         let relay = &self.relay;
         // The trade grant has done its work.
         *lock(&self.unsealed) = None;
@@ -402,6 +416,7 @@ impl Live {
         };
         let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
         let ticket = self.write_outcome(outcome, kind, &said).await;
+        drop(on_its_way);
         // Whatever the files do, the person hears what is known.
         self.tell(kind, &said).await;
         if let Some(ticket) = ticket.filter(|_| kind == "unknown") {
@@ -410,23 +425,21 @@ impl Live {
         }
     }
 
-    /// The journal first; but a journal that cannot be written must not turn a known outcome into an unknown one.
+    /// The journal first; but a journal that cannot be written must not turn a known outcome into an unknown one. The
+    /// ticket is the one in memory: its file may be gone, or say something else by now.
     async fn write_outcome(&self, outcome: Outcome, kind: &str, said: &str) -> Option<Ticket> {
         let relay = &self.relay;
-        let _turn = relay.tickets.turn(self.id()).await.ok()?;
-        let mut ticket = relay.tickets.load(self.id()).ok().flatten()?;
+        let mut ticket: Ticket = serde_json::from_slice(&lock(&self.sending)).ok()?;
         if let Err(illegal) = ticket.outcome(outcome, wall_ms()) {
             tracing::error!(%illegal, "an outcome could not be taken down");
         }
-        for written in [
-            journal(relay, kind, &ticket, &[("said", said.into())]),
-            relay.tickets.save(&ticket),
-        ] {
-            if let Err(error) = written {
-                tracing::error!(%error, "an outcome could not be written down");
-            }
-        }
-        Some(ticket)
+        let locks = Locks::Sender(lock(&self.sender).take());
+        let late = Late::new(ticket, kind, ("said", said), locks);
+        let ticket = late.copy().ok();
+        // Without its turn as well: nobody else decides on what is being sent.
+        let _turn = relay.tickets.turn(self.id()).await.ok();
+        let _ = relay.write_or_keep(late);
+        ticket
     }
 
     async fn tell(&self, kind: &str, said: &str) {

@@ -7,6 +7,7 @@
 //! can race, and one of them wins.
 
 use crate::gate::Ticket;
+use crate::gate::ticket::State;
 use crate::system::{FileLock, Paths, file};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -123,18 +124,30 @@ impl Tickets {
 
     /// All tickets that can be read, newest first.
     pub fn all(&self) -> Vec<Ticket> {
+        let ids = self.ids().into_iter();
+        let mut all: Vec<Ticket> = ids.filter_map(|id| self.load(&id).ok().flatten()).collect();
+        all.sort_by_key(|ticket| std::cmp::Reverse(ticket.created_wall));
+        all
+    }
+
+    /// The ids of tickets whose files are there and cannot be read: what was in them may have been sent.
+    pub fn unreadable(&self) -> Vec<String> {
+        let ids = self.ids().into_iter();
+        ids.filter(|id| self.load(id).is_err()).collect()
+    }
+
+    fn ids(&self) -> Vec<String> {
         let Ok(folder) = std::fs::read_dir(&self.folder) else {
             return Vec::new();
         };
         let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let ids = names.filter_map(|name| {
-            name.strip_suffix(".json")
-                .filter(|id| !id.starts_with('.'))
-                .map(str::to_owned)
-        });
-        let mut all: Vec<Ticket> = ids.filter_map(|id| self.load(&id).ok().flatten()).collect();
-        all.sort_by_key(|ticket| std::cmp::Reverse(ticket.created_wall));
-        all
+        names
+            .filter_map(|name| {
+                name.strip_suffix(".json")
+                    .filter(|id| !id.starts_with('.'))
+                    .map(str::to_owned)
+            })
+            .collect()
     }
 
     /// The turn to decide on a ticket. Re-read the ticket after taking it.
@@ -177,12 +190,15 @@ impl Tickets {
         }))
     }
 
-    /// Removes ended tickets that are older than a week, with their lock files.
+    /// Removes ended tickets that are older than a week, with their lock files. A doubt that nobody has looked at stays,
+    /// whatever the clock says.
     pub fn sweep(&self, now_wall: u64) {
         for ticket in self.all() {
             let ended = ticket.ended_wall.unwrap_or(now_wall);
-            if ticket.state.is_final() && ended.saturating_add(KEPT_MS) < now_wall {
-                for end in ["json", "notes", "owner", "turn", "sender"] {
+            let in_doubt = ticket.state == State::Unknown && !self.notes(&ticket.id).acknowledged;
+            if ticket.state.is_final() && !in_doubt && ended.saturating_add(KEPT_MS) < now_wall {
+                // The ticket last: while it is there, nobody takes its id, and so nobody locks a file that goes away.
+                for end in ["notes", "owner", "turn", "sender", "json"] {
                     let _ = std::fs::remove_file(self.path(&ticket.id, end));
                 }
             }

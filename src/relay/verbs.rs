@@ -326,10 +326,24 @@ pub(crate) async fn one_call(
     relay.line(envelope::request(&Id::ours("hello"), "initialize", Some(&hello.to_string())).as_bytes());
     let name = serde_json::to_string(tool).map_err(|error| error.to_string())?;
     let mut params = format!(r#"{{"name":{name},"arguments":{arguments}}}"#);
+    // Ctrl-C ends the question, and never the wait for an order that is on its way.
+    let ending = crate::system::process::ending();
+    let mut ending = std::pin::pin!(async move {
+        match ending {
+            Ok(signal) => signal.await,
+            Err(_) => std::future::pending().await,
+        }
+    });
     let outcome = 'call: loop {
         relay.line(envelope::request(&Id::ours("call"), "tools/call", Some(&params)).as_bytes());
         let result = loop {
-            let Some(line) = lines.recv().await else {
+            let line = tokio::select! {
+                line = lines.recv() => line,
+                signal = &mut ending => {
+                    break 'call Err(format!("ended by {signal}; `countersign journal show` says what became of the call"));
+                }
+            };
+            let Some(line) = line else {
                 break 'call Err("the relay ended".to_owned());
             };
             let Ok(Line::One(message)) = envelope::read(line.as_bytes()) else {

@@ -3,6 +3,7 @@
 
 mod approve;
 mod clients;
+mod crash;
 mod held;
 mod house;
 mod passkey;

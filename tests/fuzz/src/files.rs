@@ -104,8 +104,10 @@ pub fn ticket(data: &[u8]) {
 /// The journal: where nothing is found wrong, every byte of every line is what its hash and the next line stand for.
 pub fn journal(data: &[u8]) {
     let text = &*String::from_utf8_lossy(data);
-    let verdict = journal::verify(text);
-    let entries = journal::entries(text);
+    let Ok(verdict) = journal::verify(text.as_bytes()) else {
+        panic!("memory can be read to its end")
+    };
+    let entries: Vec<journal::Entry> = journal::entries(text.as_bytes()).filter_map(Result::ok).collect();
     assert!(verdict.lines <= entries.len());
     assert!(
         verdict
@@ -113,7 +115,8 @@ pub fn journal(data: &[u8]) {
             .iter()
             .all(|fault| fault.line >= 1 && fault.line <= text.lines().count())
     );
-    if !verdict.faults.is_empty() {
+    // A torn line is vouched for by length and digest, which this second reader does not know.
+    if !verdict.faults.is_empty() || verdict.torn > 0 {
         return;
     }
     let mut prev = journal::GENESIS.to_owned();

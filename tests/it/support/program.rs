@@ -192,7 +192,11 @@ impl Home {
 
     /// Starts the relay to this address.
     pub(crate) fn serve_url(&self, url: &str) -> Client {
-        let mut command = self.command(&["serve", "--url", url]);
+        Self::start(self.command(&["serve", "--url", url]))
+    }
+
+    /// A relay that is started in another way.
+    pub(crate) fn start(mut command: Command) -> Client {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -387,6 +391,19 @@ impl Client {
     pub(crate) async fn ended(mut self) {
         let ended = tokio::time::timeout(Duration::from_secs(12), self.child.wait()).await;
         assert!(ended.is_ok(), "it does not end");
+    }
+
+    /// Looks until there is something to see, or the program is dead; whether it lives.
+    pub(crate) async fn outlives(&mut self, mut look: impl AsyncFnMut() -> Option<()>) -> bool {
+        loop {
+            if self.child.try_wait().expect("its state").is_some() {
+                return false;
+            }
+            if look().await.is_some() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Closes our end of its stdout, as a client does that dies in parts.
