@@ -3,6 +3,7 @@
 mod cards;
 mod doubts;
 mod judging;
+mod looks;
 mod outcomes;
 mod reading;
 mod tickets;
