@@ -2,20 +2,18 @@
 //! account and instrument are refused, and on others they carry a warning.
 
 use super::{Context, Exit, waiting};
-use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
-use crate::relay::tickets::{Notes, Tickets};
+use crate::relay::tickets::Tickets;
 use serde_json::{Map, Value, json};
 
 /// `acknowledge [TICKET]`: without a ticket, lists what is unknown.
 pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
     let tickets = Tickets::of(&context.world.paths);
-    let open = |ticket: &Ticket| ticket.state == State::Unknown && !tickets.notes(&ticket.id).acknowledged;
-    let unknown: Vec<Ticket> = tickets.all().into_iter().filter(open).collect();
+    let unknown = waiting::doubts(&tickets);
     let Some(id) = ticket.map(str::to_ascii_uppercase) else {
-        return list(context, &tickets, &unknown);
+        return list(context, &unknown);
     };
-    if !unknown.iter().any(|ticket| ticket.id == id) {
+    if !unknown.iter().any(|(ticket, _)| ticket.id == id) {
         context.out.error(
             &format!("{id} has no unknown outcome that waits for you"),
             "`countersign acknowledge` lists those that do",
@@ -30,13 +28,7 @@ pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
         );
         return Exit::Failure;
     }
-    tickets.save_notes(
-        &id,
-        &Notes {
-            acknowledged: true,
-            ..tickets.notes(&id)
-        },
-    );
+    tickets.change_notes(&id, |notes| notes.acknowledged = true);
     context.out.data(
         &format!("{id} is acknowledged. New orders there may be proposed again; each is still held for your approval."),
         &json!({ "ticket": id, "acknowledged": true }),
@@ -44,16 +36,8 @@ pub(super) fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
     Exit::Fine
 }
 
-fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
-    let line = |ticket: &Ticket| {
-        let found = tickets
-            .notes(&ticket.id)
-            .found
-            .map(|found| format!("\n      {found}"))
-            .unwrap_or_default();
-        format!("{}{found}", waiting::line(ticket))
-    };
-    let lines: Vec<String> = unknown.iter().map(line).collect();
+fn list(context: &Context, unknown: &[waiting::Doubt]) -> Exit {
+    let lines: Vec<String> = unknown.iter().map(waiting::doubt_line).collect();
     let text = if lines.is_empty() {
         "No outcome is unknown.".to_owned()
     } else {
@@ -64,7 +48,7 @@ fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
     };
     context.out.data(
         &text,
-        &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>() }),
+        &json!({ "unknown": unknown.iter().map(waiting::doubt_object).collect::<Vec<Value>>() }),
     );
     Exit::Fine
 }

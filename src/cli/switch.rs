@@ -1,8 +1,11 @@
 //! `halt`, `resume` and `arm`.
 
 use super::{Context, Exit};
-use crate::relay::{NotResumed, Relay, request_arming};
-use serde_json::json;
+use crate::gate::Counters;
+use crate::journal::Journal;
+use crate::relay::{NotResumed, Relay, change_counters, counters_at, request_arming};
+use crate::system::wall_ms;
+use serde_json::{Map, Value, json};
 
 pub(super) fn halt(context: &Context) -> Exit {
     // Without a journal line the halt still stands: stopping must never fail for want of a disk.
@@ -29,10 +32,7 @@ pub(super) fn halt(context: &Context) -> Exit {
 pub(super) async fn resume(context: &Context) -> Exit {
     let path = context.world.paths.halt();
     if !path.exists() {
-        context
-            .out
-            .data("AI trading is not stopped.", &json!({ "halted": false }));
-        return Exit::Fine;
+        return end_pause(context);
     }
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
@@ -75,6 +75,31 @@ pub(super) async fn resume(context: &Context) -> Exit {
             Exit::Failure
         }
     }
+}
+
+/// A pause of new orders is ended as freely as by the click on its notice: each order is still held.
+fn end_pause(context: &Context) -> Exit {
+    let paths = &context.world.paths;
+    let now = wall_ms();
+    if counters_at(paths).paused_until(now).is_none() {
+        context
+            .out
+            .data("AI trading is not stopped.", &json!({ "halted": false }));
+        return Exit::Fine;
+    }
+    let fields = Map::from_iter([("via".to_owned(), Value::from("countersign resume"))]);
+    let ended = Journal::of(paths)
+        .append("pause_ended", fields)
+        .and_then(|()| change_counters(paths, Counters::end_pause));
+    if let Err(error) = ended {
+        context.out.error(&error.to_string(), "new orders stay paused");
+        return Exit::Failure;
+    }
+    context.out.data(
+        "The pause of new orders is over; every trade call is still held for your approval.",
+        &json!({ "halted": false, "pauseEnded": true }),
+    );
+    Exit::Fine
 }
 
 /// `arm [MINUTES]`.

@@ -144,9 +144,9 @@ pub(super) fn look(relay: &Arc<Relay>) {
 
 fn end(relay: &Arc<Relay>, why: &'static str) {
     relay.unsealed.disarm();
-    outcomes::note(relay, "disarmed", &[("reason", why.into())]);
     let relay = Arc::clone(relay);
     relay.tasks.clone().spawn(async move {
+        outcomes::note(&relay, "disarmed", &[("reason", why.into())]).await;
         let lines = vec![format!("{why}. From now on each order needs your PIN again.")];
         relay
             .desk
@@ -206,7 +206,8 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
             ("covers", covers.into()),
             ("client", relay.client_name().into()),
         ],
-    );
+    )
+    .await;
     told(relay, minutes, covers).await;
 }
 

@@ -3,13 +3,14 @@
 
 use super::hold::{self, Held};
 use super::judging::{self, counters, load_policy, make_card};
-use super::{Relay, lock, lookup, outcomes};
+use super::{Relay, lock, lookup, outcomes, pausing};
 use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{self, State, Ticket};
 use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits};
 use crate::oauth::GrantKind;
 use crate::system::FileLock;
 use crate::system::clock::{mono_ms, wall_ms};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -23,6 +24,15 @@ const WATCH: Duration = Duration::from_millis(200);
 const ASKS: u32 = 5;
 /// A wall clock that moves this much against the monotonic one means that the machine slept or the clock was set.
 const JUMP_MS: u64 = 2000;
+
+/// When a position is looked at after a call went through: at once, and when a fill has had its time.
+const SETTLING: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(700),
+    Duration::from_millis(2500),
+];
+/// The last look of a ticket that has ended: within the time that the end of the program gives it.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 pub(super) const LEFT: &str = "the AI client left";
 
@@ -50,6 +60,8 @@ pub(super) struct Live {
     /// Why it is asked again; it stays on the card.
     pub(super) again: Option<String>,
     pub(super) unsealed: super::verbs::Slot,
+    /// Whether the person has heard that a position is unprotected.
+    alarmed: AtomicBool,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
     _alive: Arc<()>,
 }
@@ -85,6 +97,8 @@ struct Side {
     on_screen: watch::Sender<bool>,
     /// In which state, and why.
     end: Mutex<Option<(State, String)>>,
+    /// Or as another card, that goes ahead.
+    ahead: Mutex<Option<Card>>,
 }
 
 impl Side {
@@ -94,6 +108,7 @@ impl Side {
             stop: relay.ending.child_token(),
             on_screen: watch::Sender::new(false),
             end: Mutex::default(),
+            ahead: Mutex::default(),
         }
     }
 
@@ -129,6 +144,7 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         first,
         again: None,
         unsealed,
+        alarmed: AtomicBool::new(false),
         _alive: alive,
     };
     Box::pin(live.run()).await;
@@ -153,7 +169,7 @@ impl Live {
             }
         }
         for _ in 0..ASKS {
-            match self.ask().await {
+            match Box::pin(self.ask()).await {
                 Some(again) => self.ask_with(again).await,
                 None => return,
             }
@@ -187,13 +203,18 @@ impl Live {
                 self.follow_facts(&side),
                 self.watch(&side),
                 self.note_shown(&side, was_shown),
-                self.warm(&side)
+                self.warm(&side),
+                self.follow_deeds(&side)
             );
         };
         let answer = tokio::select! {
             answer = asking => answer,
             () = beside => Answer::Stopped,
         };
+        let ahead = lock(&side.ahead).take();
+        if let (Answer::Stopped, Some(card)) = (&answer, ahead) {
+            return Some(card);
+        }
         let ended = lock(&side.end).take();
         self.take_answer(answer, ended).await
     }
@@ -210,7 +231,7 @@ impl Live {
                     .end(State::Denied, &format!("the person denied it ({via})"))
                     .await
                 {
-                    self.count(Counters::note_denied);
+                    self.count(Counters::note_denied).await;
                 }
             }
             Answer::Halted { via } => {
@@ -230,7 +251,7 @@ impl Live {
             }
             Answer::Expired => {
                 if self.end(State::Expired, "nobody decided in time").await {
-                    self.count(Counters::note_unanswered);
+                    self.count(Counters::note_unanswered).await;
                 }
             }
             Answer::Tampered(what) => {
@@ -282,10 +303,10 @@ impl Live {
     }
 
     /// Denials and silence pause entries, and only entries (DESIGN section 5, ticket).
-    fn count(&self, note: fn(&mut Counters, u64)) {
+    async fn count(&self, note: fn(&mut Counters, u64)) {
         let judgement = lock(&self.basis).judgement.clone();
         if limits::group(judgement.class, judgement.opening) == limits::Group::Entry {
-            judging::update_counters(&self.relay, |counters| note(counters, wall_ms()));
+            pausing::count(&self.relay, note).await;
         }
     }
 
@@ -325,30 +346,10 @@ impl Live {
                 let due = read.saturating_add(REFRESH_MS);
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
-            let facts = self.read_facts().await;
-            let Some((policy, settings)) = load_policy(&self.relay).ok().zip(self.relay.settings().ok())
-            else {
+            let Some((judgement, card)) = self.judged_anew().await else {
                 continue;
             };
-            let judgement = judging::judge_again(
-                &self.relay,
-                self.id(),
-                &self.held.call,
-                &facts,
-                &policy,
-                &settings,
-                &counters(&self.relay),
-            );
-            let card = make_card(
-                &self.relay,
-                self.id(),
-                &self.held.call,
-                &facts,
-                &judgement,
-                &policy,
-                &settings,
-            );
-            if !self.settle(&judgement, &card, side) {
+            if !self.settle(&judgement, &card, side).await {
                 return std::future::pending().await;
             }
             let card = self.marked(card);
@@ -357,6 +358,45 @@ impl Live {
                 *old = card;
                 differs
             });
+        }
+    }
+
+    /// Judgement and card on facts that are read now; `None` where policy or settings cannot be read.
+    async fn judged_anew(&self) -> Option<(Judgement, Card)> {
+        let facts = self.read_facts().await;
+        let (relay, call) = (&self.relay, &self.held.call);
+        let (policy, settings) = load_policy(relay).ok().zip(relay.settings().ok())?;
+        let kept = counters(relay);
+        let judgement = judging::judge_again(relay, self.id(), call, &facts, &policy, &settings, &kept);
+        let card = make_card(relay, self.id(), call, &facts, &judgement, &policy, &settings);
+        Some((judgement, card))
+    }
+
+    /// While it waits for the screen: an entry that goes through may make a waiting stop this position's protection. Then
+    /// it goes ahead of everything else (a bracket as three calls).
+    async fn follow_deeds(&self, side: &Side) {
+        let mut deeds = self.relay.deeds.subscribe();
+        let waits = self.held.card.class == Class::Order && self.prompt == Prompt::Desk;
+        while waits && deeds.changed().await.is_ok() {
+            for pause in SETTLING {
+                tokio::time::sleep(pause).await;
+                if *side.on_screen.borrow() {
+                    return;
+                }
+                let Some((judgement, card)) = self.judged_anew().await else {
+                    continue;
+                };
+                if judgement.class == Class::Protect && judgement.verdict == Verdict::Ask {
+                    *lock(&self.basis) = Basis {
+                        judgement,
+                        proved: true,
+                    };
+                    lock(&self.first).clone_from(&card);
+                    *lock(&side.ahead) = Some(card);
+                    side.stop.cancel();
+                    return;
+                }
+            }
         }
     }
 
@@ -384,21 +424,23 @@ impl Live {
     }
 
     /// Takes the first judgement with facts for an exit that was shown without; false where it ends the ticket.
-    fn settle(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
-        let mut basis = lock(&self.basis);
-        if basis.proved {
-            return true;
+    async fn settle(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
+        {
+            let mut basis = lock(&self.basis);
+            if basis.proved {
+                return true;
+            }
+            if judgement.verdict == Verdict::Deny {
+                side.end(State::Voided, judgement.reason.clone());
+                return false;
+            }
+            *basis = Basis {
+                judgement: judgement.clone(),
+                proved: true,
+            };
         }
-        if judgement.verdict == Verdict::Deny {
-            side.end(State::Voided, judgement.reason.clone());
-            return false;
-        }
-        *basis = Basis {
-            judgement: judgement.clone(),
-            proved: true,
-        };
         lock(&self.first).clone_from(card);
-        judging::count_ask(&self.relay, judgement);
+        judging::count_ask(&self.relay, judgement).await;
         true
     }
 
@@ -486,7 +528,8 @@ impl Live {
                     }
                     self.relay
                         .tickets
-                        .save(&ticket)
+                        .keep(&ticket)
+                        .await
                         .map_err(|error| error.to_string())
                 }
                 _ => Ok(()),
@@ -511,8 +554,11 @@ impl Live {
         {
             ticket.card = Some(self.held.card.clone());
             ticket.tier = ticket.tier.max(self.held.tier);
-            ticket.shown_wall = Some(wall_ms());
-            if let Err(error) = self.relay.tickets.save(&ticket) {
+            // One that only goes ahead has not been seen yet.
+            if ticket.shown_wall.is_some() {
+                ticket.shown_wall = Some(wall_ms());
+            }
+            if let Err(error) = self.relay.tickets.keep(&ticket).await {
                 tracing::warn!(%error, "the card of a ticket could not be kept");
             }
         }
@@ -529,13 +575,40 @@ impl Live {
     }
 
     /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
-    pub(super) async fn unprotected(&self) {
-        if self.is_unsent()
-            && self.prompt == Prompt::Desk
-            && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit)
-        {
-            lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
+    async fn unprotected(&self) {
+        if self.prompt == Prompt::Desk && self.is_unsent() {
+            self.unprotected_as("was NOT sent").await;
         }
+    }
+
+    /// The same for whatever became of it; told once, by whichever process knows it first hand.
+    pub(super) async fn unprotected_as(&self, became: &str) {
+        let exits = matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit);
+        if self.alarmed.load(Ordering::Relaxed) || !(exits || self.protects_by_now().await) {
+            return;
+        }
+        self.alarmed.store(true, Ordering::Relaxed);
+        lookup::unprotected(&self.relay, self.id(), &self.held.card.headline, became).await;
+    }
+
+    /// Whether a stop that was held as an entry would protect a position by now: another call of the bracket went through
+    /// since. Where nothing did, nothing is read.
+    async fn protects_by_now(&self) -> bool {
+        if self.held.card.class != Class::Order {
+            return false;
+        }
+        let own = self.relay.tickets.load(self.id()).ok().flatten();
+        let Some(own) = own.filter(|own| own.class == Class::Order) else {
+            return false;
+        };
+        let sent_since = self.relay.tickets.all().iter().any(|ticket| {
+            ticket.account == own.account && ticket.sent_wall.is_some_and(|sent| sent >= own.created_wall)
+        });
+        if !sent_since {
+            return false;
+        }
+        let judged = tokio::time::timeout(LAST_LOOK, self.judged_anew()).await;
+        matches!(judged, Ok(Some((judgement, _))) if judgement.class == Class::Protect)
     }
 
     /// Whether the ticket has ended without being sent.

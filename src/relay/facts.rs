@@ -17,13 +17,14 @@ const FRESH_MS: u64 = 2000;
 const SLOW_MS: u64 = 8000;
 /// What moves fast: what an order would do hangs on these. They are never taken from the cache: right after a fill, old
 /// positions would make a protective stop look like an entry.
-const FAST: [&str; 6] = [
+const FAST: [&str; 7] = [
     "ListPositions",
     "GetAllPositions",
     "ListOrders",
     "GetAllOrders",
     "GetOrder",
     "GetQuote",
+    "ListExecutions",
 ];
 
 /// The answers of the last moments.
@@ -40,7 +41,42 @@ struct Kept {
 impl FactCache {
     /// Reads what this call's card wants; `again` where the card is there already, and only its changes are wanted.
     pub async fn gather(&self, lane: &ReadLane, call: &Call, again: bool) -> Facts {
-        let reads = call.reads();
+        self.all(lane, &call.reads(), again).await
+    }
+
+    /// Reads what tells whether this call was executed, all of it anew.
+    pub async fn look(&self, lane: &ReadLane, call: &Call) -> Facts {
+        self.all(lane, &call.looks(), true).await
+    }
+
+    /// What was read for this call within the last moments, by whichever call; `None` where anything of it is missing.
+    /// Good enough to refuse an entry that a brake stops anyway, so that a flood of them costs no reads.
+    pub fn recent(&self, call: &Call) -> Option<Facts> {
+        let now = mono_ms();
+        let map = self.map();
+        let mut facts = Facts::default();
+        for read in call.reads() {
+            let kept = map.get(&(read.tool.to_owned(), read.arguments.clone()))?;
+            let bound = if FAST.contains(&read.tool) {
+                FRESH_MS
+            } else {
+                SLOW_MS
+            };
+            let answer = kept.answer.as_deref().ok()?;
+            if now.saturating_sub(kept.mono) > bound {
+                return None;
+            }
+            facts.absorb(&read, Ok(answer), kept.wall);
+        }
+        Some(facts)
+    }
+
+    /// Nothing that was read until now counts any more: something was sent.
+    pub fn forget(&self) {
+        self.map().clear();
+    }
+
+    async fn all(&self, lane: &ReadLane, reads: &[StateRead], again: bool) -> Facts {
         let answers =
             futures_util::future::join_all(reads.iter().map(|read| self.one(lane, read, again))).await;
         let mut facts = Facts::default();

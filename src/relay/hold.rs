@@ -2,13 +2,14 @@
 //! person's side in between is in `ask.rs` and `send.rs`.
 
 use super::judging::{count_ask, counters, effective_tier, judge_again, judge_now, load_policy, make_card};
-use super::outcomes::{headline, journal, mark_read, note, outcome_of, wait};
+use super::outcomes::{headline, journal, mark_read, outcome_of, wait};
 use super::tickets::Owned;
-use super::{Relay, ask, lists, lock, words};
+use super::{Relay, ask, lists, lock, refusals, words};
 use crate::gate::catalogue::Form;
 use crate::gate::policy::{Do, Policy};
 use crate::gate::ticket::{self, Origin, State, Ticket};
-use crate::gate::{Call, Card, Class, Facts, Judgement, Tier, Verdict};
+use crate::gate::value::OrderKind;
+use crate::gate::{Call, Card, Class, Facts, Judgement, Tier, Verdict, limits};
 use crate::oauth::Unsealed;
 use crate::relay::settings::{Armed as ArmedFor, Settings};
 use crate::system::FileLock;
@@ -97,45 +98,54 @@ pub(super) async fn trade_call(
     cancel: &CancellationToken,
 ) -> String {
     let began = mono_ms();
+    let (tool, digest) = (call.tool().to_owned(), call.digest().to_owned());
     let (ticket, what) = match hold(relay, call).await {
         Ok(held) => held,
-        Err(answer) => return answer,
+        Err(NotHeld::Answered(answer)) => return answer,
+        Err(NotHeld::Refused(code, reason)) => {
+            refusals::note(relay, &tool, &digest, code, &reason).await;
+            return words::refused(code, &reason);
+        }
     };
     let patience = relay.hold_seconds();
     let until = began + patience * 1000;
     wait(relay, &ticket, until, &what, progress.as_ref(), Some(cancel)).await
 }
 
-/// Everything up to the ticket: its id and headline. The error is the client's answer.
-async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String> {
+/// Why there is no ticket.
+enum NotHeld {
+    /// The client's answer: nothing was decided.
+    Answered(String),
+    /// It is refused: the code and the reason.
+    Refused(&'static str, String),
+}
+
+/// Everything up to the ticket: its id and headline.
+async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHeld> {
     let paths = &relay.world.paths;
+    let plain = is_plain_entry(&call);
+    let _line = if plain {
+        relay.looking.acquire().await.ok()
+    } else {
+        None
+    };
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
-    // A few letters of the digest: lock files stay, and there must not be one for each order ever made.
-    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..2).unwrap_or_default()));
+    // A few letters of the digest: lock files stay, and there must not be one for each order ever made. No exit waits for
+    // an entry whose letters are the same.
+    let letters = call.digest().get(..2).unwrap_or_default();
+    let twin_lock = paths.lock(&format!("twin-{}{letters}", if plain { "entry-" } else { "" }));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
         .map_err(|_| {
-            words::refused(
+            NotHeld::Answered(words::refused(
                 "twin",
                 "The same call is being looked at this moment; this call placed nothing.",
-            )
+            ))
         })?;
     if let Some(answer) = twin_of(relay, &call) {
-        return Err(answer);
+        return Err(NotHeld::Answered(answer));
     }
-    let refuse = |code: &str, reason: &str| {
-        note(
-            relay,
-            "refused",
-            &[
-                ("tool", call.tool().into()),
-                ("digest", call.digest().into()),
-                ("code", code.into()),
-                ("reason", reason.into()),
-            ],
-        );
-        words::refused(code, reason)
-    };
+    let refuse = |code: &'static str, reason: &str| NotHeld::Refused(code, reason.to_owned());
     let settings = &relay
         .settings()
         .map_err(|why| refuse("settings", &format!("The settings cannot be read: {why}.")))?;
@@ -156,12 +166,19 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     }
     pinned(relay, &call).map_err(|(code, reason)| {
         if code == "sign_in" {
-            words::trade_sign_in()
+            NotHeld::Answered(words::trade_sign_in())
         } else {
             refuse(code, &reason)
         }
     })?;
-    let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
+    // Where a brake stops it on what was read a moment ago, nothing is read again: a flood costs the service nothing.
+    if let Some(facts) = relay.facts.recent(&call).filter(|_| plain) {
+        let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
+        if judgement.verdict == Verdict::Deny && judgement.rule.starts_with("limit: ") {
+            return Err(refuse(judgement.code, &judgement.reason));
+        }
+    }
+    let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
         (None, judgement)
     } else {
         let facts = relay.facts.gather(&relay.read, &call, false).await;
@@ -173,6 +190,17 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         }
         let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
         (Some(facts), judgement)
+    };
+    // How many entries wait is looked at and changed by one call at a time, over all processes. Exits wait for nobody.
+    let limited = limits::group(judgement.class, judgement.opening) != limits::Group::Free;
+    let _entering = match &facts {
+        Some(facts) if limited && judgement.verdict != Verdict::Deny => {
+            let lock = FileLock::take(&paths.lock("entries.lock"), Duration::from_secs(4)).await;
+            judgement = judge_now(relay, &call, facts, &policy, settings, &counters(relay));
+            let busy = "Another process keeps the list of waiting orders; ask again in a moment.";
+            Some(lock.map_err(|_| refuse("busy", busy))?)
+        }
+        Some(_) | None => None,
     };
     if judgement.verdict == Verdict::Deny {
         return Err(refuse(judgement.code, &judgement.reason));
@@ -217,19 +245,20 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
             ("card", card.text().into()),
             ("rule", judgement.rule.clone().into()),
         ],
-    );
-    journaled
-        .and_then(|()| relay.tickets.save(&made))
-        .map_err(|error| {
-            refuse(
-                "disk",
-                &format!(
-                    "The journal or the ticket cannot be written ({error}); without them nothing is sent."
-                ),
-            )
-        })?;
+    )
+    .await;
+    let kept = match journaled {
+        Ok(()) => relay.tickets.keep(&made).await,
+        Err(error) => Err(error),
+    };
+    kept.map_err(|error| {
+        refuse(
+            "disk",
+            &format!("The journal or the ticket cannot be written ({error}); without them nothing is sent."),
+        )
+    })?;
     if facts.is_some() {
-        count_ask(relay, &judgement);
+        count_ask(relay, &judgement).await;
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
     let policy_digest = policy.digest().to_owned();
@@ -246,6 +275,13 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move { Box::pin(ask::live(&relay, held, ask::Prompt::Desk)).await });
     Ok((id, what))
+}
+
+/// A new order that rests at a limit or goes at the market: what a flood is made of. Stops may protect, and the tools that
+/// close are no entries: those never wait in line.
+fn is_plain_entry(call: &Call) -> bool {
+    call.form() == Form::PlaceOrder
+        && matches!(call.fields().kind, Some(OrderKind::Market | OrderKind::Limit))
 }
 
 /// The judgement of a call that closes positions, without its facts: its card goes up at once, and the facts fill it in
@@ -391,7 +427,7 @@ impl Relay {
                 .tickets
                 .all()
                 .into_iter()
-                .filter(|ticket| ticket.state.is_open())
+                .filter(|ticket| ticket.state.is_open() || super::lookup::is_unfinished(&relay, ticket))
             {
                 if let Err(error) = relay.recover_one(&ticket.id).await {
                     tracing::warn!(%error, ticket = %ticket.id, "a ticket could not be recovered");
@@ -413,6 +449,10 @@ impl Relay {
         let Some(mut ticket) = self.tickets.load(id)? else {
             return Ok(());
         };
+        if super::lookup::is_unfinished(self, &ticket) {
+            super::lookup::take_up(self, owned, ticket);
+            return Ok(());
+        }
         let Some(state) = ticket.recover(wall_ms()) else {
             return Ok(());
         };
@@ -421,12 +461,13 @@ impl Relay {
             state.word(),
             &ticket,
             &[("reason", ticket.reason.clone().unwrap_or_default().into())],
-        )?;
-        self.tickets.save(&ticket)?;
+        )
+        .await?;
+        self.tickets.keep(&ticket).await?;
         if state == State::Unknown {
             super::lookup::start(self, owned, ticket);
         } else if matches!(ticket.class, Class::Exit | Class::Protect) {
-            super::lookup::unprotected(self, id, &headline(&ticket)).await;
+            super::lookup::unprotected(self, id, &headline(&ticket), "was NOT sent").await;
         }
         Ok(())
     }

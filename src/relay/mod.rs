@@ -16,7 +16,9 @@ mod local;
 mod lookup;
 mod outcomes;
 mod output;
+mod pausing;
 mod reads;
+mod refusals;
 mod send;
 mod service;
 pub mod session;
@@ -55,7 +57,7 @@ const TICK: Duration = Duration::from_secs(2);
 
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here};
-pub(crate) use judging::load_policy_at;
+pub(crate) use judging::{change_counters, counters_at, load_policy_at};
 pub(crate) use local::is_ours;
 pub(crate) use outcomes::{end_held_in, tool_name};
 pub(crate) use verbs::{NotResumed, one_call};
@@ -75,6 +77,12 @@ pub struct Relay {
     pub(crate) tickets: Tickets,
     pub(crate) journal: Journal,
     pub(crate) facts: facts::FactCache,
+    /// Counts the calls of this process that were sent to their end: what waits may mean something else after each.
+    pub(crate) deeds: tokio::sync::watch::Sender<u64>,
+    /// Entries are looked at two at a time: a flood of them costs few reads.
+    pub(crate) looking: tokio::sync::Semaphore,
+    /// Refusals that are not written down one by one.
+    refusals: refusals::Refusals,
     pub(crate) unsealed: hold::Armed,
     /// Whether old tickets were cleared away already.
     pub(crate) swept: AtomicBool,
@@ -188,6 +196,9 @@ impl Relay {
                 tickets: Tickets::of(&world.paths),
                 journal: Journal::of(&world.paths),
                 facts: facts::FactCache::default(),
+                deeds: tokio::sync::watch::Sender::new(0),
+                looking: tokio::sync::Semaphore::new(2),
+                refusals: refusals::Refusals::default(),
                 unsealed: hold::Armed::default(),
                 swept: AtomicBool::new(false),
                 halted: AtomicBool::new(false),

@@ -3,13 +3,13 @@
 use super::ask::{Basis, Decided, LEFT, Live, pins_changed};
 use super::judging::{self, counters, load_policy, make_card};
 use super::outcomes::{self, journal};
-use super::{Relay, lock, lookup};
+use super::{Relay, lock, lookup, words};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
-use crate::gate::{Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
+use crate::gate::{Before, Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
 use crate::oauth::{Bearer, GrantKind, SealedExtras};
 use crate::system::clock::{mono_ms, wall_ms};
-use crate::system::{FileLock, file};
+use crate::system::{FileLock, aside, file};
 use crate::upstream::{Failure, NotSent, Sent};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,7 +38,7 @@ impl Live {
                 lasting: true,
             })
             .await;
-        self.unprotected().await;
+        self.unprotected_as("was NOT sent").await;
     }
 
     /// What forbids sending at the very last moment.
@@ -201,7 +201,7 @@ impl Live {
             || ticket.policy_digest != self.held.policy_digest
         {
             let what = "its ticket file was changed by another program";
-            self.end_in_turn(&mut ticket, State::Tampered, what);
+            self.end_in_turn(&mut ticket, State::Tampered, what).await;
             return Err(Decided::NotSent(what.to_owned()));
         }
         let verdict = self.judge_again(&facts, &ticket).await;
@@ -209,13 +209,13 @@ impl Live {
             Ok(None) => {}
             Ok(Some(card)) => return Err(Decided::Again(Box::new(card))),
             Err(reason) => {
-                self.end_in_turn(&mut ticket, State::Voided, &reason);
+                self.end_in_turn(&mut ticket, State::Voided, &reason).await;
                 return Err(Decided::NotSent(reason));
             }
         }
         if mono_ms().saturating_sub(approved_mono) > START_MS {
             let why = "sending could not start within 10 s of the approval";
-            self.end_in_turn(&mut ticket, State::Voided, why);
+            self.end_in_turn(&mut ticket, State::Voided, why).await;
             return Err(Decided::NotSent(why.to_owned()));
         }
         let approval = Approval {
@@ -225,15 +225,18 @@ impl Live {
         if !self.is_sender() {
             return Err(Decided::Done);
         }
-        let cleared = ticket
-            .approve(approval, &self.held.call, wall_ms())
-            .map_err(|illegal| {
+        // A look after an unknown outcome, by whatever process, tells its trace from what was there before.
+        ticket.before = Some(Before::of(&self.held.call, &facts));
+        let cleared = match ticket.approve(approval, &self.held.call, wall_ms()) {
+            Ok(cleared) => cleared,
+            Err(illegal) => {
                 tracing::warn!(%illegal, "an approval that does not count");
                 let why = format!("the approval does not count: {}", illegal.what);
-                self.end_in_turn(&mut ticket, State::Voided, &why);
-                Decided::NotSent(why)
-            })?;
-        let written = journal(
+                self.end_in_turn(&mut ticket, State::Voided, &why).await;
+                return Err(Decided::NotSent(why));
+            }
+        };
+        let journaled = journal(
             &relay,
             "approved",
             &ticket,
@@ -242,11 +245,15 @@ impl Live {
                 ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
             ],
         )
-        .and_then(|()| relay.tickets.save(&ticket));
+        .await;
+        let written = match journaled {
+            Ok(()) => relay.tickets.keep(&ticket).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = written {
             let _ = ticket.not_run(cleared.not_run());
             let why = format!("the journal cannot be written: {error}");
-            self.end_in_turn(&mut ticket, State::Voided, &why);
+            self.end_in_turn(&mut ticket, State::Voided, &why).await;
             return Err(Decided::NotSent(why));
         }
         Ok(cleared)
@@ -261,10 +268,10 @@ impl Live {
         sender.is_some()
     }
 
-    fn end_in_turn(&self, ticket: &mut Ticket, state: State, reason: &str) {
+    async fn end_in_turn(&self, ticket: &mut Ticket, state: State, reason: &str) {
         if ticket.end(state, reason, wall_ms()).is_ok() {
-            let _ = journal(&self.relay, state.word(), ticket, &[("reason", reason.into())]);
-            let _ = self.relay.tickets.save(ticket);
+            let _ = journal(&self.relay, state.word(), ticket, &[("reason", reason.into())]).await;
+            let _ = self.relay.tickets.keep(ticket).await;
         }
     }
 
@@ -332,7 +339,9 @@ impl Live {
             return Ok(Some(card));
         }
         kept.note_sent(&self.held.call, wall_ms());
-        file::write_atomic(&paths.counters(), kept.text().as_bytes())
+        let (path, text) = (paths.counters(), kept.text());
+        aside(move || file::write_atomic(&path, text.as_bytes()))
+            .await
             .map_err(|error| format!("the counters cannot be kept: {error}"))?;
         Ok(None)
     }
@@ -355,7 +364,7 @@ impl Live {
         ticket
             .not_run(not_run)
             .map_err(|illegal| unkept(illegal.to_string()))?;
-        let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]);
+        let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]).await;
         let again = match why {
             NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_) => attempt == 0,
             NotSent::RateLimited(_) => ticket.not_run <= 1,
@@ -364,10 +373,12 @@ impl Live {
         if again {
             return relay
                 .tickets
-                .save(&ticket)
+                .keep(&ticket)
+                .await
                 .map_err(|error| unkept(error.to_string()));
         }
-        self.end_in_turn(&mut ticket, State::Voided, &why.to_string());
+        self.end_in_turn(&mut ticket, State::Voided, &why.to_string())
+            .await;
         Err(why.to_string())
     }
 
@@ -397,16 +408,21 @@ impl Live {
         };
         let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
         let ticket = self.write_outcome(outcome, kind, &said).await;
+        // What was read before is old now, and what waits may have become an exit or a protection.
+        relay.facts.forget();
+        relay.deeds.send_modify(|deeds| *deeds = deeds.wrapping_add(1));
         // Whatever the files do, the person hears what is known.
         self.tell(kind, &said).await;
+        if kind == "rejected" {
+            self.unprotected_as("was REJECTED by the service").await;
+        }
         if let Some(ticket) = ticket.filter(|_| kind == "unknown") {
-            let before = lock(&self.latest).clone();
-            lookup::run(relay, &ticket, before.mono.is_some().then_some(&before.facts)).await;
+            lookup::run(relay, &ticket, lookup::Since::Now).await;
         }
     }
 
     /// The journal first; but a journal that cannot be written must not turn a known outcome into an unknown one.
-    async fn write_outcome(&self, outcome: Outcome, kind: &str, said: &str) -> Option<Ticket> {
+    async fn write_outcome(&self, outcome: Outcome, kind: &'static str, said: &str) -> Option<Ticket> {
         let relay = &self.relay;
         let _turn = relay.tickets.turn(self.id()).await.ok()?;
         let mut ticket = relay.tickets.load(self.id()).ok().flatten()?;
@@ -414,8 +430,8 @@ impl Live {
             tracing::error!(%illegal, "an outcome could not be taken down");
         }
         for written in [
-            journal(relay, kind, &ticket, &[("said", said.into())]),
-            relay.tickets.save(&ticket),
+            journal(relay, kind, &ticket, &[("said", said.into())]).await,
+            relay.tickets.keep(&ticket).await,
         ] {
             if let Err(error) = written {
                 tracing::error!(%error, "an outcome could not be written down");
@@ -434,9 +450,8 @@ impl Live {
         };
         let mut lines = vec![format!("Ticket {}", self.id()), ascii(said)];
         if kind == "unknown" {
-            lines.push(
-                "It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned(),
-            );
+            lines.push(words::MAY_HAVE_RUN.to_owned());
+            lines.push(words::LOOKING.to_owned());
         }
         self.relay
             .desk
@@ -494,7 +509,7 @@ impl Relay {
             crate::system::clock::rfc3339(wall_ms())
         );
         let written = file::write_atomic(&self.world.paths.halt(), content.as_bytes());
-        outcomes::note(self, "halted", &[("via", via.into())]);
+        outcomes::note_now(self, "halted", &[("via", via.into())]);
         // From here on the file speaks for this process too, so that `resume` lifts it everywhere.
         if written.is_ok() {
             self.halted.store(false, Ordering::SeqCst);

@@ -53,7 +53,7 @@ fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
                 }
                 Err(error) => {
                     if matches!(error, UnsealError::WrongPin { .. })
-                        && let Err(error) = journal.append("wrong_pin", serde_json::Map::new())
+                        && let Err(error) = journal.append_aside("wrong_pin", serde_json::Map::new()).await
                     {
                         tracing::error!(%error, "the journal cannot be written");
                     }
@@ -78,8 +78,8 @@ fn wait_of(error: &UnsealError) -> u64 {
 
 impl Relay {
     /// A journal line of a verb.
-    pub(crate) fn note(&self, kind: &str) {
-        outcomes::note(self, kind, &[]);
+    pub(crate) fn note(&self, kind: &'static str) {
+        outcomes::note_now(self, kind, &[]);
     }
 
     /// Asks the person, with the tier's own factor, whether AI trading may go on.
