@@ -352,6 +352,9 @@ impl Live {
             if !self.settle(&judgement, &card, side).await {
                 return std::future::pending().await;
             }
+            if self.goes_ahead(&judgement, &card, side) {
+                return std::future::pending().await;
+            }
             let card = self.marked(card);
             side.updates.send_if_modified(|old| {
                 let differs = *old != card;
@@ -372,8 +375,35 @@ impl Live {
         Some((judgement, card))
     }
 
-    /// While it waits for the screen: an entry that goes through may make a waiting stop this position's protection. Then
-    /// it goes ahead of everything else (a bracket as three calls).
+    /// What was held as an entry opens nothing any more, since another call of the bracket went through: it is asked as
+    /// what it is now. A protection goes ahead of everything else, by a card of its own; anything else only as long as
+    /// nobody has seen its card.
+    fn goes_ahead(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
+        {
+            let mut basis = lock(&self.basis);
+            let opened = basis.proved && basis.judgement.opening && basis.judgement.class == Class::Order;
+            let protects = judgement.class == Class::Protect;
+            let unseen = !*side.on_screen.borrow();
+            if !opened || judgement.opening || judgement.verdict != Verdict::Ask || !(protects || unseen) {
+                return false;
+            }
+            *basis = Basis {
+                judgement: judgement.clone(),
+                proved: true,
+            };
+        }
+        lock(&self.first).clone_from(card);
+        if judgement.class != Class::Protect {
+            side.updates.send_replace(card.clone());
+            return false;
+        }
+        *lock(&side.ahead) = Some(card.clone());
+        side.stop.cancel();
+        true
+    }
+
+    /// While it waits for the screen: an entry that goes through may make a waiting stop this position's protection (a
+    /// bracket as three calls).
     async fn follow_deeds(&self, side: &Side) {
         let mut deeds = self.relay.deeds.subscribe();
         let waits = self.held.card.class == Class::Order && self.prompt == Prompt::Desk;
@@ -386,14 +416,7 @@ impl Live {
                 let Some((judgement, card)) = self.judged_anew().await else {
                     continue;
                 };
-                if judgement.class == Class::Protect && judgement.verdict == Verdict::Ask {
-                    *lock(&self.basis) = Basis {
-                        judgement,
-                        proved: true,
-                    };
-                    lock(&self.first).clone_from(&card);
-                    *lock(&side.ahead) = Some(card);
-                    side.stop.cancel();
+                if self.goes_ahead(&judgement, &card, side) {
                     return;
                 }
             }

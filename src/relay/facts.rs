@@ -49,28 +49,6 @@ impl FactCache {
         self.all(lane, &call.looks(), true).await
     }
 
-    /// What was read for this call within the last moments, by whichever call; `None` where anything of it is missing.
-    /// Good enough to refuse an entry that a brake stops anyway, so that a flood of them costs no reads.
-    pub fn recent(&self, call: &Call) -> Option<Facts> {
-        let now = mono_ms();
-        let map = self.map();
-        let mut facts = Facts::default();
-        for read in call.reads() {
-            let kept = map.get(&(read.tool.to_owned(), read.arguments.clone()))?;
-            let bound = if FAST.contains(&read.tool) {
-                FRESH_MS
-            } else {
-                SLOW_MS
-            };
-            let answer = kept.answer.as_deref().ok()?;
-            if now.saturating_sub(kept.mono) > bound {
-                return None;
-            }
-            facts.absorb(&read, Ok(answer), kept.wall);
-        }
-        Some(facts)
-    }
-
     /// Nothing that was read until now counts any more: something was sent.
     pub fn forget(&self) {
         self.map().clear();

@@ -1,8 +1,11 @@
 //! Held calls: from the client's call to the ticket, and from the ticket's end to the answer. What happens on the
 //! person's side in between is in `ask.rs` and `send.rs`.
 
-use super::judging::{count_ask, counters, effective_tier, judge_again, judge_now, load_policy, make_card};
+use super::judging::{
+    count_ask, counters, effective_tier, entry_brake, judge_again, judge_now, load_policy, make_card,
+};
 use super::outcomes::{headline, journal, mark_read, outcome_of, wait};
+use super::refusals::Like;
 use super::tickets::Owned;
 use super::{Relay, ask, lists, lock, refusals, words};
 use crate::gate::catalogue::Form;
@@ -171,12 +174,13 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
             refuse(code, &reason)
         }
     })?;
-    // Where a brake stops it on what was read a moment ago, nothing is read again: a flood costs the service nothing.
-    if let Some(facts) = relay.facts.recent(&call).filter(|_| plain) {
-        let judgement = judge_now(relay, &call, &facts, &policy, settings, &counters(relay));
-        if judgement.verdict == Verdict::Deny && judgement.rule.starts_with("limit: ") {
-            return Err(refuse(judgement.code, &judgement.reason));
-        }
+    // Where a brake stopped its like a moment ago and still would, nothing is read again: a flood costs the service nothing.
+    let like = plain.then(|| Like::of(&call));
+    let stopped = like
+        .as_ref()
+        .and_then(|like| relay.refusals.stopped(like, mono_ms()));
+    if let Some((code, reason)) = stopped.and_then(|since| entry_brake(relay, &policy, since)) {
+        return Err(refuse(code, &format!("Nothing was sent: {reason}.")));
     }
     let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
         (None, judgement)
@@ -203,6 +207,11 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         Some(_) | None => None,
     };
     if judgement.verdict == Verdict::Deny {
+        // Whatever else was wrong with it (a read that did not come in the flood): a brake stops its like as well.
+        let now = wall_ms();
+        if let Some(like) = like.filter(|_| entry_brake(relay, &policy, now).is_some()) {
+            relay.refusals.stop(like, mono_ms(), now);
+        }
         return Err(refuse(judgement.code, &judgement.reason));
     }
     let tier = effective_tier(relay, &judgement);

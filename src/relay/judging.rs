@@ -129,6 +129,20 @@ fn is_in_doubt(relay: &Relay, ticket: &Ticket) -> bool {
     }
 }
 
+/// The brake that stops an entry now, without any facts; `None` where none does, or where something was sent since, which
+/// may have made an entry an exit.
+pub(super) fn entry_brake(relay: &Relay, policy: &Policy, since: u64) -> Option<(&'static str, String)> {
+    let tickets = relay.tickets.all();
+    if tickets.iter().any(|ticket| ticket.sent_wall >= Some(since)) {
+        return None;
+    }
+    let waits = |ticket: &&Ticket| {
+        ticket.state == State::Held && limits::group(ticket.class, ticket.opening) == limits::Group::Entry
+    };
+    let open = tickets.iter().filter(waits).count();
+    counters(relay).brake(Class::Order, true, policy, open, wall_ms())
+}
+
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
 pub(super) fn effective_tier(relay: &Relay, judgement: &Judgement) -> Tier {
     if judgement.tier == Tier::Pin && relay.unsealed.covers(judgement.class) {

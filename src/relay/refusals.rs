@@ -1,12 +1,15 @@
-//! Refused calls in the journal: one by one as long as they are few, counted where a client floods.
+//! Refused calls: in the journal one by one as long as they are few, counted where a client floods; and which entries were
+//! just stopped by a brake, so that their like needs no look.
 //!
-//! Owns: how many lines refusals may take. A refusal has no effect that a line must precede, and a journal of a million
+//! Owns: how many lines refusals may take, and how long a brake is remembered. A refusal has no effect that a line must precede, and a journal of a million
 //! lines would hide the few that matter.
 
 use super::{Relay, lock, outcomes};
+use crate::gate::Call;
+use crate::gate::value::Side;
 use crate::system::clock::mono_ms;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,9 +19,33 @@ const WRITTEN: u32 = 20;
 /// The span of a count.
 const SPAN: Duration = Duration::from_secs(60);
 
+/// How long (ms) a brake that stopped an entry stops its like without a look at the account. Only market and limit orders
+/// of `PlaceOrder` are ever stopped so; what closes a position by its own tool, and every stop, is always looked at.
+const REMEMBERED_MS: u64 = 10_000;
+/// More kinds of entries than this are not told apart: then all are looked at again.
+const MOST: usize = 64;
+
 /// What is counted at present.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Counted>);
+pub(super) struct Refusals(Mutex<Counted>, Mutex<HashMap<Like, (u64, u64)>>);
+
+/// Entries that are alike: where one opens, so do the others, as long as nothing happens there.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Like {
+    account: Option<String>,
+    root: Option<String>,
+    side: Option<Side>,
+}
+
+impl Like {
+    pub(super) fn of(call: &Call) -> Self {
+        Self {
+            account: call.account().map(str::to_owned),
+            root: call.instrument_root().map(str::to_owned),
+            side: call.fields().side,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -36,6 +63,21 @@ enum Take {
 }
 
 impl Refusals {
+    /// A brake stopped an entry at these times (monotonic, wall).
+    pub(super) fn stop(&self, like: Like, mono: u64, wall: u64) {
+        let mut stopped = lock(&self.1);
+        if stopped.len() >= MOST {
+            stopped.clear();
+        }
+        stopped.insert(like, (mono, wall));
+    }
+
+    /// When (wall) a brake last stopped the like of it, where that is not long ago.
+    pub(super) fn stopped(&self, like: &Like, mono: u64) -> Option<u64> {
+        let (then, wall) = *lock(&self.1).get(like)?;
+        (mono.saturating_sub(then) <= REMEMBERED_MS).then_some(wall)
+    }
+
     fn take(&self, code: &'static str, now: u64) -> Take {
         let mut counted = lock(&self.0);
         let span = u64::try_from(SPAN.as_millis()).unwrap_or(u64::MAX);

@@ -28,20 +28,20 @@ use terminal::Terminal;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A desktop with a person, an installation signed in for trading, and a simulator.
-struct Desk {
-    desktop: Desktop,
-    home: Home,
-    sim: Sim,
-    screen: Screen,
+pub(crate) struct Desk {
+    pub(crate) desktop: Desktop,
+    pub(crate) home: Home,
+    pub(crate) sim: Sim,
+    pub(crate) screen: Screen,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(&[]).await
     }
 
     /// With more words for the simulator.
-    async fn with(words: &[&str]) -> Self {
+    pub(crate) async fn with(words: &[&str]) -> Self {
         Self::on(Desktop::start(), words).await
     }
 
@@ -59,19 +59,19 @@ impl Desk {
         }
     }
 
-    async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         self.home.serve(&self.sim).await.hello().await
     }
 
     /// Calls a tool, and returns once its card can be read and decided on.
-    async fn hold(&self, client: &mut Client, tool: &str, arguments: &Value) -> u64 {
+    pub(crate) async fn hold(&self, client: &mut Client, tool: &str, arguments: &Value) -> u64 {
         let id = client.send_call(tool, arguments).await;
         self.card().await;
         id
     }
 
     /// Waits until a card can be read and decided on.
-    async fn card(&self) {
+    pub(crate) async fn card(&self) {
         let shown = |ticket: &Value| ticket["state"] == "held" && ticket["shown_wall"].is_u64();
         until("a ticket on the screen", async || {
             self.tickets().iter().any(shown).then_some(())
@@ -81,17 +81,17 @@ impl Desk {
     }
 
     /// The ticket files.
-    fn tickets(&self) -> Vec<Value> {
+    pub(crate) fn tickets(&self) -> Vec<Value> {
         tickets(&self.home)
     }
 
     /// Waits for a journal line of this kind.
-    async fn journaled(&self, kind: &str) -> Value {
+    pub(crate) async fn journaled(&self, kind: &str) -> Value {
         journaled(&self.home, kind).await
     }
 
     /// How often this tool was asked for with the trade grant, executed or not.
-    async fn sent(&self, tool: &str) -> usize {
+    pub(crate) async fn sent(&self, tool: &str) -> usize {
         let calls = self.sim.calls().await;
         calls
             .iter()
@@ -100,7 +100,7 @@ impl Desk {
     }
 
     /// What the simulator executed, what the journal says of tickets in this order, and that the journal holds.
-    async fn check(&self, executed: &[&str], kinds: &[&str]) {
+    pub(crate) async fn check(&self, executed: &[&str], kinds: &[&str]) {
         check(&self.home, &self.sim, executed, kinds).await;
     }
 }
@@ -137,7 +137,7 @@ async fn journaled(home: &Home, kind: &str) -> Value {
 }
 
 /// Asks again until there is an answer.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
@@ -149,7 +149,7 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 }
 
 /// Everything that was ever shown on a desktop, as the session bus carried it.
-struct Screen {
+pub(crate) struct Screen {
     monitor: Child,
     file: std::path::PathBuf,
 }
@@ -169,12 +169,12 @@ impl Screen {
         Self { monitor, file }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.file).unwrap_or_default()).into_owned()
     }
 
     /// Waits until this was shown.
-    async fn until(&self, what: &str) {
+    pub(crate) async fn until(&self, what: &str) {
         until(what, async || self.text().contains(what).then_some(())).await;
     }
 
@@ -192,16 +192,16 @@ impl Drop for Screen {
 }
 
 /// One contract at the market, for play money.
-fn buy() -> Value {
+pub(crate) fn buy() -> Value {
     json!({ "account": "Sim101", "instrument": "MES 12-26", "side": "Buy", "type": "Market", "quantity": 1, "tif": "Day" })
 }
 
 /// One contract far below the market: it rests.
-fn bid(price: f64) -> Value {
+pub(crate) fn bid(price: f64) -> Value {
     json!({ "account": "Sim101", "instrument": "MES 12-26", "side": "Buy", "type": "Limit", "limit_price": price, "quantity": 1, "tif": "Day" })
 }
 
-fn ticket(result: &Value) -> String {
+pub(crate) fn ticket(result: &Value) -> String {
     result["structuredContent"]["ticket"]
         .as_str()
         .expect("a ticket")
