@@ -200,6 +200,12 @@ impl Desk {
         native::notice(&self.0.world.env, &notice).await
     }
 
+    /// Tells the person something that has one button; whether they pressed it before `stop`. It goes with `stop`, and
+    /// decides on nothing that is held.
+    pub async fn offer(&self, notice: Notice, button: &str, stop: CancellationToken) -> bool {
+        native::offer(&self.0.world.env, &notice, button, stop).await
+    }
+
     /// Closes what this process has on the screen.
     pub async fn dismiss_all(&self) {
         native::sweep(&self.0).await;

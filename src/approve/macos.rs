@@ -42,6 +42,17 @@ pub(super) async fn notice(_env: &Env, _notice: &Notice) -> bool {
     false
 }
 
+/// Tells the person something that has one button; whether they pressed it.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
+pub(super) async fn offer(
+    _env: &Env,
+    _notice: &Notice,
+    _button: &str,
+    _stop: tokio_util::sync::CancellationToken,
+) -> bool {
+    false
+}
+
 /// Nothing of ours is ever left on this system's screen yet: no [`Live`] can be made.
 #[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(super) async fn sweep(shared: &Shared) {

@@ -2,21 +2,22 @@
 //! account and instrument are refused, and on others they carry a warning.
 
 use super::{Context, Exit, out, switch, waiting};
-use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
 use crate::relay::Relay;
-use crate::relay::tickets::{Notes, Tickets};
+use crate::relay::tickets::Tickets;
 use serde_json::{Map, Value, json};
 
 /// `acknowledge [TICKET]`: without a ticket, lists what is unknown.
 pub(super) async fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit {
     let tickets = Tickets::of(&context.world.paths);
-    let open = |ticket: &Ticket| ticket.state == State::Unknown && !tickets.notes(&ticket.id).acknowledged;
-    let unknown: Vec<Ticket> = tickets.all().into_iter().filter(open).collect();
+    let unknown = waiting::doubts(&tickets);
     let Some(id) = ticket.map(str::to_ascii_uppercase) else {
         return list(context, &tickets, &unknown);
     };
-    let found = unknown.iter().find(|ticket| ticket.id == id);
+    let found = unknown
+        .iter()
+        .find(|(ticket, _)| ticket.id == id)
+        .map(|(ticket, _)| ticket);
     if found.is_none() && !unreadable(&tickets).contains(&id) {
         context.out.error(
             &format!("{id} has no unknown outcome that waits for you"),
@@ -39,13 +40,7 @@ pub(super) async fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit
         );
         return Exit::Failure;
     }
-    tickets.save_notes(
-        &id,
-        &Notes {
-            acknowledged: true,
-            ..tickets.notes(&id)
-        },
-    );
+    tickets.change_notes(&id, |notes| notes.acknowledged = true);
     context.out.data(
         &format!("{id} is acknowledged. New orders there may be proposed again; each is still held for your approval."),
         &json!({ "ticket": id, "acknowledged": true }),
@@ -76,18 +71,14 @@ fn unreadable(tickets: &Tickets) -> Vec<String> {
     ids.filter(|id| !tickets.notes(id).acknowledged).collect()
 }
 
-fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
-    let line = |ticket: &Ticket| {
-        let found = tickets
-            .notes(&ticket.id)
-            .found
-            .map(|found| format!("\n      {found}"))
-            .unwrap_or_default();
-        format!("{}{found}", waiting::line(ticket))
-    };
+fn list(context: &Context, tickets: &Tickets, unknown: &[waiting::Doubt]) -> Exit {
     let broken = unreadable(tickets);
     let torn = |id: &String| format!("{}  its file cannot be read", out::safe(id));
-    let lines: Vec<String> = unknown.iter().map(line).chain(broken.iter().map(torn)).collect();
+    let lines: Vec<String> = unknown
+        .iter()
+        .map(waiting::doubt_line)
+        .chain(broken.iter().map(torn))
+        .collect();
     let text = if lines.is_empty() {
         "No outcome is unknown.".to_owned()
     } else {
@@ -98,7 +89,7 @@ fn list(context: &Context, tickets: &Tickets, unknown: &[Ticket]) -> Exit {
     };
     context.out.data(
         &text,
-        &json!({ "unknown": unknown.iter().map(waiting::object).collect::<Vec<Value>>(), "unreadable": broken }),
+        &json!({ "unknown": unknown.iter().map(waiting::doubt_object).collect::<Vec<Value>>(), "unreadable": broken }),
     );
     Exit::Fine
 }

@@ -73,7 +73,7 @@ pub(crate) enum Verb {
     },
     /// Stop all AI trading on this computer at once
     Halt,
-    /// Allow AI trading again
+    /// Allow AI trading again, or end a pause of new orders
     Resume,
     /// The record of every ticket and decision
     #[command(subcommand)]

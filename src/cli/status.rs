@@ -2,10 +2,9 @@
 
 use super::{Context, Exit, apply, waiting};
 use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
-use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::relay::tickets::Tickets;
-use crate::relay::under_seal;
+use crate::relay::{counters_at, load_policy_at, under_seal};
 use crate::system::clock;
 use serde_json::{Value, json};
 
@@ -21,12 +20,9 @@ pub(super) async fn status(context: &Context) -> Exit {
     let halted = under_seal::is_stopped(paths);
     let changes = apply::waiting(context).await;
     let tickets = Tickets::of(paths).all();
-    let day_ago = clock::wall_ms().saturating_sub(24 * 3600 * 1000);
+    let paused = counters_at(paths).paused_until(clock::wall_ms());
     let open: Vec<_> = tickets.iter().filter(|ticket| ticket.state.is_open()).collect();
-    let unknown: Vec<_> = tickets
-        .iter()
-        .filter(|t| t.state == crate::gate::ticket::State::Unknown && t.created_wall >= day_ago)
-        .collect();
+    let unknown = waiting::doubts(&Tickets::of(paths));
     let mut lines = vec![format!("service   {}", context.endpoint.url())];
     lines.extend(trouble.iter().map(|why| format!("sign-in   {why}")));
     let trade = grants.iter().find(|grant| grant.kind == GrantKind::Trade);
@@ -67,6 +63,12 @@ pub(super) async fn status(context: &Context) -> Exit {
         (false, Some(_)) => "orders    every trade call is held until you approve it".to_owned(),
         (false, None) => "orders    none can be placed from here".to_owned(),
     });
+    if let Some(until) = paused {
+        lines.push(format!(
+            "paused    new orders until {}, exits are not (countersign resume ends the pause)",
+            clock::local_time(until)
+        ));
+    }
     lines.push(format!(
         "waiting   {}",
         if open.is_empty() {
@@ -77,11 +79,11 @@ pub(super) async fn status(context: &Context) -> Exit {
     ));
     lines.extend(open.iter().map(|ticket| format!("  {}", waiting::line(ticket))));
     if !unknown.is_empty() {
-        lines.push("OUTCOME UNKNOWN in the last 24 hours; check NinjaTrader:".to_owned());
+        lines.push("OUTCOME UNKNOWN; look in NinjaTrader, then: countersign acknowledge TICKET".to_owned());
         lines.extend(
             unknown
                 .iter()
-                .map(|ticket| format!("  {}", waiting::line(ticket))),
+                .map(|doubt| format!("  {}", waiting::doubt_line(doubt))),
         );
     }
     let object = json!({
@@ -90,7 +92,8 @@ pub(super) async fn status(context: &Context) -> Exit {
         "policyError": policy.as_ref().err(), "changed": changes.iter().map(apply::object).collect::<Vec<Value>>(),
         "grants": grants.iter().map(grant_object).collect::<Vec<Value>>(),
         "pending": open.iter().map(|ticket| waiting::object(ticket)).collect::<Vec<Value>>(),
-        "unknown": unknown.iter().map(|ticket| waiting::object(ticket)).collect::<Vec<Value>>(),
+        "entriesPausedUntil": paused.map(clock::rfc3339),
+        "unknown": unknown.iter().map(waiting::doubt_object).collect::<Vec<Value>>(),
     });
     context.out.data(&lines.join("\n"), &object);
     match read {

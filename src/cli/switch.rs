@@ -1,10 +1,12 @@
 //! `halt`, `resume` and `arm`.
 
 use super::{Context, Exit};
-use crate::gate::Tier;
+use crate::gate::{Counters, Tier};
+use crate::journal::Journal;
 use crate::relay::settings::Settings;
-use crate::relay::{NotResumed, Relay, request_arming, under_seal};
-use serde_json::json;
+use crate::relay::{NotResumed, Relay, change_counters, counters_at, request_arming, under_seal};
+use crate::system::wall_ms;
+use serde_json::{Map, Value, json};
 
 pub(super) fn halt(context: &Context) -> Exit {
     // Without a journal line the halt still stands: stopping must never fail for want of a disk.
@@ -35,10 +37,7 @@ pub(super) async fn resume(context: &Context) -> Exit {
     let sealed = !matches!(context.grants().sealed_at().await, Ok(None));
     let maybe = sealed && under_seal::last_stop(paths).is_some();
     if !under_seal::is_stopped(paths) && !maybe {
-        context
-            .out
-            .data("AI trading is not stopped.", &json!({ "halted": false }));
-        return Exit::Fine;
+        return end_pause(context);
     }
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
@@ -80,6 +79,31 @@ pub(super) fn not_confirmed(context: &Context, why: NotResumed, so: &str, verb: 
     };
     context.out.error(&why, &hint);
     exit
+}
+
+/// A pause of new orders is ended as freely as by the click on its notice: each order is still held.
+fn end_pause(context: &Context) -> Exit {
+    let paths = &context.world.paths;
+    let now = wall_ms();
+    if counters_at(paths).paused_until(now).is_none() {
+        context
+            .out
+            .data("AI trading is not stopped.", &json!({ "halted": false }));
+        return Exit::Fine;
+    }
+    let fields = Map::from_iter([("via".to_owned(), Value::from("countersign resume"))]);
+    let ended = Journal::of(paths)
+        .append("pause_ended", fields)
+        .and_then(|()| change_counters(paths, Counters::end_pause));
+    if let Err(error) = ended {
+        context.out.error(&error.to_string(), "new orders stay paused");
+        return Exit::Failure;
+    }
+    context.out.data(
+        "The pause of new orders is over; every trade call is still held for your approval.",
+        &json!({ "halted": false, "pauseEnded": true }),
+    );
+    Exit::Fine
 }
 
 /// `arm [MINUTES]`.

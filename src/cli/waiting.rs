@@ -5,8 +5,8 @@ use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
 use crate::relay::change::{self, Kind, NotApplied};
 use crate::relay::lists::Lists;
-use crate::relay::tickets::Tickets;
-use crate::relay::{Relay, WATCHING, decide_here, end_held_in};
+use crate::relay::tickets::{Notes, Tickets};
+use crate::relay::{Relay, WATCHING, change_counters, decide_here, end_held_in};
 use crate::system::{FileLock, clock};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -25,7 +25,8 @@ pub(super) async fn pending(context: &Context) -> Exit {
         .collect();
     let changed = changes.iter().map(apply::object);
     let objects: Vec<Value> = changed.chain(open.iter().map(object)).collect();
-    let text = if objects.is_empty() {
+    let doubts = doubts(&Tickets::of(&context.world.paths));
+    let mut text = if objects.is_empty() {
         "Nothing is waiting.".to_owned()
     } else {
         let changed = changes.iter().map(|change| apply::line(context, change));
@@ -34,8 +35,51 @@ pub(super) async fn pending(context: &Context) -> Exit {
             .collect::<Vec<_>>()
             .join("\n")
     };
-    context.out.data(&text, &json!({ "pending": objects }));
+    if !doubts.is_empty() {
+        text.push_str("\nOUTCOME UNKNOWN; look in NinjaTrader, then: countersign acknowledge TICKET\n");
+        text.push_str(&doubts.iter().map(doubt_line).collect::<Vec<_>>().join("\n"));
+    }
+    let unknown: Vec<Value> = doubts.iter().map(doubt_object).collect();
+    context
+        .out
+        .data(&text, &json!({ "pending": objects, "unknown": unknown }));
     Exit::Fine
+}
+
+/// A ticket whose outcome is unknown, with its notes.
+pub(super) type Doubt = (Ticket, Notes);
+
+/// The tickets whose outcome is unknown and not acknowledged.
+pub(super) fn doubts(tickets: &Tickets) -> Vec<Doubt> {
+    let unknown = tickets
+        .all()
+        .into_iter()
+        .filter(|ticket| ticket.state == State::Unknown);
+    unknown
+        .map(|ticket| {
+            let notes = tickets.notes(&ticket.id);
+            (ticket, notes)
+        })
+        .filter(|(_, notes)| !notes.acknowledged)
+        .collect()
+}
+
+/// The same on two lines: the call, and what was found of it.
+pub(super) fn doubt_line((ticket, notes): &Doubt) -> String {
+    let found = notes.found.as_deref().unwrap_or("Nobody has looked for it yet");
+    format!("{}\n      {}", line(ticket), out::safe(found))
+}
+
+/// The same as an object for programs.
+pub(super) fn doubt_object((ticket, notes): &Doubt) -> Value {
+    let mut object = object(ticket);
+    if let Some(members) = object.as_object_mut() {
+        members.insert("found".into(), notes.found.clone().into());
+        members.insert("order".into(), notes.order.clone().into());
+        members.insert("looking".into(), (!notes.looked).into());
+        members.insert("acknowledged".into(), notes.acknowledged.into());
+    }
+    object
 }
 
 /// A ticket as an object for programs.
@@ -88,6 +132,7 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
     .await
     {
         Ok(()) => {
+            count_denied(context, &tickets, &id);
             context.out.data(
                 &format!("{id} is denied; nothing was sent."),
                 &json!({ "ticket": id, "state": "denied" }),
@@ -134,6 +179,18 @@ async fn deny_change(context: &Context, kind: Kind) -> Exit {
     };
     context.out.error(&why, hint);
     Exit::Failure
+}
+
+/// A denial counts the same wherever it was said: three in a minute pause new orders.
+fn count_denied(context: &Context, tickets: &Tickets, id: &str) {
+    let entry = tickets.load(id).ok().flatten().is_some_and(|ticket| {
+        crate::gate::limits::group(ticket.class, ticket.opening) == crate::gate::limits::Group::Entry
+    });
+    if entry
+        && let Err(error) = change_counters(&context.world.paths, |kept| kept.note_denied(clock::wall_ms()))
+    {
+        tracing::warn!(%error, "a denial could not be counted");
+    }
 }
 
 /// How a ticket ended, in words.

@@ -12,7 +12,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Millis;
-use super::facts::{Account, Connection, Day, MAX_ANSWER, Order, Position, Quote, Running};
+use super::facts::{Account, Connection, Day, Fill, MAX_ANSWER, Order, Position, Quote, Running};
 use super::instrument::Instrument;
 use super::value::{self, Decimal, OrderKind, Side};
 
@@ -237,6 +237,52 @@ fn parse_order(object: &Map<String, Value>, asked: Option<&str>) -> Result<Order
         stop: price(&["stop_price", "stopPrice"]),
         status: value::short(status, 20),
         working,
+        created: any(
+            object,
+            &[
+                "created_at",
+                "createdAt",
+                "created",
+                "submitted_at",
+                "submittedAt",
+            ],
+        )
+        .and_then(time),
+    })
+}
+
+pub(super) fn fills(payload: &Value, asked: Option<&str>) -> Result<Vec<Fill>, String> {
+    list(payload, &["executions", "fills", "data", "items", "result"])?
+        .iter()
+        .map(|entry| parse_fill(entry.as_object().ok_or("a fill is in no known form")?, asked))
+        .collect()
+}
+
+fn parse_fill(object: &Map<String, Value>, asked: Option<&str>) -> Result<Fill, String> {
+    let order_id = match any(object, &["order_id", "orderId"]) {
+        Some(Value::String(text)) => Some(value::short(text, value::MAX_NAME)),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(_) | None => None,
+    };
+    let name = word(object, &["instrument", "symbol"]).ok_or("a fill names no instrument")?;
+    let quantity = number(object, &["quantity", "qty"])
+        .and_then(|number| number.steps(Decimal::whole(1)))
+        .filter(|(_, exact)| *exact)
+        .and_then(|(count, _)| u32::try_from(count).ok())
+        .ok_or("a fill has an odd quantity")?;
+    Ok(Fill {
+        order_id,
+        account: word(object, &["account", "accountName", "account_name"])
+            .or(asked)
+            .ok_or("a fill names no account")?
+            .to_ascii_lowercase(),
+        instrument: Instrument::read(name),
+        name: value::short(name, 24),
+        side: word(object, &["side", "action", "orderAction", "order_action"])
+            .and_then(Side::read)
+            .ok_or("a fill has no side")?,
+        quantity,
+        time: any(object, &["time", "timestamp", "ts", "executed_at", "executedAt"]).and_then(time),
     })
 }
 

@@ -259,6 +259,29 @@ impl Call {
         reads
     }
 
+    /// What is read after an unknown outcome: orders, fills and positions in reach, and the order that it names.
+    pub fn looks(&self) -> Vec<StateRead> {
+        let account = self.account_text().map(|text| ("account", text));
+        let (positions, orders) = if account.is_some() {
+            ("ListPositions", "ListOrders")
+        } else {
+            ("GetAllPositions", "GetAllOrders")
+        };
+        let mut looks = vec![
+            StateRead::new(orders, account),
+            StateRead::new("ListExecutions", account),
+            StateRead::new(positions, account),
+        ];
+        if let (Some(key), Some(id), true) = (
+            self.fields.order_key,
+            &self.fields.order_id,
+            self.names_an_order(),
+        ) {
+            looks.push(StateRead::new("GetOrder", Some((key, id))));
+        }
+        looks
+    }
+
     fn touches_orders(&self) -> bool {
         match self.class {
             Class::Order

@@ -171,6 +171,27 @@ pub struct Order {
     pub status: String,
     /// Whether it may still fill.
     pub working: bool,
+    /// When it was made by the service's clock, wall clock, where it says.
+    pub created: Option<Millis>,
+}
+
+/// One fill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fill {
+    /// The order that it belongs to, safe to show, where said.
+    pub order_id: Option<String>,
+    /// The account, lower case.
+    pub account: String,
+    /// The instrument; `None` where its name is none that we know.
+    pub instrument: Option<Instrument>,
+    /// The instrument's name, safe to show.
+    pub name: String,
+    /// Its side.
+    pub side: Side,
+    /// Contracts.
+    pub quantity: u32,
+    /// When, by the service's clock, wall clock, where it says.
+    pub time: Option<Millis>,
 }
 
 impl Order {
@@ -250,6 +271,8 @@ pub struct Facts {
     pub orders: Fact<Vec<Order>>,
     /// The one order that the call names.
     pub order: Fact<Order>,
+    /// The fills in reach; read after an unknown outcome only.
+    pub fills: Fact<Vec<Fill>>,
     /// The market of the call's instrument.
     pub quote: Fact<Quote>,
     /// The day by the account summary.
@@ -294,6 +317,9 @@ impl Facts {
             }
             "ListOrders" | "GetAllOrders" => {
                 self.orders = Fact::from(parsed.and_then(|value| answer::orders(&value, account)), at_wall);
+            }
+            "ListExecutions" => {
+                self.fills = Fact::from(parsed.and_then(|value| answer::fills(&value, account)), at_wall);
             }
             "GetOrder" => self.order = Fact::from(parsed.and_then(|value| answer::order(&value)), at_wall),
             "GetQuote" => self.quote = Fact::from(parsed.and_then(|value| answer::quote(&value)), at_wall),

@@ -6,6 +6,7 @@
 //! May call: `wire` (the strict reader), std, serde, ring's digest. Nothing else.
 
 mod answer;
+mod before;
 pub mod call;
 pub mod card;
 pub mod catalogue;
@@ -23,6 +24,7 @@ mod seen;
 pub mod ticket;
 pub mod value;
 
+pub use before::Before;
 pub use call::{Call, Refusal};
 pub use card::Card;
 pub use catalogue::Class;

@@ -14,7 +14,7 @@ use super::catalogue::{Class, Form};
 use super::instrument::Instrument;
 use super::value::{self, Decimal, Side};
 
-pub use super::seen::{Seen, seen};
+pub use super::seen::{Around, Seen, seen};
 
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +79,26 @@ pub fn refused_proves_nothing_ran(code: i64, message: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// The ids of the orders that this answer names: they are that call's, and no other's.
+pub fn order_ids(result: &str) -> Vec<String> {
+    let Ok(answer) = Answer::of(result) else {
+        return Vec::new();
+    };
+    let id = |object: &Map<String, Value>| {
+        ["order_id", "orderId"]
+            .iter()
+            .find_map(|key| object.get(*key)?.as_str())
+            .map(|id| value::short(id, value::MAX_NAME))
+    };
+    let nested = answer.member(&["order"]).and_then(Value::as_object);
+    let many = answer.list(&["orders"]).iter().filter_map(Value::as_object);
+    std::iter::once(&answer.inner)
+        .chain(nested)
+        .chain(many)
+        .filter_map(id)
+        .collect()
 }
 
 /// An answer that is a result.

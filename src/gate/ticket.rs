@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::before::Before;
 use super::call::{Call, Refusal};
 use super::card::Card;
 use super::catalogue::Class;
@@ -203,6 +204,9 @@ pub struct Ticket {
     pub policy_digest: String,
     /// How often it was cleared and proven not run.
     pub not_run: u32,
+    /// What was there before it was sent, for a look after an unknown outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
 }
 
 impl Ticket {
@@ -234,6 +238,7 @@ impl Ticket {
             schema_digest: origin.schema_digest,
             policy_digest: origin.policy_digest,
             not_run: 0,
+            before: None,
         }
     }
 

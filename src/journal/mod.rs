@@ -20,7 +20,7 @@ mod tests;
 pub use proofs::{Approved, DigestOf, Proofs};
 pub use read::{Entry, Fault, Piece, Verdict, entries, pieces, verify};
 
-use crate::system::{FileLock, Paths, clock, file};
+use crate::system::{FileLock, Paths, aside, clock, file};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
@@ -94,6 +94,16 @@ impl Journal {
             file::sync_folder(folder)?;
         }
         Ok(())
+    }
+
+    /// As [`Self::append`], off the loop: the wait for another process and for the disk holds up nobody else. Once begun,
+    /// the line is written even if the caller goes away.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_aside(&self, kind: &'static str, fields: Map<String, Value>) -> io::Result<()> {
+        let journal = self.clone();
+        aside(move || journal.append(kind, fields)).await
     }
 }
 

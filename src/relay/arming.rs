@@ -147,15 +147,16 @@ fn end(relay: &Arc<Relay>, why: &'static str) {
     let at_hand = relay.at_hand.drop_it();
     let armed = relay.unsealed.grant().is_some();
     relay.unsealed.disarm();
-    if !armed {
-        if at_hand {
-            outcomes::note(relay, "pin_forgotten", &[("reason", why.into())]);
-        }
+    if !armed && !at_hand {
         return;
     }
-    outcomes::note(relay, "disarmed", &[("reason", why.into())]);
     let relay = Arc::clone(relay);
     relay.tasks.clone().spawn(async move {
+        let kind = if armed { "disarmed" } else { "pin_forgotten" };
+        outcomes::note(&relay, kind, &[("reason", why.into())]).await;
+        if !armed {
+            return;
+        }
         let lines = vec![format!("{why}. From now on each order needs your PIN again.")];
         relay
             .desk
@@ -210,7 +211,7 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     }
     // What the armed time covers comes from a file that any program of this user can write.
     if let Err(why) = under_seal::settings_as_sealed(relay, &unsealed.extras()) {
-        outcomes::note(relay, "not_armed", &[("reason", why.clone().into())]);
+        outcomes::note(relay, "not_armed", &[("reason", why.clone().into())]).await;
         let notice = Notice {
             title: "NOT ARMED".to_owned(),
             lines: vec![why],
@@ -230,7 +231,8 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
             ("covers", covers.into()),
             ("client", relay.client_name().into()),
         ],
-    );
+    )
+    .await;
     told(relay, minutes, covers).await;
 }
 

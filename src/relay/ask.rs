@@ -5,7 +5,7 @@ use super::hold::{self, Held};
 use super::judging::{self, counters, make_card};
 use super::passkeys::{OrderTouch, Signed};
 use super::policy_file::Rules;
-use super::{Relay, lock, lookup, outcomes};
+use super::{Relay, lock, lookup, outcomes, pausing};
 use crate::approve::touch::Touch;
 use crate::approve::{Answer, Ask, Notice, Verify};
 use crate::gate::ticket::{self, State, Ticket};
@@ -13,6 +13,7 @@ use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits
 use crate::oauth::GrantKind;
 use crate::system::FileLock;
 use crate::system::clock::{Moment, mono_ms, wall_ms};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -28,6 +29,15 @@ const ASKS: u32 = 5;
 const JUMP_MS: u64 = 2000;
 
 pub(super) const JUMPED: &str = "the computer slept or its clock was set";
+/// When a position is looked at after a call went through: at once, and when a fill has had its time.
+const SETTLING: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(700),
+    Duration::from_millis(2500),
+];
+/// The last look of a ticket that has ended: within the time that the end of the program gives it.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 pub(super) const LEFT: &str = "the AI client left";
 
 /// Where the person is asked.
@@ -60,6 +70,8 @@ pub(super) struct Live {
     pub(super) since: Moment,
     /// The ticket as it was written when its sending began: its outcome goes into this one, whatever the file says by then.
     pub(super) sending: Mutex<Vec<u8>>,
+    /// Whether the person has heard that a position is unprotected.
+    alarmed: AtomicBool,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
     _alive: Arc<()>,
 }
@@ -95,6 +107,8 @@ struct Side {
     on_screen: watch::Sender<bool>,
     /// In which state, and why.
     end: Mutex<Option<(State, String)>>,
+    /// Or as another card, that goes ahead.
+    ahead: Mutex<Option<Card>>,
 }
 
 impl Side {
@@ -104,6 +118,7 @@ impl Side {
             stop: relay.ending.child_token(),
             on_screen: watch::Sender::new(false),
             end: Mutex::default(),
+            ahead: Mutex::default(),
         }
     }
 
@@ -142,6 +157,7 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         signed: Arc::default(),
         since: Moment::now(),
         sending: Mutex::default(),
+        alarmed: AtomicBool::new(false),
         _alive: alive,
     };
     Box::pin(live.run()).await;
@@ -166,7 +182,7 @@ impl Live {
             }
         }
         for _ in 0..ASKS {
-            match self.ask().await {
+            match Box::pin(self.ask()).await {
                 Some(again) => self.ask_with(again).await,
                 None => return,
             }
@@ -201,13 +217,18 @@ impl Live {
                 self.follow_facts(&side),
                 self.watch(&side),
                 self.note_shown(&side, was_shown),
-                self.warm(&side)
+                self.warm(&side),
+                self.follow_deeds(&side)
             );
         };
         let answer = tokio::select! {
             answer = asking => answer,
             () = beside => Answer::Stopped,
         };
+        let ahead = lock(&side.ahead).take();
+        if let (Answer::Stopped, Some(card)) = (&answer, ahead) {
+            return Some(card);
+        }
         let ended = lock(&side.end).take();
         self.take_answer(answer, ended).await
     }
@@ -224,7 +245,7 @@ impl Live {
                     .end(State::Denied, &format!("the person denied it ({via})"))
                     .await
                 {
-                    self.count(Counters::note_denied);
+                    self.count(Counters::note_denied).await;
                 }
             }
             Answer::Halted { via } => {
@@ -244,7 +265,7 @@ impl Live {
             }
             Answer::Expired => {
                 if self.end(State::Expired, "nobody decided in time").await {
-                    self.count(Counters::note_unanswered);
+                    self.count(Counters::note_unanswered).await;
                 }
             }
             Answer::Tampered(what) => {
@@ -296,10 +317,10 @@ impl Live {
     }
 
     /// Denials and silence pause entries, and only entries (DESIGN section 5, ticket).
-    fn count(&self, note: fn(&mut Counters, u64)) {
+    async fn count(&self, note: fn(&mut Counters, u64)) {
         let judgement = lock(&self.basis).judgement.clone();
         if limits::group(judgement.class, judgement.opening) == limits::Group::Entry {
-            judging::update_counters(&self.relay, |counters| note(counters, wall_ms()));
+            pausing::count(&self.relay, note).await;
         }
     }
 
@@ -356,25 +377,13 @@ impl Live {
                 let due = read.saturating_add(REFRESH_MS);
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
-            let facts = self.read_facts().await;
-            let Some((rules, settings)) = Rules::of(&self.relay).ok().zip(self.relay.settings().ok()) else {
+            let Some((judgement, card)) = self.judged_anew().await else {
                 continue;
             };
-            let counters = counters(&self.relay);
-            let judgement = rules.judge(|policy| {
-                let call = &self.held.call;
-                judging::judge_again(&self.relay, self.id(), call, &facts, policy, &settings, &counters)
-            });
-            let card = make_card(
-                &self.relay,
-                self.id(),
-                &self.held.call,
-                &facts,
-                &judgement,
-                rules.approved(),
-                &settings,
-            );
-            if !self.settle(&judgement, &card, side) {
+            if !self.settle(&judgement, &card, side).await {
+                return std::future::pending().await;
+            }
+            if self.goes_ahead(&judgement, &card, side) {
                 return std::future::pending().await;
             }
             let card = self.marked(card);
@@ -383,6 +392,74 @@ impl Live {
                 *old = card;
                 differs
             });
+        }
+    }
+
+    /// Judgement and card on facts that are read now; `None` where policy or settings cannot be read.
+    async fn judged_anew(&self) -> Option<(Judgement, Card)> {
+        let facts = self.read_facts().await;
+        let (relay, call) = (&self.relay, &self.held.call);
+        let (rules, settings) = Rules::of(relay).ok().zip(relay.settings().ok())?;
+        let kept = counters(relay);
+        let judgement = rules
+            .judge(|policy| judging::judge_again(relay, self.id(), call, &facts, policy, &settings, &kept));
+        let card = make_card(
+            relay,
+            self.id(),
+            call,
+            &facts,
+            &judgement,
+            rules.approved(),
+            &settings,
+        );
+        Some((judgement, card))
+    }
+
+    /// What was held as an entry opens nothing any more, since another call of the bracket went through: it is asked as
+    /// what it is now. A protection goes ahead of everything else, by a card of its own; anything else only as long as
+    /// nobody has seen its card.
+    fn goes_ahead(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
+        {
+            let mut basis = lock(&self.basis);
+            let opened = basis.proved && basis.judgement.opening && basis.judgement.class == Class::Order;
+            let protects = judgement.class == Class::Protect;
+            let unseen = !*side.on_screen.borrow();
+            if !opened || judgement.opening || judgement.verdict != Verdict::Ask || !(protects || unseen) {
+                return false;
+            }
+            *basis = Basis {
+                judgement: judgement.clone(),
+                proved: true,
+            };
+        }
+        lock(&self.first).clone_from(card);
+        if judgement.class != Class::Protect {
+            side.updates.send_replace(card.clone());
+            return false;
+        }
+        *lock(&side.ahead) = Some(card.clone());
+        side.stop.cancel();
+        true
+    }
+
+    /// While it waits for the screen: an entry that goes through may make a waiting stop this position's protection (a
+    /// bracket as three calls).
+    async fn follow_deeds(&self, side: &Side) {
+        let mut deeds = self.relay.deeds.subscribe();
+        let waits = self.held.card.class == Class::Order && self.prompt == Prompt::Desk;
+        while waits && deeds.changed().await.is_ok() {
+            for pause in SETTLING {
+                tokio::time::sleep(pause).await;
+                if *side.on_screen.borrow() {
+                    return;
+                }
+                let Some((judgement, card)) = self.judged_anew().await else {
+                    continue;
+                };
+                if self.goes_ahead(&judgement, &card, side) {
+                    return;
+                }
+            }
         }
     }
 
@@ -410,21 +487,23 @@ impl Live {
     }
 
     /// Takes the first judgement with facts for an exit that was shown without; false where it ends the ticket.
-    fn settle(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
-        let mut basis = lock(&self.basis);
-        if basis.proved {
-            return true;
+    async fn settle(&self, judgement: &Judgement, card: &Card, side: &Side) -> bool {
+        {
+            let mut basis = lock(&self.basis);
+            if basis.proved {
+                return true;
+            }
+            if judgement.verdict == Verdict::Deny {
+                side.end(State::Voided, judgement.reason.clone());
+                return false;
+            }
+            *basis = Basis {
+                judgement: judgement.clone(),
+                proved: true,
+            };
         }
-        if judgement.verdict == Verdict::Deny {
-            side.end(State::Voided, judgement.reason.clone());
-            return false;
-        }
-        *basis = Basis {
-            judgement: judgement.clone(),
-            proved: true,
-        };
         lock(&self.first).clone_from(card);
-        judging::count_ask(&self.relay, judgement);
+        judging::count_ask(&self.relay, judgement).await;
         true
     }
 
@@ -519,7 +598,8 @@ impl Live {
                     }
                     self.relay
                         .tickets
-                        .save(&ticket)
+                        .keep(&ticket)
+                        .await
                         .map_err(|error| error.to_string())
                 }
                 _ => Ok(()),
@@ -544,8 +624,11 @@ impl Live {
         {
             ticket.card = Some(self.held.card.clone());
             ticket.tier = ticket.tier.max(self.held.tier);
-            ticket.shown_wall = Some(wall_ms());
-            if let Err(error) = self.relay.tickets.save(&ticket) {
+            // One that only goes ahead has not been seen yet.
+            if ticket.shown_wall.is_some() {
+                ticket.shown_wall = Some(wall_ms());
+            }
+            if let Err(error) = self.relay.tickets.keep(&ticket).await {
                 tracing::warn!(%error, "the card of a ticket could not be kept");
             }
         }
@@ -562,13 +645,40 @@ impl Live {
     }
 
     /// A protective or closing order that did not go out leaves a notice that stays; once, by the owner.
-    pub(super) async fn unprotected(&self) {
-        if self.is_unsent()
-            && self.prompt == Prompt::Desk
-            && matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit)
-        {
-            lookup::unprotected(&self.relay, self.id(), &self.held.card.headline).await;
+    async fn unprotected(&self) {
+        if self.prompt == Prompt::Desk && self.is_unsent() {
+            self.unprotected_as("was NOT sent").await;
         }
+    }
+
+    /// The same for whatever became of it; told once, by whichever process knows it first hand.
+    pub(super) async fn unprotected_as(&self, became: &str) {
+        let exits = matches!(lock(&self.basis).judgement.class, Class::Protect | Class::Exit);
+        if self.alarmed.load(Ordering::Relaxed) || !(exits || self.protects_by_now().await) {
+            return;
+        }
+        self.alarmed.store(true, Ordering::Relaxed);
+        lookup::unprotected(&self.relay, self.id(), &self.held.card.headline, became).await;
+    }
+
+    /// Whether a stop that was held as an entry would protect a position by now: another call of the bracket went through
+    /// since. Where nothing did, nothing is read.
+    async fn protects_by_now(&self) -> bool {
+        if self.held.card.class != Class::Order {
+            return false;
+        }
+        let own = self.relay.tickets.load(self.id()).ok().flatten();
+        let Some(own) = own.filter(|own| own.class == Class::Order) else {
+            return false;
+        };
+        let sent_since = self.relay.tickets.all().iter().any(|ticket| {
+            ticket.account == own.account && ticket.sent_wall.is_some_and(|sent| sent >= own.created_wall)
+        });
+        if !sent_since {
+            return false;
+        }
+        let judged = tokio::time::timeout(LAST_LOOK, self.judged_anew()).await;
+        matches!(judged, Ok(Some((judgement, _))) if judgement.class == Class::Protect)
     }
 
     /// Whether the ticket has ended without being sent.

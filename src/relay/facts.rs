@@ -17,13 +17,14 @@ const FRESH_MS: u64 = 2000;
 const SLOW_MS: u64 = 8000;
 /// What moves fast: what an order would do hangs on these. They are never taken from the cache: right after a fill, old
 /// positions would make a protective stop look like an entry.
-const FAST: [&str; 6] = [
+const FAST: [&str; 7] = [
     "ListPositions",
     "GetAllPositions",
     "ListOrders",
     "GetAllOrders",
     "GetOrder",
     "GetQuote",
+    "ListExecutions",
 ];
 
 /// The answers of the last moments.
@@ -40,7 +41,20 @@ struct Kept {
 impl FactCache {
     /// Reads what this call's card wants; `again` where the card is there already, and only its changes are wanted.
     pub async fn gather(&self, lane: &ReadLane, call: &Call, again: bool) -> Facts {
-        let reads = call.reads();
+        self.all(lane, &call.reads(), again).await
+    }
+
+    /// Reads what tells whether this call was executed, all of it anew.
+    pub async fn look(&self, lane: &ReadLane, call: &Call) -> Facts {
+        self.all(lane, &call.looks(), true).await
+    }
+
+    /// Nothing that was read until now counts any more: something was sent.
+    pub fn forget(&self) {
+        self.map().clear();
+    }
+
+    async fn all(&self, lane: &ReadLane, reads: &[StateRead], again: bool) -> Facts {
         let answers =
             futures_util::future::join_all(reads.iter().map(|read| self.one(lane, read, again))).await;
         let mut facts = Facts::default();

@@ -3,17 +3,19 @@
 
 use super::change::{self, Kind};
 use super::judging::{
-    count_ask, counters, effective_tier, judge_again, judge_now, make_card, update_counters,
+    count_ask, counters, effective_tier, entry_brake, judge_again, judge_now, make_card, update_counters,
 };
-use super::outcomes::{headline, journal, mark_read, note, outcome_of, wait};
+use super::outcomes::{headline, journal, mark_read, outcome_of, wait};
 use super::policy_file::{self, Approved, Rules};
+use super::refusals::Like;
 use super::tickets::Owned;
 use super::unwritten::{Late, Locks};
-use super::{Relay, ask, lists, lock, passkeys, words};
+use super::{Relay, ask, lists, lock, passkeys, refusals, words};
 use crate::gate::catalogue::Form;
 use crate::gate::policy::Do;
 use crate::gate::ticket::{self, Origin, State, Ticket};
-use crate::gate::{Call, Card, Class, Facts, Judgement, Tier, Verdict};
+use crate::gate::value::OrderKind;
+use crate::gate::{Call, Card, Class, Facts, Judgement, Tier, Verdict, limits};
 use crate::oauth::Unsealed;
 use crate::relay::settings::{Armed as ArmedFor, Settings};
 use crate::system::FileLock;
@@ -102,49 +104,58 @@ pub(super) async fn trade_call(
     cancel: &CancellationToken,
 ) -> String {
     let began = mono_ms();
+    let (tool, digest) = (call.tool().to_owned(), call.digest().to_owned());
     let (ticket, what) = match hold(relay, call).await {
         Ok(held) => held,
-        Err(answer) => return answer,
+        Err(NotHeld::Answered(answer)) => return answer,
+        Err(NotHeld::Refused(code, reason)) => {
+            refusals::note(relay, &tool, &digest, code, &reason).await;
+            return words::refused(code, &reason);
+        }
     };
     let patience = relay.hold_seconds();
     let until = began + patience * 1000;
     wait(relay, &ticket, until, &what, progress.as_ref(), Some(cancel)).await
 }
 
-/// Everything up to the ticket: its id and headline. The error is the client's answer.
-async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String> {
+/// Why there is no ticket.
+enum NotHeld {
+    /// The client's answer: nothing was decided.
+    Answered(String),
+    /// It is refused: the code and the reason.
+    Refused(&'static str, String),
+}
+
+/// Everything up to the ticket: its id and headline.
+async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHeld> {
     let paths = &relay.world.paths;
+    let plain = is_plain_entry(&call);
+    let _line = if plain {
+        relay.looking.acquire().await.ok()
+    } else {
+        None
+    };
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
-    // A few letters of the digest: lock files stay, and there must not be one for each order ever made.
-    let twin_lock = paths.lock(&format!("twin-{}", call.digest().get(..2).unwrap_or_default()));
+    // A few letters of the digest: lock files stay, and there must not be one for each order ever made. No exit waits for
+    // an entry whose letters are the same.
+    let letters = call.digest().get(..2).unwrap_or_default();
+    let twin_lock = paths.lock(&format!("twin-{}{letters}", if plain { "entry-" } else { "" }));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::TimedOut => words::refused(
+            std::io::ErrorKind::TimedOut => NotHeld::Answered(words::refused(
                 "twin",
                 "The same call is being looked at this moment; this call placed nothing.",
-            ),
-            _ => words::refused(
+            )),
+            _ => NotHeld::Answered(words::refused(
                 "disk",
                 &format!("The state folder cannot be written ({error}); without it nothing is sent."),
-            ),
+            )),
         })?;
     if let Some(answer) = twin_of(relay, &call) {
-        return Err(answer);
+        return Err(NotHeld::Answered(answer));
     }
-    let refuse = |code: &str, reason: &str| {
-        note(
-            relay,
-            "refused",
-            &[
-                ("tool", call.tool().into()),
-                ("digest", call.digest().into()),
-                ("code", code.into()),
-                ("reason", reason.into()),
-            ],
-        );
-        words::refused(code, reason)
-    };
+    let refuse = |code: &'static str, reason: &str| NotHeld::Refused(code, reason.to_owned());
     let mut settings = relay.settings().map_err(|why| {
         refuse(
             "settings",
@@ -175,13 +186,21 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     relay.sync_lists();
     match pinned(relay, &call) {
         Ok(()) => {}
-        Err(("sign_in", _)) => return Err(words::trade_sign_in()),
+        Err(("sign_in", _)) => return Err(NotHeld::Answered(words::trade_sign_in())),
         Err((code @ ("definition_changed" | "definition_new"), _)) => {
             return Err(refuse(code, &raise(relay, Kind::Tools, call.tool()).await));
         }
         Err((code, reason)) => return Err(refuse(code, &reason)),
     }
-    let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings) {
+    // Where a brake stopped its like a moment ago and still would, nothing is read again: a flood costs the service nothing.
+    let like = plain.then(|| Like::of(&call));
+    let stopped = like
+        .as_ref()
+        .and_then(|like| relay.refusals.stopped(like, mono_ms()));
+    if let Some((code, reason)) = stopped.and_then(|since| entry_brake(relay, rules.approved(), since)) {
+        return Err(refuse(code, &format!("Nothing was sent: {reason}.")));
+    }
+    let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings) {
         (None, judgement)
     } else {
         let facts = relay.facts.gather(&relay.read, &call, false).await;
@@ -202,7 +221,24 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
         let why = raise(relay, Kind::Policy, call.tool()).await;
         return Err(refuse(policy_file::CHANGED, &why));
     }
+    // How many entries wait is looked at and changed by one call at a time, over all processes. Exits wait for nobody.
+    let limited = limits::group(judgement.class, judgement.opening) != limits::Group::Free;
+    let _entering = match &facts {
+        Some(facts) if limited && judgement.verdict != Verdict::Deny => {
+            let lock = FileLock::take(&paths.lock("entries.lock"), Duration::from_secs(4)).await;
+            let kept = counters(relay);
+            judgement = rules.judge(|policy| judge_now(relay, &call, facts, policy, settings, &kept));
+            let busy = "Another process keeps the list of waiting orders; ask again in a moment.";
+            Some(lock.map_err(|_| refuse("busy", busy))?)
+        }
+        Some(_) | None => None,
+    };
     if judgement.verdict == Verdict::Deny {
+        // Whatever else was wrong with it (a read that did not come in the flood): a brake stops its like as well.
+        let now = wall_ms();
+        if let Some(like) = like.filter(|_| entry_brake(relay, rules.approved(), now).is_some()) {
+            relay.refusals.stop(like, mono_ms(), now);
+        }
         return Err(refuse(judgement.code, &judgement.reason));
     }
     let tier = effective_tier(relay, &judgement);
@@ -251,19 +287,20 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
             ("card", card.text().into()),
             ("rule", judgement.rule.clone().into()),
         ],
-    );
-    journaled
-        .and_then(|()| relay.tickets.save(&made))
-        .map_err(|error| {
-            refuse(
-                "disk",
-                &format!(
-                    "The journal or the ticket cannot be written ({error}); without them nothing is sent."
-                ),
-            )
-        })?;
+    )
+    .await;
+    let kept = match journaled {
+        Ok(()) => relay.tickets.keep(&made).await,
+        Err(error) => Err(error),
+    };
+    kept.map_err(|error| {
+        refuse(
+            "disk",
+            &format!("The journal or the ticket cannot be written ({error}); without them nothing is sent."),
+        )
+    })?;
     if facts.is_some() {
-        count_ask(relay, &judgement);
+        count_ask(relay, &judgement).await;
     }
     let (id, what) = (owned.id.clone(), card.headline.clone());
     let policy_digest = rules.digest().to_owned();
@@ -280,6 +317,13 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move { Box::pin(ask::live(&relay, held, ask::Prompt::Desk)).await });
     Ok((id, what))
+}
+
+/// A new order that rests at a limit or goes at the market: what a flood is made of. Stops may protect, and the tools that
+/// close are no entries: those never wait in line.
+fn is_plain_entry(call: &Call) -> bool {
+    call.form() == Form::PlaceOrder
+        && matches!(call.fields().kind, Some(OrderKind::Market | OrderKind::Limit))
 }
 
 /// The judgement of a call that closes positions, without its facts: its card goes up at once, and the facts fill it in
@@ -432,13 +476,14 @@ impl Relay {
             if counters(&relay).settle(wall_ms()) {
                 update_counters(&relay, |counters| {
                     counters.settle(wall_ms());
-                });
+                })
+                .await;
             }
             for ticket in relay
                 .tickets
                 .all()
                 .into_iter()
-                .filter(|ticket| ticket.state.is_open())
+                .filter(|ticket| ticket.state.is_open() || super::lookup::is_unfinished(&relay, ticket))
             {
                 if let Err(error) = relay.recover_one(&ticket.id).await {
                     tracing::warn!(%error, ticket = %ticket.id, "a ticket could not be recovered");
@@ -460,6 +505,10 @@ impl Relay {
         let Some(mut ticket) = self.tickets.load(id)? else {
             return Ok(());
         };
+        if super::lookup::is_unfinished(self, &ticket) {
+            super::lookup::take_up(self, owned, ticket);
+            return Ok(());
+        }
         let Some(state) = ticket.recover(wall_ms()) else {
             return Ok(());
         };
@@ -474,11 +523,11 @@ impl Relay {
         let reason = ticket.reason.clone().unwrap_or_default();
         let late = Late::new(ticket, state.word(), ("reason", &reason), Locks::Adopted(owned));
         let ticket = late.copy()?;
-        let locks = self.write_or_keep(late);
+        let locks = self.write_or_keep(late).await;
         if state == State::Unknown {
             super::lookup::start(self, locks, ticket);
         } else if matches!(ticket.class, Class::Exit | Class::Protect) {
-            super::lookup::unprotected(self, id, &headline(&ticket)).await;
+            super::lookup::unprotected(self, id, &headline(&ticket), "was NOT sent").await;
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use super::Relay;
 use super::settings::Settings;
 use crate::gate::policy::Policy;
-use crate::gate::ticket::State;
+use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
 use crate::system::clock::wall_ms;
-use crate::system::{FileLock, file};
+use crate::system::{FileLock, Paths, aside, file};
 use std::time::Duration;
 
 /// Judges on these facts before anyone is asked, with what is open and what is unknown over all processes.
@@ -59,9 +59,9 @@ impl Around {
                     around.open_entries += 1;
                 }
                 // A backtest or an alert whose answer was lost leaves no doubt about a position.
-                State::Unknown
+                State::Unknown | State::Sending
                     if limits::group(ticket.class, ticket.opening) != limits::Group::Aside
-                        && !relay.tickets.notes(&ticket.id).acknowledged =>
+                        && is_in_doubt(relay, &ticket) =>
                 {
                     around.unknown.push((
                         ticket.account.unwrap_or_default(),
@@ -90,6 +90,33 @@ impl Around {
             unacknowledged: !self.unknown.is_empty(),
         }
     }
+}
+
+/// How long an answer may be on its way before its order counts as one whose outcome is not known.
+const ANSWER_MS: u64 = 5000;
+
+/// Whether nobody knows what became of it, and the person has not said that they looked.
+fn is_in_doubt(relay: &Relay, ticket: &Ticket) -> bool {
+    match ticket.state {
+        State::Sending => ticket
+            .sent_wall
+            .is_none_or(|sent| wall_ms().saturating_sub(sent) > ANSWER_MS),
+        _ => !relay.tickets.notes(&ticket.id).acknowledged,
+    }
+}
+
+/// The brake that stops an entry now, without any facts; `None` where none does, or where something was sent since, which
+/// may have made an entry an exit.
+pub(super) fn entry_brake(relay: &Relay, policy: &Policy, since: u64) -> Option<(&'static str, String)> {
+    let tickets = relay.tickets.all();
+    if tickets.iter().any(|ticket| ticket.sent_wall >= Some(since)) {
+        return None;
+    }
+    let waits = |ticket: &&Ticket| {
+        ticket.state == State::Held && limits::group(ticket.class, ticket.opening) == limits::Group::Entry
+    };
+    let open = tickets.iter().filter(waits).count();
+    counters(relay).brake(Class::Order, true, policy, open, wall_ms())
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
@@ -122,30 +149,49 @@ pub(super) fn make_card(
 
 /// The counters of all processes; what cannot be read counts as exhausted.
 pub(super) fn counters(relay: &Relay) -> Counters {
-    match file::read_text(&relay.world.paths.counters(), 1024 * 1024) {
+    counters_at(&relay.world.paths)
+}
+
+/// The same for verbs that run without a relay.
+pub(crate) fn counters_at(paths: &Paths) -> Counters {
+    match file::read_text(&paths.counters(), 1024 * 1024) {
         Ok(text) => Counters::parse(text.as_deref()),
         Err(_) => Counters::exhausted(),
     }
 }
 
-/// Changes the counters under their lock.
-pub(super) fn update_counters(relay: &Relay, change: impl FnOnce(&mut Counters)) {
-    let paths = &relay.world.paths;
-    let Ok(_turn) = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2)) else {
-        return;
-    };
-    let mut kept = counters(relay);
-    change(&mut kept);
-    if let Err(error) = file::write_atomic(&paths.counters(), kept.text().as_bytes()) {
-        tracing::warn!(%error, "the counters could not be kept");
-    }
+/// Changes the counters under their lock, off the loop, and returns them as they were and as they are.
+pub(super) async fn update_counters(
+    relay: &Relay,
+    change: impl FnOnce(&mut Counters) + Send + 'static,
+) -> Option<(Counters, Counters)> {
+    let paths = relay.world.paths.clone();
+    let changed = aside(move || change_counters(&paths, change)).await;
+    changed
+        .inspect_err(|error| tracing::warn!(%error, "the counters could not be kept"))
+        .ok()
+}
+
+/// The same at once, for verbs that run without a relay.
+pub(crate) fn change_counters(
+    paths: &Paths,
+    change: impl FnOnce(&mut Counters),
+) -> std::io::Result<(Counters, Counters)> {
+    let _turn = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2))?;
+    let before = counters_at(paths);
+    let mut after = before.clone();
+    change(&mut after);
+    file::write_atomic(&paths.counters(), after.text().as_bytes())?;
+    Ok((before, after))
 }
 
 /// Counts a question that is put to the person; proven exits are free.
-pub(super) fn count_ask(relay: &Relay, judgement: &Judgement) {
-    if judgement.verdict == Verdict::Ask && !matches!(judgement.class, Class::Exit | Class::Protect) {
-        update_counters(relay, |counters| {
-            counters.note_ask_for(judgement.class, judgement.opening, wall_ms());
-        });
+pub(super) async fn count_ask(relay: &Relay, judgement: &Judgement) {
+    let (class, opening) = (judgement.class, judgement.opening);
+    if judgement.verdict == Verdict::Ask && !matches!(class, Class::Exit | Class::Protect) {
+        update_counters(relay, move |counters| {
+            counters.note_ask_for(class, opening, wall_ms());
+        })
+        .await;
     }
 }

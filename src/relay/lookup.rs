@@ -1,119 +1,267 @@
-//! After an unknown outcome: looks at orders and positions, and tells what was found. Nothing is ever sent again.
+//! After an unknown outcome: looks at orders, fills and positions, and tells what was found. Nothing is ever sent again.
+//!
+//! Owns: when to look, who looks (the process that holds the ticket's locks), what is written down. Refuses to know: what
+//! a list proves (`gate::seen`). Looks that were cut short are taken up by the next process.
 
+use super::tickets::Owned;
 use super::unwritten::Locks;
-use super::{Relay, outcomes};
+use super::{Relay, outcomes, words};
 use crate::approve::Notice;
-use crate::gate::outcome::{Seen, seen};
-use crate::gate::ticket::Ticket;
-use crate::gate::{Call, Facts};
+use crate::gate::outcome::{self, Around, Seen, seen};
+use crate::gate::ticket::{State, Ticket};
+use crate::gate::{Call, Class};
+use crate::system::clock::wall_ms;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// When we look, in seconds after the doubt arose: lists lag, and `NinjaTrader` may have to come back first.
 const LOOKS: [u64; 5] = [2, 5, 15, 30, 60];
+/// Looks that were cut short are taken up for this long (a day): later nobody waits for them.
+const TAKEN_UP_MS: u64 = 24 * 3600 * 1000;
+/// Calls that were sent this far apart do not stand for each other's orders.
+const RIVAL_MS: u64 = 10 * 60 * 1000;
 
-/// Looks for what became of a recovered ticket, in the background.
+/// From when the times of the looks count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// The doubt has just arisen here.
+    Now,
+    /// It arose this long ago (ms), and whoever looked is gone.
+    Before(u64),
+}
+
+impl Since {
+    /// The pauses before the looks, in milliseconds.
+    fn pauses(self) -> Vec<u64> {
+        let all = LOOKS.map(|at| at * 1000);
+        let times: Vec<u64> = match self {
+            Self::Now => all.to_vec(),
+            // Too late for a lagging list: one look that succeeds is enough.
+            Self::Before(ago) if self.is_late() => {
+                debug_assert!(ago >= 60_000);
+                std::iter::once(0).chain(all).collect()
+            }
+            Self::Before(ago) => {
+                let left = all.iter().filter(|at| **at > ago).map(|at| at - ago);
+                std::iter::once(0).chain(left).collect()
+            }
+        };
+        let mut passed = 0;
+        times
+            .into_iter()
+            .map(|at| {
+                let pause = at - passed;
+                passed = at;
+                pause
+            })
+            .collect()
+    }
+
+    fn is_late(self) -> bool {
+        matches!(self, Self::Before(ago) if ago >= 60_000)
+    }
+}
+
+/// Looks for what became of a ticket whose process died while it was sent, in the background.
 pub(super) fn start(relay: &Arc<Relay>, locks: Option<Locks>, ticket: Ticket) {
     let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
     tracker.spawn(async move {
         let _locks = locks;
         let lines = vec![
             format!("Ticket {} was being sent when Countersign stopped.", ticket.id),
-            "It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned(),
+            words::MAY_HAVE_RUN.to_owned(),
         ];
         let title = format!("OUTCOME UNKNOWN: {}", outcomes::headline(&ticket));
-        relay
-            .desk
-            .notice(Notice {
-                title,
-                lines,
-                lasting: true,
-            })
-            .await;
+        notice(&relay, title, lines).await;
         // Another service's ticket: what it holds cannot be read through this lane.
         if ticket.endpoint == relay.endpoint.url() {
-            run(&relay, &ticket, None).await;
+            let ago = wall_ms().saturating_sub(ticket.sent_wall.unwrap_or_default());
+            run(&relay, &ticket, Since::Before(ago)).await;
         }
     });
 }
 
-/// Tells of a protective or closing order that did not go out. The notice stays.
-pub(super) async fn unprotected(relay: &Relay, id: &str, what: &str) {
-    let lines = vec![
-        format!("{what} (ticket {id}) was NOT sent."),
-        "Manage the position in NinjaTrader.".to_owned(),
-    ];
+/// Whether somebody still has to look for this ticket's traces.
+pub(super) fn is_unfinished(relay: &Relay, ticket: &Ticket) -> bool {
+    let ended = ticket.ended_wall.unwrap_or_default();
+    ticket.state == State::Unknown
+        && ticket.endpoint == relay.endpoint.url()
+        && ended.saturating_add(TAKEN_UP_MS) > wall_ms()
+        && !relay.tickets.notes(&ticket.id).looked
+}
+
+/// Goes on looking where another process left off, in the background.
+pub(super) fn take_up(relay: &Arc<Relay>, owned: Owned, ticket: Ticket) {
+    let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
+    tracker.spawn(async move {
+        let _owned = owned;
+        let ago = wall_ms().saturating_sub(ticket.ended_wall.unwrap_or_default());
+        tracing::info!(ticket = %ticket.id, ago, "an unfinished look is taken up");
+        run(&relay, &ticket, Since::Before(ago)).await;
+    });
+}
+
+async fn notice(relay: &Relay, title: String, lines: Vec<String>) {
     relay
         .desk
         .notice(Notice {
-            title: "POSITION UNPROTECTED".to_owned(),
+            title,
             lines,
             lasting: true,
         })
         .await;
 }
 
-/// Looks at the set times; ends early when the order was found.
-pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Facts>) {
-    let Ok(call) = Call::from_stored(&ticket.name_raw, &ticket.arguments_raw) else {
+/// Tells of a protective or closing order that is not in force. The notice stays.
+pub(super) async fn unprotected(relay: &Relay, id: &str, what: &str, became: &str) {
+    let lines = vec![
+        format!("{what} (ticket {id}) {became}."),
+        "Manage the position in NinjaTrader.".to_owned(),
+    ];
+    notice(relay, "POSITION UNPROTECTED".to_owned(), lines).await;
+}
+
+/// Looks at the set times; ends early when nothing more can be learnt. The caller holds the ticket's locks.
+pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, since: Since) {
+    let Ok(call) = ticket.call() else {
         return;
     };
-    let mut passed = 0;
-    let mut last = Seen::CouldNotLook("not looked yet".to_owned());
-    for at in LOOKS {
-        tokio::select! {
+    let mut last: Option<(Seen, u64)> = None;
+    let pauses = since.pauses();
+    let mut left = pauses.len();
+    for pause in pauses {
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            look(relay, ticket, &call).await
+        };
+        let now = tokio::select! {
             () = relay.ending.cancelled() => break,
-            () = tokio::time::sleep(Duration::from_secs(at - passed)) => {}
-        }
-        passed = at;
-        let facts = relay.facts.gather(&relay.read, &call, true).await;
-        let now = seen(&call, before, &facts);
+            now = look => now,
+        };
+        left -= 1;
+        let seconds = wall_ms().saturating_sub(ticket.sent_wall.unwrap_or_default()) / 1000;
         // A later look that fails, or sees less, does not take back what an earlier one saw.
-        if now.weight() >= last.weight() {
-            last = now;
+        if last
+            .as_ref()
+            .is_none_or(|(last, _)| now.weight() >= last.weight())
+        {
+            last = Some((now, seconds));
         }
-        write(relay, &ticket.id, &last);
+        let Some((seen, seconds)) = &last else { break };
+        let read = !matches!(seen, Seen::CouldNotLook(_));
         // Without the lists from before no later look can tell more than that one may be it.
-        if matches!(last, Seen::Done(_)) || (before.is_none() && matches!(last, Seen::Maybe(_))) {
+        let blind = ticket.before.is_none() && matches!(seen, Seen::Maybe(_));
+        if seen.is_settled() || blind || (since.is_late() && read) {
+            left = 0;
+        }
+        keep(relay, &ticket.id, seen, *seconds, left > 0);
+        if left == 0 {
             break;
         }
     }
-    let found = sentence(&last);
+    tell(relay, ticket, last, left == 0).await;
+}
+
+/// One look, with what is known of all other calls.
+async fn look(relay: &Relay, ticket: &Ticket, call: &Call) -> Seen {
+    let facts = relay.facts.look(&relay.read, call).await;
+    let (mut claimed, mut rivals) = (Vec::new(), Vec::new());
+    for other in relay.tickets.all() {
+        if other.id == ticket.id || other.endpoint != ticket.endpoint || other.sent_wall.is_none() {
+            continue;
+        }
+        let found = relay.tickets.notes(&other.id).order;
+        let doubtful = matches!(other.state, State::Unknown | State::Sending) && found.is_none();
+        claimed.extend(found);
+        claimed.extend(
+            other
+                .outcome
+                .as_deref()
+                .map(outcome::order_ids)
+                .unwrap_or_default(),
+        );
+        let apart = other
+            .sent_wall
+            .unwrap_or_default()
+            .abs_diff(ticket.sent_wall.unwrap_or_default());
+        if doubtful && apart <= RIVAL_MS {
+            rivals.extend(other.call().ok());
+        }
+    }
+    let around = Around {
+        before: ticket.before.as_ref(),
+        sent: ticket.sent_wall,
+        claimed: &claimed,
+        rivals: &rivals,
+    };
+    seen(call, around, &facts)
+}
+
+/// Writes down what was seen so far: whoever asks for the outcome is told.
+fn keep(relay: &Relay, id: &str, seen: &Seen, seconds: u64, again: bool) {
+    let found = words::looked(seen, seconds, again);
+    relay.tickets.change_notes(id, |notes| {
+        notes.read &= notes.found.as_ref() == Some(&found);
+        notes.found = Some(found);
+        notes.order = seen.order().map(str::to_owned);
+        notes.looked = !again;
+    });
+}
+
+/// Tells the person, and the journal, what was found; once for each finding.
+async fn tell(relay: &Relay, ticket: &Ticket, last: Option<(Seen, u64)>, finished: bool) {
+    let notes = relay.tickets.notes(&ticket.id);
+    let found = match &last {
+        Some((seen, seconds)) => words::looked(seen, *seconds, !finished),
+        None if finished => return,
+        None => notes
+            .found
+            .clone()
+            .unwrap_or_else(|| words::NOT_LOOKED.to_owned()),
+    };
+    // Whoever looked before has told of it already.
+    if notes.told.is_some() && (last.is_none() || notes.told.as_ref() == Some(&found)) {
+        return;
+    }
     outcomes::note(
         relay,
         "looked",
         &[
             ("ticket", ticket.id.clone().into()),
             ("found", found.clone().into()),
+            ("order", last.as_ref().and_then(|(seen, _)| seen.order()).into()),
+            ("finished", finished.into()),
         ],
-    );
+    )
+    .await;
+    relay.tickets.change_notes(&ticket.id, |notes| {
+        notes.found = Some(found.clone());
+        notes.told = Some(found.clone());
+    });
     let title = format!("Looked for {}", outcomes::headline(ticket));
-    relay
-        .desk
-        .notice(Notice {
-            title,
-            lines: vec![format!("Ticket {}", ticket.id), found],
-            lasting: true,
-        })
-        .await;
-}
-
-/// What a look says, for the client and the person.
-fn sentence(seen: &Seen) -> String {
-    match seen {
-        Seen::Done(what) => format!("FOUND after looking: {what}. It was executed or is working"),
-        Seen::Dead(what) => format!("FOUND after looking: {what}. It is not in force"),
-        Seen::Maybe(what) => format!("SEEN after looking, and no proof: {what}"),
-        Seen::NotFound => {
-            "NOT FOUND in orders and positions so far; lists can lag, so this is no proof".to_owned()
-        }
-        Seen::CouldNotLook(why) => format!("Countersign COULD NOT LOOK: {why}"),
+    let mut lines = vec![format!("Ticket {}", ticket.id), found];
+    let protects = matches!(ticket.class, Class::Exit | Class::Protect);
+    if protects && !matches!(last, Some((Seen::Done { .. }, _))) {
+        lines.push("It was to close or protect a position: look in NinjaTrader now.".to_owned());
     }
+    notice(relay, title, lines).await;
 }
 
-fn write(relay: &Relay, id: &str, seen: &Seen) {
-    let mut notes = relay.tickets.notes(id);
-    notes.found = Some(sentence(seen));
-    notes.read = false;
-    relay.tickets.save_notes(id, &notes);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_looks_go_on_where_they_were_left() {
+        assert_eq!(Since::Now.pauses(), [2000, 3000, 10_000, 15_000, 30_000]);
+        assert_eq!(Since::Before(0).pauses(), [0, 2000, 3000, 10_000, 15_000, 30_000]);
+        assert_eq!(Since::Before(16_000).pauses(), [0, 14_000, 30_000]);
+        assert_eq!(Since::Before(59_999).pauses(), [0, 1]);
+        // After a minute no list lags any more, but NinjaTrader may still have to come up.
+        assert!(Since::Before(60_000).is_late() && !Since::Before(59_999).is_late());
+        assert_eq!(
+            Since::Before(3_600_000).pauses(),
+            [0, 2000, 3000, 10_000, 15_000, 30_000]
+        );
+    }
 }

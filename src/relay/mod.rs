@@ -18,8 +18,10 @@ mod lookup;
 mod outcomes;
 mod output;
 pub(crate) mod passkeys;
+mod pausing;
 pub(crate) mod policy_file;
 mod reads;
+mod refusals;
 mod send;
 mod service;
 pub mod session;
@@ -62,6 +64,7 @@ const PARENT: Duration = Duration::from_millis(250);
 
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here};
+pub(crate) use judging::{change_counters, counters_at};
 pub(crate) use local::is_ours;
 pub(crate) use outcomes::{end_held_in, tool_name};
 pub(crate) use policy_file::load_policy_at;
@@ -82,6 +85,12 @@ pub struct Relay {
     pub(crate) tickets: Tickets,
     pub(crate) journal: Journal,
     pub(crate) facts: facts::FactCache,
+    /// Counts the calls of this process that were sent to their end: what waits may mean something else after each.
+    pub(crate) deeds: tokio::sync::watch::Sender<u64>,
+    /// Entries are looked at two at a time: a flood of them costs few reads.
+    pub(crate) looking: tokio::sync::Semaphore,
+    /// Refusals that are not written down one by one.
+    refusals: refusals::Refusals,
     pub(crate) unsealed: hold::Armed,
     /// In tier passkey: the grant that the PIN opened in this process.
     pub(crate) at_hand: passkeys::AtHand,
@@ -205,6 +214,9 @@ impl Relay {
                 tickets: Tickets::of(&world.paths),
                 journal: Journal::of(&world.paths),
                 facts: facts::FactCache::default(),
+                deeds: tokio::sync::watch::Sender::new(0),
+                looking: tokio::sync::Semaphore::new(2),
+                refusals: refusals::Refusals::default(),
                 unsealed: hold::Armed::default(),
                 at_hand: passkeys::AtHand::default(),
                 swept: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! What the client is told of a ticket, and what is written down of it.
 
+use super::judging::counters;
 use super::tickets::Notes;
 use super::{Relay, lock, words};
 use crate::gate::outcome::Said;
@@ -134,8 +135,10 @@ pub(crate) async fn end_held_in(
     ticket
         .end(state, reason, wall_ms())
         .map_err(|illegal| std::io::Error::other(illegal.to_string()))?;
-    journal.append(state.word(), fields(&ticket, &[("reason", reason.into())]))?;
-    tickets.save(&ticket)
+    journal
+        .append_aside(state.word(), fields(&ticket, &[("reason", reason.into())]))
+        .await?;
+    tickets.keep(&ticket).await
 }
 
 /// The client's result for a ticket that has ended.
@@ -165,9 +168,8 @@ fn read_again(ticket: &Ticket, upstream: &str) -> Option<Said> {
 }
 
 pub(super) fn mark_read(relay: &Relay, id: &str) {
-    let notes = relay.tickets.notes(id);
-    if !notes.read {
-        relay.tickets.save_notes(id, &Notes { read: true, ..notes });
+    if !relay.tickets.notes(id).read {
+        relay.tickets.change_notes(id, |notes| notes.read = true);
     }
 }
 
@@ -185,22 +187,41 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
         .filter(|ticket| ticket.created_wall >= day_ago)
         .take(50)
         .map(|ticket| {
+            let notes = relay.tickets.notes(&ticket.id);
+            let unknown = ticket.state == State::Unknown;
             json!({
                 "ticket": ticket.id, "state": ticket.state.word(), "tool": tool_name(ticket),
-                "what": headline(ticket), "reason": ticket.reason, "found": relay.tickets.notes(&ticket.id).found,
+                "what": headline(ticket), "reason": ticket.reason, "found": notes.found,
+                "order": notes.order, "looking": unknown.then_some(!notes.looked),
+                "acknowledged": unknown.then_some(notes.acknowledged),
             })
         })
         .collect();
     let text = match (read, trade, halted) {
-        (false, _, _) => "Not signed in: ask the person to run `countersign login`.".to_owned(),
-        (true, _, true) => "Signed in. AI trading is STOPPED on this computer; reads work. The person can allow it again with `countersign resume`.".to_owned(),
-        (true, false, false) => "Signed in for reading. Trading is not enabled: the person can run `countersign login --trade`.".to_owned(),
-        (true, true, false) => "Signed in for reading and trading; every trade call is held for the person's approval.".to_owned(),
+        (false, _, _) => "Not signed in: ask the person to run `countersign login`.",
+        (true, _, true) => {
+            "Signed in. AI trading is STOPPED on this computer; reads work. The person can allow it again with `countersign resume`."
+        }
+        (true, false, false) => {
+            "Signed in for reading. Trading is not enabled: the person can run `countersign login --trade`."
+        }
+        (true, true, false) => {
+            "Signed in for reading and trading; every trade call is held for the person's approval."
+        }
     };
-    let text = format!("{text} Tickets of the last 24 hours: {}.", today.len());
+    let paused = counters(relay).paused_until(wall_ms()).map(local_time);
+    let doubts: Vec<String> = today
+        .iter()
+        .filter(|ticket| ticket["state"] == "unknown" && ticket["acknowledged"] == false)
+        .filter_map(|ticket| ticket["ticket"].as_str().map(str::to_owned))
+        .collect();
+    let text = words::standing(text, today.len(), paused.as_deref(), &doubts);
     words::result(
         &text,
-        json!({ "signedIn": read, "tradingEnabled": trade, "halted": halted, "tickets": today }),
+        json!({
+            "signedIn": read, "tradingEnabled": trade, "halted": halted, "entriesPausedUntil": paused,
+            "unknownOutcomes": doubts, "tickets": today,
+        }),
         false,
     )
 }
@@ -233,22 +254,32 @@ pub(crate) fn fields(ticket: &Ticket, more: &[(&str, Value)]) -> Map<String, Val
     fields
 }
 
-pub(super) fn journal(
+/// A line about a ticket; returns when it is on the disk.
+pub(super) async fn journal(
     relay: &Relay,
-    kind: &str,
+    kind: &'static str,
     ticket: &Ticket,
     more: &[(&str, Value)],
 ) -> std::io::Result<()> {
-    relay.journal.append(kind, fields(ticket, more))
+    relay.journal.append_aside(kind, fields(ticket, more)).await
 }
 
 /// A journal line that no effect depends on.
-pub(super) fn note(relay: &Relay, kind: &str, more: &[(&str, Value)]) {
-    let fields = more
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), value.clone()))
-        .collect();
-    if let Err(error) = relay.journal.append(kind, fields) {
+pub(super) async fn note(relay: &Relay, kind: &'static str, more: &[(&str, Value)]) {
+    if let Err(error) = relay.journal.append_aside(kind, loose(more)).await {
         tracing::error!(%error, "the journal cannot be written");
     }
+}
+
+/// The same at once, for what must be done before anything else goes on (a halt).
+pub(super) fn note_now(relay: &Relay, kind: &'static str, more: &[(&str, Value)]) {
+    if let Err(error) = relay.journal.append(kind, loose(more)) {
+        tracing::error!(%error, "the journal cannot be written");
+    }
+}
+
+fn loose(more: &[(&str, Value)]) -> Map<String, Value> {
+    more.iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect()
 }

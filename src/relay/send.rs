@@ -6,13 +6,13 @@ use super::outcomes::{self, journal};
 use super::passkeys::Signed;
 use super::policy_file::Rules;
 use super::unwritten::{Late, Locks};
-use super::{Relay, lock, lookup, under_seal};
+use super::{Relay, lock, lookup, under_seal, words};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
-use crate::gate::{Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
+use crate::gate::{Before, Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
 use crate::oauth::{Bearer, GrantKind};
 use crate::system::clock::{mono_ms, wall_ms};
-use crate::system::{FileLock, file};
+use crate::system::{FileLock, aside, file};
 use crate::upstream::{Failure, NotSent, Sent};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,7 @@ impl Live {
                 lasting: true,
             })
             .await;
-        self.unprotected().await;
+        self.unprotected_as("was NOT sent").await;
     }
 
     /// What forbids sending at the very last moment.
@@ -212,7 +212,7 @@ impl Live {
             || ticket.policy_digest != self.held.policy_digest
         {
             let what = "its ticket file was changed by another program";
-            self.end_in_turn(ticket, State::Tampered, what);
+            self.end_in_turn(ticket, State::Tampered, what).await;
             return Err(Decided::NotSent(what.to_owned()));
         }
         let verdict = self.judge_again(&facts, &ticket).await;
@@ -220,13 +220,13 @@ impl Live {
             Ok(None) => {}
             Ok(Some(card)) => return Err(Decided::Again(Box::new(card))),
             Err(reason) => {
-                self.end_in_turn(ticket, State::Voided, &reason);
+                self.end_in_turn(ticket, State::Voided, &reason).await;
                 return Err(Decided::NotSent(reason));
             }
         }
         if mono_ms().saturating_sub(approved_mono) > START_MS {
             let why = "sending could not start within 10 s of the approval";
-            self.end_in_turn(ticket, State::Voided, why);
+            self.end_in_turn(ticket, State::Voided, why).await;
             return Err(Decided::NotSent(why.to_owned()));
         }
         let approval = Approval {
@@ -234,18 +234,20 @@ impl Live {
             tier: self.held.tier,
         };
         if self.has_jumped() {
-            self.end_in_turn(ticket, State::Voided, JUMPED);
+            self.end_in_turn(ticket, State::Voided, JUMPED).await;
             return Err(Decided::NotSent(JUMPED.to_owned()));
         }
         if !self.is_sender() {
             return Err(Decided::Done);
         }
+        // A look after an unknown outcome, by whatever process, tells its trace from what was there before.
+        ticket.before = Some(Before::of(&self.held.call, &facts));
         let cleared = match ticket.approve(approval, &self.held.call, wall_ms()) {
             Ok(cleared) => cleared,
             Err(illegal) => {
                 tracing::warn!(%illegal, "an approval that does not count");
                 let why = format!("the approval does not count: {}", illegal.what);
-                self.end_in_turn(ticket, State::Voided, &why);
+                self.end_in_turn(ticket, State::Voided, &why).await;
                 return Err(Decided::NotSent(why));
             }
         };
@@ -254,12 +256,15 @@ impl Live {
             ("tier", format!("{:?}", self.held.tier).to_lowercase().into()),
         ];
         fields.extend(signed.map(Signed::for_journal).into_iter().flatten());
-        let written =
-            journal(&relay, "approved", &ticket, &fields).and_then(|()| relay.tickets.save(&ticket));
+        let journaled = journal(&relay, "approved", &ticket, &fields).await;
+        let written = match journaled {
+            Ok(()) => relay.tickets.keep(&ticket).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = written {
             let _ = ticket.not_run(cleared.not_run());
             let why = format!("the journal cannot be written: {error}");
-            self.end_in_turn(ticket, State::Voided, &why);
+            self.end_in_turn(ticket, State::Voided, &why).await;
             return Err(Decided::NotSent(why));
         }
         *lock(&self.sending) = serde_json::to_vec(&ticket).unwrap_or_default();
@@ -276,12 +281,11 @@ impl Live {
     }
 
     /// Ends the held ticket, whose turn we have; an end that the disk does not take is kept and told all the same.
-    fn end_in_turn(&self, mut ticket: Ticket, state: State, reason: &str) {
+    async fn end_in_turn(&self, mut ticket: Ticket, state: State, reason: &str) {
         if ticket.end(state, reason, wall_ms()).is_ok() {
             let locks = Locks::Sender(lock(&self.sender).take());
-            let _ = self
-                .relay
-                .write_or_keep(Late::new(ticket, state.word(), ("reason", reason), locks));
+            let late = Late::new(ticket, state.word(), ("reason", reason), locks);
+            let _ = self.relay.write_or_keep(late).await;
         }
     }
 
@@ -351,7 +355,9 @@ impl Live {
             return Ok(Some(card));
         }
         kept.note_sent(&self.held.call, wall_ms());
-        file::write_atomic(&paths.counters(), kept.text().as_bytes())
+        let (path, text) = (paths.counters(), kept.text());
+        aside(move || file::write_atomic(&path, text.as_bytes()))
+            .await
             .map_err(|error| format!("the counters cannot be kept: {error}"))?;
         Ok(None)
     }
@@ -374,7 +380,7 @@ impl Live {
         ticket
             .not_run(not_run)
             .map_err(|illegal| unkept(illegal.to_string()))?;
-        let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]);
+        let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]).await;
         let again = match why {
             NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_) => attempt == 0,
             NotSent::RateLimited(_) => ticket.not_run <= 1,
@@ -383,10 +389,11 @@ impl Live {
         if again {
             return relay
                 .tickets
-                .save(&ticket)
+                .keep(&ticket)
+                .await
                 .map_err(|error| unkept(error.to_string()));
         }
-        self.end_in_turn(ticket, State::Voided, &why.to_string());
+        self.end_in_turn(ticket, State::Voided, &why.to_string()).await;
         Err(why.to_string())
     }
 
@@ -417,17 +424,22 @@ impl Live {
         let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
         let ticket = self.write_outcome(outcome, kind, &said).await;
         drop(on_its_way);
+        // What was read before is old now, and what waits may have become an exit or a protection.
+        relay.facts.forget();
+        relay.deeds.send_modify(|deeds| *deeds = deeds.wrapping_add(1));
         // Whatever the files do, the person hears what is known.
         self.tell(kind, &said).await;
+        if kind == "rejected" {
+            self.unprotected_as("was REJECTED by the service").await;
+        }
         if let Some(ticket) = ticket.filter(|_| kind == "unknown") {
-            let before = lock(&self.latest).clone();
-            lookup::run(relay, &ticket, before.mono.is_some().then_some(&before.facts)).await;
+            lookup::run(relay, &ticket, lookup::Since::Now).await;
         }
     }
 
     /// The journal first; but a journal that cannot be written must not turn a known outcome into an unknown one. The
     /// ticket is the one in memory: its file may be gone, or say something else by now.
-    async fn write_outcome(&self, outcome: Outcome, kind: &str, said: &str) -> Option<Ticket> {
+    async fn write_outcome(&self, outcome: Outcome, kind: &'static str, said: &str) -> Option<Ticket> {
         let relay = &self.relay;
         let mut ticket: Ticket = serde_json::from_slice(&lock(&self.sending)).ok()?;
         if let Err(illegal) = ticket.outcome(outcome, wall_ms()) {
@@ -438,7 +450,7 @@ impl Live {
         let ticket = late.copy().ok();
         // Without its turn as well: nobody else decides on what is being sent.
         let _turn = relay.tickets.turn(self.id()).await.ok();
-        let _ = relay.write_or_keep(late);
+        let _ = relay.write_or_keep(late).await;
         ticket
     }
 
@@ -452,9 +464,8 @@ impl Live {
         };
         let mut lines = vec![format!("Ticket {}", self.id()), ascii(said)];
         if kind == "unknown" {
-            lines.push(
-                "It may or may not have been executed. Check orders and positions in NinjaTrader.".to_owned(),
-            );
+            lines.push(words::MAY_HAVE_RUN.to_owned());
+            lines.push(words::LOOKING.to_owned());
         }
         self.relay
             .desk
@@ -513,7 +524,7 @@ impl Relay {
             crate::system::clock::rfc3339(wall_ms())
         );
         let written = file::write_atomic(&self.world.paths.halt(), content.as_bytes());
-        outcomes::note(self, "halted", &[("via", via.into())]);
+        outcomes::note_now(self, "halted", &[("via", via.into())]);
         // From here on the file speaks for this process too, so that `resume` lifts it everywhere.
         if written.is_ok() {
             self.halted.store(false, Ordering::SeqCst);

@@ -8,7 +8,7 @@
 
 use crate::gate::Ticket;
 use crate::gate::ticket::State;
-use crate::system::{FileLock, Paths, file};
+use crate::system::{FileLock, Paths, aside, file};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ use std::time::Duration;
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 /// How long a decision waits for another one that is being written.
 const TURN: Duration = Duration::from_secs(3);
+/// How long notes wait for another process that is writing them.
+const NOTING: Duration = Duration::from_millis(200);
 /// Ended tickets are kept this long, so that outcomes can be read again.
 const KEPT_MS: u64 = 7 * 24 * 3600 * 1000;
 
@@ -37,6 +39,12 @@ pub struct Notes {
     pub acknowledged: bool,
     /// What looking after an unknown outcome found.
     pub found: Option<String>,
+    /// The order that a look found to be this call's.
+    pub order: Option<String>,
+    /// What was found as the person was last told it.
+    pub told: Option<String>,
+    /// Nobody needs to look any more.
+    pub looked: bool,
 }
 
 /// A ticket that this process owns: the lock tells the others that its owner lives.
@@ -91,6 +99,16 @@ impl Tickets {
         file::write_atomic(&self.path(&ticket.id, "json"), &text)
     }
 
+    /// As [`Self::save`], off the loop.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub async fn keep(&self, ticket: &Ticket) -> io::Result<()> {
+        let text = serde_json::to_vec(ticket)?;
+        let path = self.path(&ticket.id, "json");
+        aside(move || file::write_atomic(&path, &text)).await
+    }
+
     /// Reads one ticket. Ids of the wrong form find nothing (they come from the client).
     ///
     /// # Errors
@@ -114,12 +132,19 @@ impl Tickets {
             .unwrap_or_default()
     }
 
-    /// Keeps the notes of a ticket. They are told again if they are lost, so a failure is only logged.
-    pub fn save_notes(&self, id: &str, notes: &Notes) {
-        let text = serde_json::to_vec(notes).unwrap_or_default();
+    /// Changes the notes of a ticket, and returns them. What reads them, what looks and what acknowledges may be three
+    /// processes: none may undo the other's word. The lock is held for one write; where it cannot be had, the change is
+    /// made all the same. They are told again if they are lost, so a failure is only logged.
+    pub fn change_notes(&self, id: &str, change: impl FnOnce(&mut Notes)) -> Notes {
+        let turn = FileLock::take_blocking(&self.path(id, "noting"), NOTING);
+        let mut notes = self.notes(id);
+        change(&mut notes);
+        let text = serde_json::to_vec(&notes).unwrap_or_default();
         if let Err(error) = file::write_atomic(&self.path(id, "notes"), &text) {
             tracing::warn!(%error, "notes could not be kept");
         }
+        drop(turn);
+        notes
     }
 
     /// All tickets that can be read, newest first.
@@ -198,7 +223,7 @@ impl Tickets {
             let in_doubt = ticket.state == State::Unknown && !self.notes(&ticket.id).acknowledged;
             if ticket.state.is_final() && !in_doubt && ended.saturating_add(KEPT_MS) < now_wall {
                 // The ticket last: while it is there, nobody takes its id, and so nobody locks a file that goes away.
-                for end in ["notes", "owner", "turn", "sender", "json"] {
+                for end in ["notes", "noting", "owner", "turn", "sender", "json"] {
                     let _ = std::fs::remove_file(self.path(&ticket.id, end));
                 }
             }

@@ -114,7 +114,7 @@ fn record_differs(relay: &Relay, extras: &SealedExtras) -> String {
     let mended = proved
         .zip(relay.settings().ok())
         .is_some_and(|(text, settings)| Approved::now(text, &settings, "seal").save(paths).is_ok());
-    outcomes::note(relay, "policy_doubted", &[("mended", mended.into())]);
+    outcomes::note_now(relay, "policy_doubted", &[("mended", mended.into())]);
     if mended {
         return "the approved policy record was edited by another program; it was put right from the policy file, which is the one that you approved. Nothing was sent: ask again".to_owned();
     }

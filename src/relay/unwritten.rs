@@ -20,7 +20,7 @@ pub(super) struct Unwritten(Mutex<Vec<Late>>);
 #[derive(Debug)]
 pub(super) struct Late {
     ticket: Ticket,
-    line: Option<(String, Map<String, Value>)>,
+    line: Option<(&'static str, Map<String, Value>)>,
     unsaved: bool,
     locks: Locks,
 }
@@ -37,11 +37,11 @@ pub(super) enum Locks {
 
 impl Late {
     /// The end of this ticket, of which nothing is written yet; `kind` and `more` are its journal line.
-    pub(super) fn new(ticket: Ticket, kind: &str, more: (&str, &str), locks: Locks) -> Self {
+    pub(super) fn new(ticket: Ticket, kind: &'static str, more: (&str, &str), locks: Locks) -> Self {
         let line = fields(&ticket, &[(more.0, more.1.into())]);
         Self {
             ticket,
-            line: Some((kind.to_owned(), line)),
+            line: Some((kind, line)),
             unsaved: true,
             locks,
         }
@@ -56,8 +56,8 @@ impl Late {
 impl Relay {
     /// Writes an end: the journal's line first, then the ticket, whose turn the caller has. What cannot be written is kept,
     /// and tried again; `None` then. Else its locks, to be kept as long as the caller needs them.
-    pub(super) fn write_or_keep(&self, mut late: Late) -> Option<Locks> {
-        if self.write_now(&mut late) {
+    pub(super) async fn write_or_keep(&self, mut late: Late) -> Option<Locks> {
+        if self.write_now(&mut late).await {
             return Some(late.locks);
         }
         lock(&self.unwritten.0).push(late);
@@ -70,14 +70,14 @@ impl Relay {
         for late in kept {
             // Without its turn as well: whoever decides now finds locks that it cannot have.
             let _turn = self.tickets.turn(&late.ticket.id).await.ok();
-            let _ = self.write_or_keep(late);
+            let _ = self.write_or_keep(late).await;
         }
     }
 
     /// Whether all of it is written now.
-    fn write_now(&self, late: &mut Late) -> bool {
+    async fn write_now(&self, late: &mut Late) -> bool {
         if let Some((kind, line)) = &late.line {
-            match self.journal.append(kind, line.clone()) {
+            match self.journal.append_aside(kind, line.clone()).await {
                 Ok(()) => late.line = None,
                 Err(error) => {
                     tracing::error!(%error, "the end of a ticket could not be written into the journal");
@@ -85,7 +85,7 @@ impl Relay {
             }
         }
         if late.unsaved {
-            match self.tickets.save(&late.ticket) {
+            match self.tickets.keep(&late.ticket).await {
                 Ok(()) => late.unsaved = false,
                 Err(error) => {
                     tracing::error!(%error, "the end of a ticket could not be written into its file");

@@ -55,7 +55,7 @@ fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
                 }
                 Err(error) => {
                     if matches!(error, UnsealError::WrongPin { .. })
-                        && let Err(error) = journal.append("wrong_pin", serde_json::Map::new())
+                        && let Err(error) = journal.append_aside("wrong_pin", serde_json::Map::new()).await
                     {
                         tracing::error!(%error, "the journal cannot be written");
                     }

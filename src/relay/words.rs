@@ -3,8 +3,10 @@
 
 use super::change::{Kind, Raised, Standing};
 use super::signin::Asked;
+use crate::gate::outcome::Seen;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// The local tool that waits for a decision.
 pub const AWAIT: &str = "countersign_await_approval";
@@ -237,6 +239,81 @@ pub fn unknown(ticket: &str, why: &str, look: Option<&str>, what: &str) -> Strin
         true,
     )
 }
+
+/// For the person, after an order whose answer was lost.
+pub const MAY_HAVE_RUN: &str =
+    "It may or may not have been executed. Check orders and positions in NinjaTrader.";
+/// For the person: what is done about it.
+pub const LOOKING: &str = "Countersign looks for it for a minute and tells you what it sees.";
+
+/// What a look after an unknown outcome saw, and what that proves. `seconds` since it was sent.
+pub fn looked(seen: &Seen, seconds: u64, again: bool) -> String {
+    let text = match seen {
+        Seen::Done { what, settled, .. } => {
+            let more = if *settled {
+                ""
+            } else {
+                ". Its status may still change"
+            };
+            format!("FOUND: {what}. It was not so before, so the service did execute this call{more}")
+        }
+        Seen::Dead { what, .. } => {
+            format!("FOUND: {what}. The service took this call, and nothing of it is in force now")
+        }
+        Seen::Maybe(what) => format!("SEEN after looking, and no proof: {what}"),
+        Seen::NotFound => format!(
+            "NOT FOUND in orders, fills and positions {seconds} s after it was sent. Lists can lag: this does not prove \
+             that it did not run"
+        ),
+        Seen::CouldNotLook(why) => {
+            format!("Countersign COULD NOT LOOK: {why}. So it is not known whether it ran")
+        }
+    };
+    if again {
+        format!("{text}. Countersign looks again")
+    } else {
+        text
+    }
+}
+
+/// How things stand, for `countersign_status`.
+pub fn standing(signed_in: &str, tickets: usize, paused: Option<&str>, doubts: &[String]) -> String {
+    let mut text = format!("{signed_in} Tickets of the last 24 hours: {tickets}.");
+    if let Some(until) = paused {
+        let _ = write!(
+            text,
+            " NEW ORDERS ARE PAUSED until {until}: the person is away or declined several. Do not ask again until they \
+             write. Exits and protective stops can be asked for all the same."
+        );
+    }
+    if !doubts.is_empty() {
+        let _ = write!(
+            text,
+            " OUTCOME UNKNOWN of {}: sent once, and it may or may not have run. Never send it again, not with another \
+             price or size either; the person must look in NinjaTrader and run `countersign acknowledge`.",
+            doubts.join(", ")
+        );
+    }
+    text
+}
+
+/// The pause of entries, for the person: title and lines.
+pub fn paused(until: &str) -> (String, Vec<String>) {
+    (
+        format!("New orders are paused until {until}"),
+        vec![
+            "You denied several or did not answer: the AI is told not to ask again.".to_owned(),
+            "Exits and protective stops still ask you. To end the pause now, press the button or run: countersign resume"
+                .to_owned(),
+        ],
+    )
+}
+
+/// The button of that notice.
+pub const END_PAUSE: &str = "End the pause";
+
+/// The program ends before it could look.
+pub const NOT_LOOKED: &str = "NOT LOOKED YET: Countersign was closed. It looks when an AI client next starts it; until then check NinjaTrader";
 
 /// A ticket whose state cannot be read: it may have been sent.
 pub fn unreadable(ticket: &str, why: &str) -> String {
@@ -506,6 +583,52 @@ mod tests {
                 "unknown, looked",
                 &unknown(ticket, "no answer within 60 s", Some("NOT FOUND so far"), what),
             ),
+            format!(
+                "looks\n  {}",
+                [
+                    looked(
+                        &Seen::Done {
+                            what: "the new order O7 BUY MARKET 1 MES 12-26, Filled".to_owned(),
+                            settled: true,
+                            order: None
+                        },
+                        5,
+                        false
+                    ),
+                    looked(
+                        &Seen::Done {
+                            what: "the new order O7 BUY LIMIT 1 MES 12-26, Submitted".to_owned(),
+                            settled: false,
+                            order: None
+                        },
+                        2,
+                        true
+                    ),
+                    looked(
+                        &Seen::Dead {
+                            what: "the new order O7 BUY MARKET 1 MES 12-26, Rejected".to_owned(),
+                            order: "O7".to_owned()
+                        },
+                        5,
+                        false
+                    ),
+                    looked(&Seen::Maybe("the position moved".to_owned()), 60, false),
+                    looked(&Seen::NotFound, 15, true),
+                    looked(&Seen::NotFound, 60, false),
+                    looked(
+                        &Seen::CouldNotLook("NinjaTrader or its add-on is not connected".to_owned()),
+                        60,
+                        false
+                    ),
+                    NOT_LOOKED.to_owned(),
+                ]
+                .join("\n  ")
+            ),
+            format!(
+                "standing\n  {}",
+                standing("Signed in.", 2, Some("15:45:00"), &["7QK4".to_owned()])
+            ),
+            format!("paused\n  {:?}", paused("15:45:00")),
             line("unreadable", &unreadable(ticket, "permission denied")),
             line(
                 "not withdrawn",

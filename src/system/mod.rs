@@ -43,3 +43,17 @@ impl World {
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
+
+/// Does blocking work (a file lock, a sync to the disk) on a thread of its own, so that the loop goes on meanwhile. Once
+/// begun it is done to its end, also where nobody waits for it any more.
+///
+/// # Errors
+/// The work's own, or that it failed in an unforeseen way.
+pub async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => Err(std::io::Error::other(failed)),
+    }
+}

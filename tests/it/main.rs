@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod approve;
+mod brakes;
 mod clients;
 mod crash;
 mod held;

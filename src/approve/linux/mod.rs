@@ -9,6 +9,7 @@
 mod bus;
 mod guard;
 mod left;
+mod offer;
 mod popup;
 mod server;
 mod session;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 pub(super) use left::Live;
+pub(super) use offer::offer;
 
 const VIA: &str = "notification";
 /// How often a server may take our popup down by itself before we give up.
@@ -161,13 +163,7 @@ pub(super) async fn locked(env: &Env) -> Option<&'static str> {
 pub(super) async fn notice(env: &Env, notice: &Notice) -> bool {
     let shown = async {
         let server = Server::find(env).await?;
-        let body = notice
-            .lines
-            .iter()
-            .map(|line| text::ascii(line))
-            .collect::<Vec<_>>()
-            .join("\n");
-        let summary = text::ascii(&notice.title);
+        let (summary, body) = plain(notice);
         let content = Content {
             summary: &summary,
             body: &body,
@@ -177,6 +173,12 @@ pub(super) async fn notice(env: &Env, notice: &Notice) -> bool {
         server.show(&content, 0).await
     };
     matches!(tokio::time::timeout(NOTICE_LIMIT, shown).await, Ok(Ok(_)))
+}
+
+/// Title and text of a notice, as plain ASCII.
+fn plain(notice: &Notice) -> (String, String) {
+    let lines: Vec<String> = notice.lines.iter().map(|line| text::ascii(line)).collect();
+    (text::ascii(&notice.title), lines.join("\n"))
 }
 
 /// Closes what this process has on the screen.

@@ -290,7 +290,7 @@ async fn watch(guard: Option<&mut Guard>) -> Sight {
     }
 }
 
-async fn subscribe(server: &Server) -> zbus::Result<(MessageStream, MessageStream)> {
+pub(super) async fn subscribe(server: &Server) -> zbus::Result<(MessageStream, MessageStream)> {
     let pressed = MatchRule::builder()
         .msg_type(Type::Signal)
         .sender(server.owner.as_str())?
@@ -309,7 +309,7 @@ async fn subscribe(server: &Server) -> zbus::Result<(MessageStream, MessageStrea
     ))
 }
 
-fn random() -> Result<String, String> {
+pub(super) fn random() -> Result<String, String> {
     let mut bytes = [0u8; 16];
     SystemRandom::new()
         .fill(&mut bytes)

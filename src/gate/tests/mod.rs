@@ -3,6 +3,7 @@
 mod cards;
 mod doubts;
 mod judging;
+mod looks;
 mod mutants;
 mod mutants_of_orders;
 mod outcomes;

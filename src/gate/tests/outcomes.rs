@@ -1,9 +1,10 @@
 //! What answers and later looks prove, and what they do not.
 
+use super::looks::seen;
 use super::{NOW, held, result};
 use crate::gate::Call;
 use crate::gate::facts::{Facts, StateRead};
-use crate::gate::outcome::{Said, Seen, read, refused_proves_nothing_ran, seen};
+use crate::gate::outcome::{Said, Seen, read, refused_proves_nothing_ran};
 
 const ORDER: &str = r#"{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Limit","quantity":2,"limit_price":6000}"#;
 const PLACE: &str = r#"{"account":"Sim101","instrument":"MES 12-26"}"#;
@@ -260,9 +261,13 @@ fn only_an_order_that_fits_and_was_not_there_is_this_calls() {
     let before = facts("", "");
     let look = |orders: &str| seen(&order(), Some(&before), &facts(orders, ""));
     let working = row("O1", &format!(r#"{MINE},"status":"Working""#));
-    assert!(matches!(look(&working), Seen::Done(what) if what.contains("O1 BUY LIMIT 2 MES 12-26, Working")));
+    assert!(
+        matches!(look(&working), Seen::Done { what, .. } if what.contains("O1 BUY LIMIT 2 MES 12-26, Working"))
+    );
     let filled = row("O1", &format!(r#"{MINE},"filled":2,"status":"Filled""#));
-    assert!(matches!(look(&filled), Seen::Done(what) if what.contains("BUY LIMIT 2 MES 12-26, Filled")));
+    assert!(
+        matches!(look(&filled), Seen::Done { what, .. } if what.contains("BUY LIMIT 2 MES 12-26, Filled"))
+    );
     for other in [
         MINE.replace("Buy", "Sell"),
         MINE.replace("Limit", "Market"),
@@ -275,10 +280,10 @@ fn only_an_order_that_fits_and_was_not_there_is_this_calls() {
     assert_eq!(look(&elsewhere), Seen::NotFound);
     for status in ["Rejected", "Cancelled"] {
         let dead = row("O1", &format!(r#"{MINE},"status":"{status}""#));
-        assert!(matches!(look(&dead), Seen::Dead(what) if what.ends_with(status)));
+        assert!(matches!(look(&dead), Seen::Dead { what, .. } if what.ends_with(status)));
     }
     let part = row("O1", &format!(r#"{MINE},"filled":1,"status":"Cancelled""#));
-    assert!(matches!(look(&part), Seen::Done(what) if what.ends_with("Cancelled after 1 filled")));
+    assert!(matches!(look(&part), Seen::Done { what, .. } if what.ends_with("Cancelled after 1 filled")));
     // It was there before.
     assert_eq!(
         seen(&order(), Some(&facts(&working, "")), &facts(&working, "")),
@@ -332,7 +337,7 @@ fn what_became_of_a_named_order_is_told() {
     let look = |call: &Call, before: Option<&str>, after: &str| {
         let before = before.map(|orders| facts(orders, ""));
         match seen(call, before.as_ref(), &facts(after, "")) {
-            Seen::Done(_) => "done",
+            Seen::Done { .. } => "done",
             Seen::Maybe(_) => "maybe",
             Seen::NotFound => "not found",
             other => panic!("{other:?}"),

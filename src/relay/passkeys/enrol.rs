@@ -210,5 +210,5 @@ pub(crate) fn removed(relay: &Relay, key: &Key, why: &str) {
         ("reason", why.into()),
         ("passkey", json!({ "key": key })),
     ];
-    outcomes::note(relay, "passkey_removed", &fields);
+    outcomes::note_now(relay, "passkey_removed", &fields);
 }

@@ -170,5 +170,5 @@ fn refused(relay: &Relay, proof: &Proof, why: &str) {
             proof.assertion.id.chars().take(32).collect::<String>().into(),
         ),
     ];
-    crate::relay::outcomes::note(relay, "passkey_refused", &fields);
+    crate::relay::outcomes::note_now(relay, "passkey_refused", &fields);
 }

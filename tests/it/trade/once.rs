@@ -429,8 +429,8 @@ async fn killed_while_it_is_sent() {
         looked["found"]
             .as_str()
             .expect("a finding")
-            .contains("may be this one"),
-        "{looked}"
+            .starts_with("FOUND: the new order"),
+        "what was there before was written down with the ticket: {looked}"
     );
     let id = looked["ticket"].as_str().expect("a ticket").to_owned();
     let told = second
