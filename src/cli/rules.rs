@@ -115,6 +115,9 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     // Another PIN approves nothing else: what lies under the old one goes under the new one, but for the settings, which
     // this verb changes.
     let resealed = under_seal::of_settings(&after);
+    // Under a first PIN the settings go as they are: nothing protected them before.
+    let mut first = extras(context, &after);
+    first.extend(resealed.clone());
     let changed = match (&old, &new) {
         (Some(old), Some(new)) => grants
             .reseal(old, new, resealed)
@@ -127,7 +130,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
             .map(|()| None)
             .map_err(|error| (error.to_string(), Exit::Denied)),
         (None, Some(new)) => grants
-            .seal(new, extras(context, &after))
+            .seal(new, first)
             .await
             .map(Some)
             .map_err(|error| (error.to_string(), Exit::Failure)),
