@@ -209,3 +209,41 @@ async fn another_pin_approves_no_policy() {
     assert_eq!(code(&result), "policy_changed", "{result}");
     place.nothing_sent().await;
 }
+
+/// The PIN of `arm` frees nothing by a setting that was widened behind the seal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_widened_setting_arms_nothing() {
+    let place = Place::sealed(None).await;
+    let path = place.home.folder().join("config/settings.toml");
+    let settings = std::fs::read_to_string(&path).expect("settings");
+    let wide = settings.replace("armed = \"exits\"", "armed = \"all\"");
+    assert_ne!(wide, settings);
+    place.home.meddle("config/settings.toml", &wide);
+    let mut client = place.client().await;
+    client.call("ListAccounts", &json!({})).await;
+    let (code_, out, err) = place.run(&["arm", "5"]).await;
+    assert_eq!(code_, 0, "{out}{err}");
+    let file = place.link();
+    let link = until("the page", async || std::fs::read_to_string(&file).ok()).await;
+    std::fs::remove_file(&file).expect("taken");
+    let mut browser = Browser::start();
+    browser.open(&link);
+    browser.until("Unlock");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    type_pin(&mut browser, PIN);
+    let line = place.journaled("not_armed").await;
+    assert!(
+        line["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("policy apply")),
+        "{line}"
+    );
+    assert!(
+        !place.kinds().contains(&"armed".to_owned()),
+        "{:?}",
+        place.kinds()
+    );
+    let result = client.call("PlaceOrder", &buy()).await;
+    assert_eq!(code(&result), "policy_changed", "{result}");
+    place.nothing_sent().await;
+}
