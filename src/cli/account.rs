@@ -50,10 +50,8 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         settings.budget(&context.world.paths),
     );
     // Nothing could be traded before this, and the person is here: the rules as they stand are theirs.
-    if trade && let Err(why) = policy_file::adopt_first(&context.world.paths, &settings, "login --trade") {
-        context
-            .out
-            .say(&format!("note: the policy is not in force: {}", out::safe(&why)));
+    if trade {
+        adopt_policy(context, &settings);
     }
     let kept = if trade {
         let extras = || super::rules::extras(context, &settings);
@@ -74,6 +72,21 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         super::keys::forget(context);
     }
     done(context, what, pinned)
+}
+
+/// The first sign-in for trading puts the policy on record; from then on a changed one waits for its approval.
+fn adopt_policy(context: &Context, settings: &Settings) {
+    let paths = &context.world.paths;
+    match policy_file::adopt_first(paths, settings, "login --trade") {
+        Ok(true) if paths.policy().exists() => context.out.say(&format!(
+            "The rules in {} are in force as they are now; what changes in them later waits until you approve it.",
+            paths.policy().display()
+        )),
+        Ok(_) => {}
+        Err(why) => context
+            .out
+            .say(&format!("note: the policy is not in force: {}", out::safe(&why))),
+    }
 }
 
 /// What can be known to go wrong is told before the person goes through the browser.

@@ -140,6 +140,9 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     // this verb changes.
     let mut resealed = under_seal::of_settings(&after);
     resealed.insert(TIER.to_owned(), "pin".to_owned());
+    // Under a first PIN the settings go as they are: nothing protected them before.
+    let mut first = extras(context, &after);
+    first.extend(resealed.clone());
     let changed = match (&old, &new) {
         (Some(old), Some(new)) => grants
             .reseal(old, new, resealed)
@@ -152,7 +155,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
             .map(|()| None)
             .map_err(|error| (error.to_string(), Exit::Denied)),
         (None, Some(new)) => grants
-            .seal(new, extras(context, &after))
+            .seal(new, first)
             .await
             .map(Some)
             .map_err(|error| (error.to_string(), Exit::Failure)),

@@ -363,7 +363,9 @@ fn as_recorded(relay: &Relay, change: &Change, unsealed: &Unsealed, own: bool) -
         Kind::Policy => {
             let record = Approved::load(&relay.world.paths).unwrap_or_default();
             let settings = record.settings.as_deref().map(hash);
-            if differs(under_seal::POLICY, record.policy_digest())
+            // What the seal already says needs no comparison: the record was deleted, or is from before there was one.
+            let known = !differs(under_seal::POLICY, change.digest().to_owned());
+            if (!known && differs(under_seal::POLICY, record.policy_digest()))
                 || settings.is_some_and(|settings| differs(under_seal::SETTINGS, settings))
             {
                 Approved::doubt(&relay.world.paths);

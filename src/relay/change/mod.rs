@@ -115,12 +115,9 @@ fn policy(paths: &Paths, sealed: bool) -> Result<Option<Change>, String> {
     let first = record.is_none();
     let record = record.unwrap_or_default();
     let rules_changed = doubted || record.policy != now;
-    let old_settings = if doubted {
-        Some(String::new())
-    } else {
-        record.settings
-    };
-    let settings_changed = sealed && old_settings.as_ref().is_some_and(|old| *old != settings);
+    // What was never put on record is shown whole, or a deleted record would make it pass unseen.
+    let old_settings = record.settings.clone().filter(|_| !doubted).unwrap_or_default();
+    let settings_changed = sealed && old_settings != settings;
     if !rules_changed && !settings_changed {
         return Ok(None);
     }
@@ -131,10 +128,7 @@ fn policy(paths: &Paths, sealed: bool) -> Result<Option<Change>, String> {
             text.push('\n');
         }
         text.push_str("  settings.toml:\n");
-        text.push_str(&diff::diff(
-            old_settings.as_deref().unwrap_or_default(),
-            &settings,
-        ));
+        text.push_str(&diff::diff(&old_settings, &settings));
     }
     let (headline, approve) = match (&now, rules_changed) {
         (_, false) => ("YOUR SETTINGS CHANGED", "Use the new settings"),

@@ -79,13 +79,10 @@ async fn a_card_that_compares_with_an_edited_record_approves_nothing() {
 
 /// The record alone was edited: the file is what was sealed, so it takes the record's place, and the next call goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_record_is_mended_from_a_policy_that_the_seal_proves() {
+async fn an_edited_record_is_mended_from_a_policy_that_the_seal_proves() {
     let place = Place::sealed(None).await;
-    std::fs::remove_file(place.home.folder().join("state/approved.json")).expect("deleted");
-    place.home.meddle(
-        "state/approved.json",
-        r#"{"policy":"version = 1\n[limits]\norders_per_day = 900\n"}"#,
-    );
+    place.home.file("config/policy.toml", LOOSE);
+    std::fs::remove_file(place.home.folder().join("config/policy.toml")).expect("deleted");
     let mut client = place.client().await;
     let close = json!({ "account": "Sim101", "instrument": "MES 12-26" });
     let position = json!({ "account": "Sim101", "instrument": "MES 12-26", "quantity": 2 });
@@ -103,6 +100,35 @@ async fn a_deleted_record_is_mended_from_a_policy_that_the_seal_proves() {
     let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{}", text(&result));
     assert_eq!(place.sim.executed().await, ["ClosePosition"]);
+}
+
+/// The record deleted, and a setting widened beside it: the card shows every setting, as none is on record.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_record_hides_no_setting() {
+    let place = Place::sealed(Some(PLAIN)).await;
+    std::fs::remove_file(place.home.folder().join("state/approved.json")).expect("deleted");
+    let path = place.home.folder().join("config/settings.toml");
+    let settings = std::fs::read_to_string(&path).expect("settings");
+    let wide = settings.replace("armed = \"exits\"", "armed = \"all\"");
+    place.home.meddle("config/settings.toml", &wide);
+    let mut client = place.client().await;
+    let result = client.call("PlaceOrder", &buy()).await;
+    assert_eq!(code(&result), "policy_changed", "{result}");
+    let mut browser = Browser::start();
+    place.page(&mut browser).await;
+    let page = browser.text();
+    for words in ["+ orders_per_day = 20", "+ armed = all"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    // The policy is the sealed one: with the PIN all of it holds again.
+    type_pin(&mut browser, PIN);
+    place.in_force("policy_approved").await;
+    let id = client.send_call("PlaceOrder", &buy()).await;
+    place.order_page(&mut browser).await;
+    type_pin(&mut browser, PIN);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    assert_eq!(place.sim.executed().await, ["PlaceOrder"]);
 }
 
 /// A shell lowers the tier: the seal still says what it takes, and the edit is held.
@@ -179,6 +205,44 @@ async fn another_pin_approves_no_policy() {
     let other = "walnut river seven candle stone";
     place.set_pin(&format!("{PIN}\n{other}\n")).await;
     let mut client = place.client().await;
+    let result = client.call("PlaceOrder", &buy()).await;
+    assert_eq!(code(&result), "policy_changed", "{result}");
+    place.nothing_sent().await;
+}
+
+/// The PIN of `arm` frees nothing by a setting that was widened behind the seal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_widened_setting_arms_nothing() {
+    let place = Place::sealed(None).await;
+    let path = place.home.folder().join("config/settings.toml");
+    let settings = std::fs::read_to_string(&path).expect("settings");
+    let wide = settings.replace("armed = \"exits\"", "armed = \"all\"");
+    assert_ne!(wide, settings);
+    place.home.meddle("config/settings.toml", &wide);
+    let mut client = place.client().await;
+    client.call("ListAccounts", &json!({})).await;
+    let (code_, out, err) = place.run(&["arm", "5"]).await;
+    assert_eq!(code_, 0, "{out}{err}");
+    let file = place.link();
+    let link = until("the page", async || std::fs::read_to_string(&file).ok()).await;
+    std::fs::remove_file(&file).expect("taken");
+    let mut browser = Browser::start();
+    browser.open(&link);
+    browser.until("Unlock");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    type_pin(&mut browser, PIN);
+    let line = place.journaled("not_armed").await;
+    assert!(
+        line["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("policy apply")),
+        "{line}"
+    );
+    assert!(
+        !place.kinds().contains(&"armed".to_owned()),
+        "{:?}",
+        place.kinds()
+    );
     let result = client.call("PlaceOrder", &buy()).await;
     assert_eq!(code(&result), "policy_changed", "{result}");
     place.nothing_sent().await;

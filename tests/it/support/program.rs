@@ -76,7 +76,10 @@ impl Home {
     pub(crate) fn file(&self, name: &str, text: &str) {
         self.meddle(name, text);
         if name == "config/policy.toml" {
-            self.meddle("state/approved.json", &json!({ "policy": text }).to_string());
+            let record = std::fs::read(self.folder.join("state/approved.json")).unwrap_or_default();
+            let mut record: Value = serde_json::from_slice(&record).unwrap_or_else(|_| json!({}));
+            record["policy"] = text.into();
+            self.meddle("state/approved.json", &record.to_string());
         }
     }
 

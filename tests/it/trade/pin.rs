@@ -166,8 +166,12 @@ async fn a_policy_that_was_changed_behind_the_pin_sends_nothing() {
     type_pin(&mut browser, PIN);
     let told = client.result(id).await;
     assert_eq!(status(&told), "voided", "{}", text(&told));
-    assert!(text(&told).contains("presence set pin"), "{}", text(&told));
-    desk.check(&[], &["held", "voided"]).await;
+    assert!(
+        text(&told).contains("countersign policy apply"),
+        "{}",
+        text(&told)
+    );
+    desk.check(&[], &["held", "policy_doubted", "voided"]).await;
 }
 
 /// The definition changed while the grant lay sealed: seen before anything is sent.

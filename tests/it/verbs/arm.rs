@@ -7,10 +7,11 @@ use std::path::PathBuf;
 /// Tier pin on a desktop whose browser types the PIN; the log of what the browser saw.
 async fn armed_place(settings: &str) -> (Place, PathBuf) {
     let mut place = Place::with_desktop().await;
-    place.seal().await;
+    // Before the PIN: what the settings say then is what is sealed.
     let text = std::fs::read_to_string(place.home.folder().join("config/settings.toml")).unwrap();
     let rest: Vec<&str> = text.lines().filter(|line| !line.starts_with("armed")).collect();
     place.home.settings(&format!("{settings}{}\n", rest.join("\n")));
+    place.seal().await;
     let log = place.desktop().folder().join("pages");
     place.home = place
         .home
