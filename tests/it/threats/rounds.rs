@@ -18,6 +18,12 @@ impl Dice {
     }
 }
 
+/// How many rounds each of the installations plays; `COUNTERSIGN_TEST_ROUNDS` asks for more, for an evening's run.
+fn rounds(few: u64) -> u64 {
+    let asked = std::env::var("COUNTERSIGN_TEST_ROUNDS").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(few)
+}
+
 /// One installation without a desktop, its service, and what was asked for.
 struct Table {
     home: Home,
@@ -164,10 +170,13 @@ async fn pressed(seed: u64, rounds: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g15_a_client_that_cancels_or_leaves_around_the_click_gets_at_most_one_execution() {
-    let runs = (0..4u64).map(|n| pressed(0xc0de + n, 12));
+    let runs = (0..4u64).map(|n| pressed(0xc0de + n, rounds(12)));
     let sent: usize = futures_util::future::join_all(runs).await.into_iter().sum();
     // Both ends were met: some went, some did not.
-    assert!((1..48).contains(&sent), "{sent} of 48 went");
+    assert!(
+        sent > 0 && sent < usize::try_from(4 * rounds(12)).expect("few"),
+        "{sent} went"
+    );
 }
 
 /// Nobody is asked (the rules allow it), so that many more moments can be met: the client cancels or leaves somewhere
@@ -212,7 +221,10 @@ async fn allowed(seed: u64, rounds: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g15_a_client_that_cancels_or_leaves_while_it_is_sent_gets_at_most_one_execution() {
-    let runs = (0..2u64).map(|n| allowed(0xfeed + n, 100));
+    let runs = (0..2u64).map(|n| allowed(0xfeed + n, rounds(100)));
     let sent: usize = futures_util::future::join_all(runs).await.into_iter().sum();
-    assert!((1..200).contains(&sent), "{sent} of 200 went");
+    assert!(
+        sent > 0 && sent < usize::try_from(2 * rounds(100)).expect("few"),
+        "{sent} went"
+    );
 }
