@@ -18,10 +18,20 @@ impl Dice {
     }
 }
 
-/// How many rounds each of the installations plays; `COUNTERSIGN_TEST_ROUNDS` asks for more, for an evening's run.
+/// A number from the runner's environment, for an evening of other moments.
+fn asked(name: &str, usual: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// How many rounds each of the installations plays.
 fn rounds(few: u64) -> u64 {
-    let asked = std::env::var("COUNTERSIGN_TEST_ROUNDS").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(few)
+    asked("COUNTERSIGN_TEST_ROUNDS", few)
+}
+
+/// The seed of the n-th installation.
+fn seed(n: u64) -> u64 {
+    asked("COUNTERSIGN_TEST_SEED", 0xc0de) + n
 }
 
 /// One installation without a desktop, its service, and what was asked for.
@@ -170,7 +180,7 @@ async fn pressed(seed: u64, rounds: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g15_a_client_that_cancels_or_leaves_around_the_click_gets_at_most_one_execution() {
-    let runs = (0..4u64).map(|n| pressed(0xc0de + n, rounds(12)));
+    let runs = (0..4u64).map(|n| pressed(seed(n), rounds(12)));
     let sent: usize = futures_util::future::join_all(runs).await.into_iter().sum();
     // Both ends were met: some went, some did not.
     assert!(
@@ -221,7 +231,7 @@ async fn allowed(seed: u64, rounds: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g15_a_client_that_cancels_or_leaves_while_it_is_sent_gets_at_most_one_execution() {
-    let runs = (0..2u64).map(|n| allowed(0xfeed + n, rounds(100)));
+    let runs = (0..2u64).map(|n| allowed(seed(n), rounds(100)));
     let sent: usize = futures_util::future::join_all(runs).await.into_iter().sum();
     assert!(
         sent > 0 && sent < usize::try_from(2 * rounds(100)).expect("few"),

@@ -31,11 +31,17 @@ struct Place {
 
 impl Place {
     async fn new() -> Self {
+        Self::with_store("keychain").await
+    }
+
+    async fn with_store(store: &str) -> Self {
         let mut desktop = Desktop::start();
         desktop.start_keyring();
         let screen = Screen::watch(&desktop);
         let (browser, link) = noting_browser(&desktop.folder().join("person"));
-        let home = Home::on(desktop.folder(), desktop.env()).with("BROWSER", &browser);
+        let home = Home::on(desktop.folder(), desktop.env())
+            .with("BROWSER", &browser)
+            .with("COUNTERSIGN_STORE", store);
         let sim = Sim::start(&[]);
         home.login(&sim, false).await;
         home.login(&sim, true).await;
@@ -330,6 +336,24 @@ async fn e17_a_copy_of_the_vault_from_before_the_pin_cannot_be_renewed() {
         "{stolen}"
     );
     place.nothing("an old copy").await;
+}
+
+/// The file store keeps nothing from a program of the same user; the seal lies on top of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e17_the_file_store_gives_the_vault_away_and_not_what_is_sealed() {
+    let place = Place::with_store("file").await;
+    place.seal(Sealed::Pin).await;
+    let stolen = place.agent("steal.py", &[]).await;
+    assert!(tried(&stolen, "read the key file").ends_with("read"), "{stolen}");
+    assert!(
+        tried(&stolen, "order with the read token").contains("insufficient_scope"),
+        "{stolen}"
+    );
+    assert!(
+        tried(&stolen, "take the trade grant").ends_with("sealed"),
+        "{stolen}"
+    );
+    assert_eq!(place.desk.sim.executed().await, [""; 0]);
 }
 
 /// Tier click, honestly: a program with a shell takes the trade token out of the vault and trades with it, past us.
