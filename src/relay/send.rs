@@ -135,10 +135,9 @@ impl Live {
     }
 
     fn as_sealed(&self, extras: &SealedExtras) -> Result<(), String> {
-        // The policy that the call was held by. That it still stands in the file is looked at when the call is judged
-        // again: a file that changes to and fro cannot pass as one here and as another there.
+        let policy = load_policy(&self.relay)?;
         let now = [
-            ("policy", self.held.policy_digest.clone()),
+            ("policy", policy.digest().to_owned()),
             ("pins", self.relay.lists.pins_digest()),
         ];
         let changed = now
