@@ -18,6 +18,22 @@ impl Dice {
     }
 }
 
+/// A number from the runner's environment, for an evening of other moments.
+fn asked(name: &str, usual: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// How many rounds each of the installations plays.
+fn rounds(few: u64) -> u64 {
+    asked("COUNTERSIGN_TEST_ROUNDS", few)
+}
+
+/// The seed of the n-th installation.
+fn seed(n: u64) -> u64 {
+    asked("COUNTERSIGN_TEST_SEED", 0xc0de) + n
+}
+
 /// One installation without a desktop, its service, and what was asked for.
 struct Table {
     home: Home,
@@ -137,18 +153,22 @@ async fn pressed(seed: u64, rounds: u64) -> usize {
         let tab = Tab::open(&link(&file).await);
         let core = tab.look();
         pause(750_000).await;
-        // From 10 ms before the click to 10 ms after it, and now and then within the time that sending takes.
-        let shift = if dice.below(4) == 0 {
-            dice.below(120_000)
-        } else {
-            dice.below(20_000)
+        // From 10 ms before the click to 10 ms after it, or within the time that sending takes; now and then only once the
+        // service has it, however slow the machine is.
+        let shift = match dice.below(8) {
+            0 => None,
+            1 | 2 => Some(dice.below(120_000)),
+            _ => Some(dice.below(20_000)),
         };
         let leaves = dice.below(3) == 0;
         let click = tokio::task::spawn_blocking(move || {
             std::thread::sleep(Duration::from_millis(10));
             tab.approve(&core)
         });
-        pause(shift).await;
+        match shift {
+            Some(shift) => pause(shift).await,
+            None => drop(table.ended(price).await),
+        }
         if leaves {
             at.close().await;
         } else {
@@ -164,10 +184,13 @@ async fn pressed(seed: u64, rounds: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g15_a_client_that_cancels_or_leaves_around_the_click_gets_at_most_one_execution() {
-    let runs = (0..4u64).map(|n| pressed(0xc0de + n, 12));
+    let runs = (0..4u64).map(|n| pressed(seed(n), rounds(12)));
     let sent: usize = futures_util::future::join_all(runs).await.into_iter().sum();
     // Both ends were met: some went, some did not.
-    assert!((1..48).contains(&sent), "{sent} of 48 went");
+    assert!(
+        sent > 0 && sent < usize::try_from(4 * rounds(12)).expect("few"),
+        "{sent} went"
+    );
 }
 
 /// Nobody is asked (the rules allow it), so that many more moments can be met: the client cancels or leaves somewhere
@@ -186,7 +209,10 @@ async fn allowed(seed: u64, rounds: u64) -> usize {
         };
         let price = 4000.0 + 0.25 * f64::from(u32::try_from(round).expect("few"));
         let id = at.send_call("PlaceOrder", &bid(price)).await;
-        pause(dice.below(90_000)).await;
+        match dice.below(10) {
+            0 => drop(table.ended(price).await),
+            _ => pause(dice.below(90_000)).await,
+        }
         if dice.below(8) == 0 {
             at.close().await;
         } else {
@@ -212,7 +238,10 @@ async fn allowed(seed: u64, rounds: u64) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g15_a_client_that_cancels_or_leaves_while_it_is_sent_gets_at_most_one_execution() {
-    let runs = (0..2u64).map(|n| allowed(0xfeed + n, 100));
+    let runs = (0..2u64).map(|n| allowed(seed(n), rounds(100)));
     let sent: usize = futures_util::future::join_all(runs).await.into_iter().sum();
-    assert!((1..200).contains(&sent), "{sent} of 200 went");
+    assert!(
+        sent > 0 && sent < usize::try_from(2 * rounds(100)).expect("few"),
+        "{sent} went"
+    );
 }

@@ -31,11 +31,17 @@ struct Place {
 
 impl Place {
     async fn new() -> Self {
+        Self::with_store("keychain").await
+    }
+
+    async fn with_store(store: &str) -> Self {
         let mut desktop = Desktop::start();
         desktop.start_keyring();
         let screen = Screen::watch(&desktop);
         let (browser, link) = noting_browser(&desktop.folder().join("person"));
-        let home = Home::on(desktop.folder(), desktop.env()).with("BROWSER", &browser);
+        let home = Home::on(desktop.folder(), desktop.env())
+            .with("BROWSER", &browser)
+            .with("COUNTERSIGN_STORE", store);
         let sim = Sim::start(&[]);
         home.login(&sim, false).await;
         home.login(&sim, true).await;
@@ -332,6 +338,24 @@ async fn e17_a_copy_of_the_vault_from_before_the_pin_cannot_be_renewed() {
     place.nothing("an old copy").await;
 }
 
+/// The file store keeps nothing from a program of the same user; the seal lies on top of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e17_the_file_store_gives_the_vault_away_and_not_what_is_sealed() {
+    let place = Place::with_store("file").await;
+    place.seal(Sealed::Pin).await;
+    let stolen = place.agent("steal.py", &[]).await;
+    assert!(tried(&stolen, "read the key file").ends_with("read"), "{stolen}");
+    assert!(
+        tried(&stolen, "order with the read token").contains("insufficient_scope"),
+        "{stolen}"
+    );
+    assert!(
+        tried(&stolen, "take the trade grant").ends_with("sealed"),
+        "{stolen}"
+    );
+    assert_eq!(place.desk.sim.executed().await, [""; 0]);
+}
+
 /// Tier click, honestly: a program with a shell takes the trade token out of the vault and trades with it, past us.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_tier_click_a_stolen_token_trades_without_being_asked() {
@@ -372,5 +396,83 @@ async fn in_tier_click_a_terminal_of_the_agents_own_approves() {
         place.desk.sim.executed().await,
         ["PlaceOrder"],
         "this is what a PIN is for"
+    );
+}
+
+/// The armed time, honestly: while it lasts the popup has an Approve button, and a program that controls the mouse presses
+/// it. A terminal of the agent's own, other rules and a stolen vault still come to nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_armed_time_only_a_scripted_mouse_approves() {
+    let place = Place::new().await;
+    place.seal(Sealed::Pin).await;
+    let settings = place.desk.home.folder().join("config/settings.toml");
+    let text_of = std::fs::read_to_string(&settings).expect("the settings");
+    let all = text_of.replace("armed = \"exits\"", "armed = \"all\"");
+    assert_ne!(text_of, all);
+    place.desk.home.settings(&all);
+    let mut client = place.desk.client().await;
+    client.call("ListAccounts", &json!({})).await;
+    assert_eq!(
+        place
+            .desk
+            .home
+            .run(&["arm", "5", "--url", &place.desk.sim.url])
+            .await
+            .0,
+        0
+    );
+    let mut browser = Browser::start();
+    browser.open(&link(&place.link).await);
+    browser.until("PIN");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    browser.click("#pin");
+    browser.type_text(PIN);
+    browser.click("#approve");
+    place.desk.journaled("armed").await;
+    place.desk.screen.until("Armed for").await;
+    let notice = || {
+        place.desk.desktop.click_text();
+        place.desk.desktop.no_popup();
+    };
+    tokio::task::block_in_place(notice);
+
+    let stolen = place.agent("steal.py", &[]).await;
+    assert!(tried(&stolen, "take the trade grant").ends_with("sealed"));
+    let id = place.waits(&mut client, 4000.0).await;
+    place.desk.card().await;
+    place.agent("watch.sh", &[]).await;
+    place.nothing("a terminal of its own").await;
+    let policy = "version = 1\n[limits]\norders_per_day = 1000\n";
+    place.desk.home.file("config/policy.toml", policy);
+    assert_eq!(status(&client.result(id).await), "voided", "the rules changed");
+    let id = place.waits(&mut client, 4001.0).await;
+    place.desk.card().await;
+    place.agent("press.sh", &[]).await;
+    assert_eq!(
+        status(&client.result(id).await),
+        "voided",
+        "other rules than the PIN was given for"
+    );
+    place.nothing("other rules").await;
+    std::fs::remove_file(place.desk.home.folder().join("config/policy.toml")).expect("removed");
+
+    tokio::task::block_in_place(|| {
+        let desktop = &place.desk.desktop;
+        desktop.until("an empty screen", || {
+            if desktop.popups().is_empty() {
+                return Some(());
+            }
+            desktop.click_text();
+            None
+        });
+    });
+    let id = place.waits(&mut client, 4002.0).await;
+    place.desk.card().await;
+    place.agent("press.sh", &[]).await;
+    assert_eq!(status(&client.result(id).await), "accepted");
+    assert_eq!(
+        place.desk.sim.executed().await,
+        ["PlaceOrder"],
+        "this is what not arming is for"
     );
 }
