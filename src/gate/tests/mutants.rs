@@ -157,6 +157,20 @@ fn a_read_order_and_its_time_are_known() {
 }
 
 #[test]
+fn an_order_that_filled_less_than_nothing_is_unread() {
+    let orders = |filled: &str| {
+        let order = format!(
+            r#"{{"orders":[{{"order_id":"S9","account":"Sim101","instrument":"MES 12-26","side":"Sell","type":"Stop","quantity":2,"filled":{filled},"stop_price":6005.25,"status":"Accepted"}}]}}"#
+        );
+        absorbed("GetAllOrders", None, &order).orders
+    };
+    assert_eq!(orders("1").known().map(|orders| orders[0].quantity), Some(1));
+    for odd in ["-1", "3", "0.5"] {
+        assert!(orders(odd).known().is_none(), "{odd}");
+    }
+}
+
+#[test]
 fn what_was_asked_for_one_account_belongs_to_it() {
     let positions = r#"{"positions":[{"instrument":"MES 12-26","marketPosition":"Long","quantity":2}]}"#;
     let facts = absorbed("ListPositions", Some(("account", "Sim101")), positions);
