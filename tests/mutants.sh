@@ -43,7 +43,7 @@ main() {
     local files=() words=() word
     for word in "$@"; do
         if [ "$word" = --list ]; then words+=(--list)
-        elif [ -e "$root/$word" ]; then files+=(--file "$word")
+        elif [ -f "$root/$word" ]; then files+=(--file "$word")
         else words+=("$word"); fi
     done
     [ ${#files[@]} -gt 0 ] || files=(--file 'src/gate/**/*.rs')

@@ -3,7 +3,7 @@
 
 use super::{FLAT, NOW, held, judged, result, sim_policy, try_route};
 use crate::gate::call::{Call, MAX_ARGUMENTS, MAX_CODE_ARGUMENTS, MAX_TOOL_NAME, Route};
-use crate::gate::facts::{Facts, MAX_ANSWER, ReadFailure, StateRead};
+use crate::gate::facts::{Fact, Facts, MAX_ANSWER, ReadFailure, StateRead};
 use crate::gate::outcome::{Said, Seen, read, seen};
 use crate::gate::ticket::{Approval, Origin, State, Ticket};
 use crate::gate::{Class, Tier};
@@ -346,4 +346,29 @@ fn a_sent_change_is_recognised_by_what_it_asked_for() {
         assert_eq!(word(Some(&old), &other), "maybe");
     }
     assert_eq!(word(Some(&old), &Facts::default()), "could not look");
+}
+
+#[test]
+fn an_unread_fact_says_why_and_a_failure_is_never_a_fact() {
+    let read = || StateRead::new("GetAllPositions", None);
+    let mut facts = Facts::default();
+    facts.absorb(&read(), Err(ReadFailure::TimedOut), NOW);
+    let why = "no answer in time".to_owned();
+    assert_eq!(facts.positions, Fact::Unread { why });
+    for failed in [
+        r#"{"success":false,"positions":[]}"#,
+        r#"{"error":"busy","positions":[]}"#,
+    ] {
+        assert!(
+            absorbed("GetAllPositions", None, failed)
+                .positions
+                .known()
+                .is_none(),
+            "{failed}"
+        );
+    }
+    // Where no structured content is, the text counts.
+    let text = r#"{"content":[{"type":"text","text":"{\"positions\":[]}"}],"structuredContent":null}"#;
+    facts.absorb(&read(), Ok(text), NOW);
+    assert!(facts.positions.known().is_some_and(Vec::is_empty));
 }

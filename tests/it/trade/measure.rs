@@ -1,7 +1,7 @@
 //! A measurement, run by hand: from the person's decision to the order's arrival at the service, on a warm lane, with the
 //! real program, a real desktop, and both records synced to the disk in between. It fails only if nothing arrives.
 //!
-//!     cargo nextest run -E 'test(measure::)' --run-ignored only; cat artefacts/decision-to-arrival.txt
+//!     COUNTERSIGN_TEST_ARTEFACTS=artefacts cargo nextest run -E 'test(measure::)' --run-ignored only
 
 use super::*;
 use crate::support::desktop::artefacts;
