@@ -8,7 +8,7 @@
 # The whole program takes a minute to build and link, and there are about two thousand mutants. The gate and the wire need
 # nothing else of it, so they are built as a small crate of their own, outside the tree, where one mutant takes seconds.
 # Needs `cargo install cargo-mutants --locked`. Environment: MUTANTS_DIR, where crate and results go (default: a folder of
-# this user below /tmp); MUTANTS_JOBS, how many at once (default 1); every other word goes to cargo-mutants as it is.
+# this user below /tmp); every other word goes to cargo-mutants as it is.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -19,7 +19,8 @@ crate=$work/crate
 dependency() { sed -n "s/^\($1 = .*\)/\1/p" "$root/Cargo.toml" | grep -v 'workspace = true' | head -n 1; }
 
 make_crate() {
-    rm -rf "$crate" && mkdir -p "$crate/src" "$crate/tests"
+    # What was built stays; the crate is a copy anyway, so its files are changed in place.
+    rm -rf "$crate/src" "$crate/tests" && mkdir -p "$crate/src" "$crate/tests"
     cp -Rp "$root/src/gate" "$root/src/wire" "$crate/src/"
     cp -Rp "$root/tests/corpus" "$crate/tests/"
     cp "$root/Cargo.lock" "$crate/"
@@ -42,7 +43,7 @@ main() {
     local files=() words=() word
     for word in "$@"; do
         if [ "$word" = --list ]; then words+=(--list)
-        elif [ -e "$root/$word" ]; then files+=(--file "$word")
+        elif [ -f "$root/$word" ]; then files+=(--file "$word")
         else words+=("$word"); fi
     done
     [ ${#files[@]} -gt 0 ] || files=(--file 'src/gate/**/*.rs')
@@ -50,7 +51,7 @@ main() {
     make_crate
     cd "$crate"
     # A mutant that loops for ever is caught by the time limit: the tests need about ten seconds.
-    INSTA_UPDATE=no PROPTEST_CASES=64 exec cargo mutants --dir "$crate" --output "$work" --jobs "${MUTANTS_JOBS:-1}" \
+    INSTA_UPDATE=no PROPTEST_CASES=64 exec cargo mutants --dir "$crate" --in-place --output "$work" \
         --timeout 120 --no-shuffle --colors never "${files[@]}" "${words[@]}" -- --lib gate::
 }
 

@@ -218,6 +218,9 @@ fn parse_order(object: &Map<String, Value>, asked: Option<&str>) -> Result<Order
         let (count, exact) = number.steps(Decimal::whole(1))?;
         u32::try_from(count).ok().filter(|_| exact)
     };
+    if filled.is_negative() {
+        return Err("an order has an odd quantity".to_owned());
+    }
     let quantity = contracts(whole.minus(filled)).ok_or("an order has an odd quantity")?;
     let size = contracts(whole).ok_or("an order has an odd quantity")?;
     let price = |keys: &[&str]| number(object, keys).filter(|price| !price.is_zero());

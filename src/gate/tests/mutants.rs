@@ -2,11 +2,11 @@
 //! somebody relies on.
 
 use super::{FLAT, NOW, held, judged, result, sim_policy, try_route};
-use crate::gate::Tier;
 use crate::gate::call::{Call, MAX_ARGUMENTS, MAX_CODE_ARGUMENTS, MAX_TOOL_NAME, Route};
-use crate::gate::facts::{Facts, MAX_ANSWER, ReadFailure, StateRead};
-use crate::gate::outcome::{Said, read};
+use crate::gate::facts::{Fact, Facts, MAX_ANSWER, ReadFailure, StateRead};
+use crate::gate::outcome::{Said, Seen, read, seen};
 use crate::gate::ticket::{Approval, Origin, State, Ticket};
+use crate::gate::{Class, Tier};
 
 const BUY: &str =
     r#"{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Market","quantity":1}"#;
@@ -157,6 +157,20 @@ fn a_read_order_and_its_time_are_known() {
 }
 
 #[test]
+fn an_order_that_filled_less_than_nothing_is_unread() {
+    let orders = |filled: &str| {
+        let order = format!(
+            r#"{{"orders":[{{"order_id":"S9","account":"Sim101","instrument":"MES 12-26","side":"Sell","type":"Stop","quantity":2,"filled":{filled},"stop_price":6005.25,"status":"Accepted"}}]}}"#
+        );
+        absorbed("GetAllOrders", None, &order).orders
+    };
+    assert_eq!(orders("1").known().map(|orders| orders[0].quantity), Some(1));
+    for odd in ["-1", "3", "0.5"] {
+        assert!(orders(odd).known().is_none(), "{odd}");
+    }
+}
+
+#[test]
 fn what_was_asked_for_one_account_belongs_to_it() {
     let positions = r#"{"positions":[{"instrument":"MES 12-26","marketPosition":"Long","quantity":2}]}"#;
     let facts = absorbed("ListPositions", Some(("account", "Sim101")), positions);
@@ -280,4 +294,81 @@ fn ten_names_stand_there_and_no_more() {
     assert!(list(10).ends_with("P9"), "{}", list(10));
     assert!(list(11).ends_with("P9 and more"), "{}", list(11));
     assert!(list(9).ends_with("P8"), "{}", list(9));
+}
+
+#[test]
+fn only_a_plain_word_keeps_a_compile_from_writing() {
+    let class = |more: &str| {
+        held(
+            "CompileNinjaScript",
+            &format!(r#"{{"class_name":"A","source":"x"{more}}}"#),
+        )
+        .class()
+    };
+    assert_eq!(class(r#","in_memory":true"#), Class::Job);
+    assert_eq!(class(r#","inMemory":true"#), Class::Job);
+    for writes in [r#","in_memory":false"#, ""] {
+        assert_eq!(class(writes), Class::Code, "{writes}");
+    }
+}
+
+#[test]
+fn a_sent_change_is_recognised_by_what_it_asked_for() {
+    let orders = |price: &str, size: u32, status: &str| {
+        let order = format!(
+            r#"{{"order_id":"S1","account":"Sim101","instrument":"MES 12-26","side":"Sell","type":"Stop","quantity":{size},"stop_price":{price},"status":"{status}"}}"#
+        );
+        let mut facts = absorbed("GetAllOrders", None, &format!(r#"{{"orders":[{order}]}}"#));
+        let read = StateRead::new("GetAllPositions", None);
+        facts.absorb(&read, Ok(&result(r#"{"positions":[]}"#)), NOW);
+        facts
+    };
+    let change = held(
+        "Change",
+        r#"{"account":"Sim101","orderId":"S1","stopPrice":6007,"quantity":2}"#,
+    );
+    let word = |before: Option<&Facts>, after: &Facts| match seen(&change, before, after) {
+        Seen::Done(_) => "done",
+        Seen::Dead(_) => "dead",
+        Seen::Maybe(_) => "maybe",
+        Seen::NotFound => "not found",
+        Seen::CouldNotLook(_) => "could not look",
+    };
+    let (old, new) = (orders("6005", 2, "Accepted"), orders("6007", 2, "Accepted"));
+    assert_eq!(word(Some(&old), &new), "done");
+    assert_eq!(word(None, &new), "maybe");
+    assert_eq!(word(Some(&new), &new), "maybe", "it was so before");
+    for other in [
+        orders("6006", 2, "Accepted"),
+        orders("6007", 1, "Accepted"),
+        orders("6007", 2, "Cancelled"),
+    ] {
+        assert_eq!(word(Some(&old), &other), "maybe");
+    }
+    assert_eq!(word(Some(&old), &Facts::default()), "could not look");
+}
+
+#[test]
+fn an_unread_fact_says_why_and_a_failure_is_never_a_fact() {
+    let read = || StateRead::new("GetAllPositions", None);
+    let mut facts = Facts::default();
+    facts.absorb(&read(), Err(ReadFailure::TimedOut), NOW);
+    let why = "no answer in time".to_owned();
+    assert_eq!(facts.positions, Fact::Unread { why });
+    for failed in [
+        r#"{"success":false,"positions":[]}"#,
+        r#"{"error":"busy","positions":[]}"#,
+    ] {
+        assert!(
+            absorbed("GetAllPositions", None, failed)
+                .positions
+                .known()
+                .is_none(),
+            "{failed}"
+        );
+    }
+    // Where no structured content is, the text counts.
+    let text = r#"{"content":[{"type":"text","text":"{\"positions\":[]}"}],"structuredContent":null}"#;
+    facts.absorb(&read(), Ok(text), NOW);
+    assert!(facts.positions.known().is_some_and(Vec::is_empty));
 }

@@ -212,3 +212,85 @@ fn orders_that_are_not_found_are_counted() {
             .contains("NOT FOUND")
     );
 }
+
+/// Positions and orders as they are written.
+fn wide(positions: &str, orders: &str) -> Facts {
+    let mut facts = Facts::default();
+    for (tool, key, list) in [
+        ("GetAllPositions", "positions", positions),
+        ("GetAllOrders", "orders", orders),
+    ] {
+        let payload = format!(r#"{{"{key}":[{list}]}}"#);
+        facts.absorb(&StateRead::new(tool, None), Ok(&result(&payload)), NOW);
+    }
+    facts
+}
+
+#[test]
+fn a_stop_that_goes_is_weighed_against_those_that_stay() {
+    let cancel = r#"{"account":"Sim101","orderIds":["S1"]}"#;
+    let warned = |stays: &[&str]| of("CancelOrders", cancel, &facts(2, &[&[STOP], stays].concat())).2;
+    assert!(warned(&[]).contains("LAST STOP GOES: MES 12-26 +2 IS LEFT UNPROTECTED"));
+    assert!(warned(&["S2 Sell Stop 1 6000"]).contains("A STOP GOES: MES 12-26 +2 IS ONLY PARTLY PROTECTED"));
+    for enough in ["S2 Sell Stop 2 6000", "S2 Sell Stop 3 6000"] {
+        assert!(!warned(&[enough]).contains("STOP GOES"), "{enough}");
+    }
+}
+
+#[test]
+fn a_stop_of_a_contract_that_we_cannot_read_goes_by_its_name() {
+    let odd = |name: &str| {
+        let position = r#"{"account":"Sim101","instrument":"ODD NAME","marketPosition":"Long","quantity":2}"#;
+        let stop = format!(
+            r#"{{"order_id":"S1","account":"Sim101","instrument":"{name}","side":"Sell","type":"Stop","quantity":2,"stop_price":5,"status":"Working"}}"#
+        );
+        let cancel = r#"{"account":"Sim101","orderIds":["S1"]}"#;
+        of("CancelOrders", cancel, &wide(position, &stop)).2
+    };
+    assert!(odd("ODD NAME").contains("LAST STOP GOES: ODD NAME +2"));
+    assert!(!odd("OTHER NAME").contains("STOP GOES"));
+}
+
+#[test]
+fn a_close_with_nothing_left_working_has_no_warning() {
+    let close = |orders: &[&str]| of("ClosePosition", "{..}", &facts(2, orders)).2;
+    assert_eq!(close(&[]), "");
+    assert!(close(&[STOP]).contains(LEFT));
+}
+
+#[test]
+fn a_flatten_closes_what_it_names_and_no_more() {
+    let position = |account: &str, instrument: &str, side: &str| {
+        format!(
+            r#"{{"account":"{account}","instrument":"{instrument}","marketPosition":"{side}","quantity":2}}"#
+        )
+    };
+    let all = [
+        position("Sim101", "MES 12-26", "Long"),
+        position("Sim101", "NQ 12-26", "Long"),
+        position("PA-1", "MES 12-26", "Long"),
+    ];
+    let facts = wide(&all.join(","), "");
+    let after = |arguments: &str| {
+        let call = held("Flatten", arguments);
+        let effect = effect(&call, &facts);
+        (effect.after, effect.after_text.unwrap_or_default())
+    };
+    let one = r#"{"account":"Sim101","instrument":"MES 12-26"}"#;
+    assert_eq!(after(one), (Some(0), "flat: sim101 MES 12-26".to_owned()));
+    assert_eq!(
+        after(r#"{"account":"Sim101"}"#),
+        (None, "flat: sim101 MES 12-26, sim101 NQ 12-26".to_owned())
+    );
+    let side = |side: &str| after(&one.replace('}', &format!(r#","marketPosition":"{side}"}}"#)));
+    assert_eq!(side("Long"), (None, "flat: sim101 MES 12-26".to_owned()));
+    assert_eq!(side("Short"), (None, "nothing is open".to_owned()));
+}
+
+#[test]
+fn a_connection_that_goes_leaves_only_open_positions_unmanaged() {
+    let warned = |facts: &Facts| of("Disconnect", r#"{"connection":"Feed"}"#, facts).2;
+    assert!(warned(&facts(2, &[])).contains("OPEN POSITIONS MAY BE LEFT UNMANAGED"));
+    assert!(!warned(&facts(0, &[])).contains("UNMANAGED"));
+    assert!(warned(&Facts::default()).contains("THE POSITIONS ARE UNREAD"));
+}

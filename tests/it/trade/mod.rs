@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 mod exits;
+mod measure;
 mod never;
 mod once;
 mod patience;
