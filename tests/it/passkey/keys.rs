@@ -61,7 +61,7 @@ async fn a_second_key_takes_a_touch_of_the_first_and_the_last_one_stays() {
     let (_, view) = keyed.told();
     assert_eq!(view["touch"]["keys"].as_array().map(Vec::len), Some(1));
     assert_ne!(view["touch"]["keys"][0], json!(first));
-    keyed.browser.click("#approve");
+    keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
     let (code, stdout, _) = keyed.desk.home.run(&["journal", "verify"]).await;
     assert_eq!(code, 0, "{stdout}");
@@ -145,7 +145,7 @@ async fn lost_keys_cost_a_new_sign_in() {
     let id = client.send_call("PlaceOrder", &buy()).await;
     keyed.open().await;
     keyed.unlock();
-    keyed.browser.click("#approve");
+    keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
 }
 
@@ -155,7 +155,7 @@ async fn an_account_that_takes_a_passkey_is_refused_while_there_is_none() {
     let mut keyed = Keyed::without_key().await;
     keyed.desk.home.file(
         "config/policy.toml",
-        "version = 1\n[[account]]\nmatch = \"Sim101\"\nclass = \"sim\"\ntier = \"passkey\"\n",
+        "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\ntier = \"passkey\"\n",
     );
     let (code, stdout, stderr) = keyed
         .run(&["presence", "set", "pin", "--pin-stdin"], PIN, 0)
@@ -176,6 +176,6 @@ async fn an_account_that_takes_a_passkey_is_refused_while_there_is_none() {
     let id = client.send_call("PlaceOrder", &bid(5000.0)).await;
     keyed.open().await;
     keyed.unlock();
-    keyed.browser.click("#approve");
+    keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
 }

@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
@@ -105,6 +106,21 @@ impl Keyed {
         self.browser.click("#approve");
         self.browser.until("The PIN is right");
         self.browser.until("with your passkey");
+    }
+
+    /// Presses Approve and touches. A card whose facts have just changed is read and pressed again, as a person does.
+    async fn touch(&mut self) {
+        for _ in 0..6 {
+            self.browser.click("#approve");
+            for _ in 0..30 {
+                if self.browser.text().contains("Approved.") {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            read_it().await;
+        }
+        panic!("it was not approved: {}", self.browser.text());
     }
 
     /// The session of the tab, and what the page was told of the passkey.
