@@ -15,7 +15,15 @@ async fn registered_and_approved_each_order_goes_once_by_its_own_touch() {
         [""; 0],
         "the PIN alone approves nothing"
     );
-    keyed.browser.screenshot("passkey-touch");
+    for (name, width, dark) in [
+        ("light", 1000, false),
+        ("dark", 1000, true),
+        ("narrow", 360, false),
+    ] {
+        keyed.browser.size(width, 900);
+        keyed.browser.dark(dark);
+        keyed.browser.screenshot(&format!("passkey-touch-{name}"));
+    }
     keyed.touch().await;
     let told = client.result(id).await;
     assert_eq!(status(&told), "accepted", "{}", text(&told));
@@ -126,6 +134,9 @@ async fn a_rewritten_journal_names_the_ticket_that_no_key_signed() {
     );
     let place = home.folder().join("state/journal.jsonl");
     let whole = std::fs::read_to_string(&place).expect("the journal");
+    // Kept: the unit tests check a recorded one.
+    let kept = crate::support::desktop::artefacts().join("passkey-journal.jsonl");
+    std::fs::write(kept, &whole).expect("written");
     let ticket = keyed.desk.tickets()[0]["id"].as_str().expect("an id").to_owned();
     let approved = |line: &&str| line.contains("\"kind\":\"approved\"");
     let signed = whole.lines().find(approved).expect("an approval").to_owned();
@@ -168,7 +179,6 @@ async fn a_rewritten_journal_names_the_ticket_that_no_key_signed() {
 
 /// The journal with its chain made anew over what the lines say now.
 fn chained(text: &str) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut prev = "0".repeat(64);
     let mut out = String::new();
     for line in text.lines() {
@@ -179,8 +189,8 @@ fn chained(text: &str) -> String {
             body.get(..at).expect("text"),
             body.get(at + 64..).expect("text")
         );
-        prev = hex(ring::digest::digest(&ring::digest::SHA256, body.as_bytes()).as_ref());
-        out.push_str(&format!("{body},\"hash\":\"{prev}\"}}\n"));
+        prev = countersign::passkey::card_digest(&body);
+        out.extend([body.as_str(), ",\"hash\":\"", &prev, "\"}\n"]);
     }
     out
 }

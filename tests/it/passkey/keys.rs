@@ -8,6 +8,37 @@ impl Keyed {
         all.iter().map(|word| (*word).to_owned()).collect()
     }
 
+    /// Adds a second key: the first one allows it, and is taken out before the browser makes the new one.
+    async fn add_spare(&mut self) -> (i32, String, String) {
+        let usb = json!({ "options": { "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true } });
+        self.browser.call("WebAuthn.addVirtualAuthenticator", &usb);
+        let words = self.words(&["presence", "add-key", "--name", "spare", "--pin-stdin"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (home, link) = (&self.desk.home, self.link_file());
+        let (browser, first) = (&mut self.browser, &self.authenticator);
+        let input = format!("{PIN}\n");
+        let pressing = async {
+            browser.open(&take(&link).await);
+            browser.until("touch one that you have");
+            read_it().await;
+            browser.screenshot("passkey-add");
+            browser.eval(
+                "{ const create = navigator.credentials.create.bind(navigator.credentials); \
+                 navigator.credentials.create = async (asked) => { \
+                 await new Promise((done) => { window.taken_out = done; }); return create(asked); }; }",
+            );
+            browser.click("#approve");
+            while browser.eval("typeof window.taken_out") != "function" {
+                tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+            }
+            let out = json!({ "authenticatorId": first, "enabled": false });
+            browser.call("WebAuthn.setAutomaticPresenceSimulation", &out);
+            browser.eval("window.taken_out()");
+        };
+        tokio::join!(home.run_with(&words, &input), pressing).0
+    }
+
     async fn run(&mut self, words: &[&str], input: &str, presses: usize) -> (i32, String, String) {
         let words = self.words(words);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -31,13 +62,7 @@ async fn a_second_key_takes_a_touch_of_the_first_and_the_last_one_stays() {
         .await;
     assert_eq!(code, 7, "{stderr}");
     assert!(stderr.contains("only passkey"), "{stderr}");
-    // A second authenticator, and the first one for the touch that allows it.
-    let usb = json!({ "options": { "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
-        "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true } });
-    keyed.browser.call("WebAuthn.addVirtualAuthenticator", &usb);
-    let (code, stdout, stderr) = keyed
-        .run(&["presence", "add-key", "--name", "spare", "--pin-stdin"], PIN, 1)
-        .await;
+    let (code, stdout, stderr) = keyed.add_spare().await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stdout.contains("2 passkeys"), "{stdout}");
     let (code, stdout, stderr) = keyed
