@@ -203,3 +203,124 @@ impl Proofs {
 fn text<'o>(object: &'o Value, key: &str) -> &'o str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::call::digest_of;
+
+    const RECORDED: &str = include_str!("../passkey/tests/chromium.jsonl");
+
+    fn look(change: impl Fn(&mut Value)) -> Proofs {
+        let mut proofs = Proofs::new(digest_of);
+        for (index, line) in RECORDED.lines().enumerate() {
+            let mut object = serde_json::from_str(line).unwrap();
+            change(&mut object);
+            proofs.take(index + 1, &object);
+        }
+        proofs
+    }
+
+    fn faults(kind: &str, change: impl Fn(&mut Value)) -> String {
+        let found = look(|object| {
+            if object["kind"] == kind {
+                change(object);
+            }
+        });
+        assert!(found.approved.is_empty(), "{found:?}");
+        found
+            .faults
+            .first()
+            .map(|fault| fault.what.clone())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn a_recorded_approval_names_its_key() {
+        let found = look(|_| {});
+        assert_eq!(found.faults, []);
+        let order = &found.approved[0];
+        assert_eq!(
+            (order.tool.as_str(), order.name.as_str()),
+            ("PlaceOrder", "passkey")
+        );
+    }
+
+    #[test]
+    fn whatever_is_changed_is_found() {
+        let cases: [(&str, &str, fn(&mut Value)); 13] = [
+            ("held", "never held", |line| line["ticket"] = "ZZZZ".into()),
+            ("held", "does not have the digest", |line| {
+                line["name"] = "\"FlattenEverything\"".into()
+            }),
+            ("held", "does not have the digest", |line| {
+                line["digest"] = "00".into()
+            }),
+            ("held", "another order", |line| {
+                line["tool"] = "FlattenEverything".into()
+            }),
+            ("approved", "never held", |line| line["ticket"] = "ZZZZ".into()),
+            ("approved", "another order", |line| {
+                line["shown"] = "BUY 100".into()
+            }),
+            ("approved", "another order", |line| {
+                line["passkey"]["subject"]["deed"] = "resume".into()
+            }),
+            ("approved", "not registered", |line| {
+                line["passkey"]["subject"]["endpoint"] = "https://x.example".into()
+            }),
+            ("approved", "not registered", |line| {
+                line["passkey"]["assertion"]["id"] = "AAAA".into()
+            }),
+            ("approved", "something else than", |line| {
+                line["passkey"]["nonce"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into();
+            }),
+            ("approved", "another page", |line| {
+                line["passkey"]["origin"] = "http://localhost:1".into()
+            }),
+            ("approved", "no signature", |line| {
+                line.as_object_mut().unwrap().remove("passkey");
+            }),
+            ("passkey_registered", "did not prove", |line| {
+                line["passkey"]["key"]["counter"] = 0.into()
+            }),
+        ];
+        for (kind, said, change) in cases {
+            let what = if kind == "passkey_registered" {
+                // The key counts all the same: the fault is its own.
+                let found = look(|line| {
+                    if line["kind"] == kind {
+                        change(line);
+                    }
+                });
+                found.faults[0].what.clone()
+            } else {
+                faults(kind, change)
+            };
+            assert!(what.contains(said), "{kind}: {said:?} in {what:?}");
+        }
+    }
+
+    #[test]
+    fn a_signature_serves_one_ticket() {
+        let mut proofs = Proofs::new(digest_of);
+        let lines: Vec<Value> = RECORDED
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        for line in &lines[..3] {
+            proofs.take(1, line);
+        }
+        // Sent once more after a proof that it had not run.
+        proofs.take(4, &lines[2]);
+        assert_eq!((proofs.approved.len(), proofs.faults.len()), (2, 0));
+        // A key that was taken away signs nothing more.
+        let gone = serde_json::json!({ "kind": "passkey_removed", "endpoint": lines[0]["endpoint"], "passkey": { "key": { "id": lines[0]["passkey"]["key"]["id"] } } });
+        proofs.take(5, &gone);
+        proofs.take(6, &lines[2]);
+        assert!(
+            proofs.faults[0].what.contains("not registered then"),
+            "{proofs:?}"
+        );
+    }
+}
