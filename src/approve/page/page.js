@@ -34,6 +34,7 @@
 
   const end = (text) => {
     ended = true;
+    passkey.stop();
     // What came of it stands where the eye is, in place of "held".
     at("sub").hidden = true;
     at("what").append(at("status"));

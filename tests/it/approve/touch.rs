@@ -88,6 +88,13 @@ async fn what_changes_while_a_passkey_is_checked_is_asked_again() {
     assert_eq!(taken.load(Ordering::SeqCst), 0);
     let first = browser.eval(BRING);
     assert!(first["challenge"].is_string(), "{first}");
+    // It is being checked by now.
+    for _ in 0..200 {
+        if taken.load(Ordering::SeqCst) == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let newer = Card {
         headline: "SELL 100 MES 12-26".to_owned(),
         ..card()

@@ -94,6 +94,27 @@ async fn a_stop_takes_the_pin_again_and_resuming_takes_pin_and_touch() {
     assert_eq!(keyed.desk.sim.executed().await, ["PlaceOrder"]);
 }
 
+/// The browser waits for a finger; the person denies instead, and nothing waits for the key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn denying_never_waits_for_the_key() {
+    let mut keyed = Keyed::new().await;
+    let mut client = keyed.desk.client().await;
+    let id = client.send_call("PlaceOrder", &bid(5000.0)).await;
+    keyed.open().await;
+    keyed.unlock();
+    let still = json!({ "authenticatorId": keyed.authenticator, "enabled": false });
+    keyed
+        .browser
+        .call("WebAuthn.setAutomaticPresenceSimulation", &still);
+    keyed.browser.click("#approve");
+    keyed.browser.until("Now touch your passkey");
+    keyed.browser.click("#deny");
+    assert_eq!(status(&client.result(id).await), "denied");
+    keyed.browser.until("Denied. Nothing was sent.");
+    assert!(!keyed.browser.text().contains("could not use a passkey"));
+    assert_eq!(keyed.desk.sent("PlaceOrder").await, 0);
+}
+
 /// A terminal shows the order and can deny it. It cannot ask for a passkey, so it approves nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_terminal_shows_and_denies_and_does_not_approve() {

@@ -204,3 +204,34 @@ async fn an_account_that_takes_a_passkey_is_refused_while_there_is_none() {
     keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
 }
+
+/// Another PIN, and another tier, leave the keys under the seal; coming back takes a touch by one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_pin_keeps_the_keys() {
+    let mut keyed = Keyed::new().await;
+    let new = "maple river lantern eleven frost";
+    let (code, stdout, stderr) = keyed
+        .run(
+            &["presence", "set", "pin", "--pin-stdin"],
+            &format!("{PIN}\n{new}"),
+            1,
+        )
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "keys", "--pin-stdin", "--json"], new, 0)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let told: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(told["keys"].as_array().map(Vec::len), Some(1), "{told}");
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "set", "passkey", "--pin-stdin"], new, 1)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (_, stdout, _) = keyed.desk.home.run(&["presence", "show"]).await;
+    assert!(stdout.contains("tier passkey"), "{stdout}");
+    // Armed clicks are no way around it.
+    let (code, _, stderr) = keyed.run(&["arm"], "", 0).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("a click never approves"), "{stderr}");
+}
