@@ -70,6 +70,9 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
     };
     if trade {
         super::keys::forget(context);
+        if settings.tier == Tier::Passkey {
+            context.out.say("No passkey lies under this new sign-in yet: `countersign presence add-key` registers one. Until then no order can be approved.");
+        }
     }
     done(context, what, pinned)
 }

@@ -146,6 +146,8 @@ pub(crate) enum Presence {
     /// Take a passkey away
     RemoveKey {
         /// The beginning of its id (at least 4 letters), or its name
+        // Ids are base64url: one in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         id: String,
         /// Read the PIN from stdin
         #[arg(long)]

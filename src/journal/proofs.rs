@@ -203,3 +203,122 @@ impl Proofs {
 fn text<'o>(object: &'o Value, key: &str) -> &'o str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::call::digest_of;
+
+    const RECORDED: &str = include_str!("../passkey/tests/chromium.jsonl");
+
+    fn look(change: impl Fn(&mut Value)) -> Proofs {
+        let mut proofs = Proofs::new(digest_of);
+        for (index, line) in RECORDED.lines().enumerate() {
+            let mut object = serde_json::from_str(line).unwrap();
+            change(&mut object);
+            proofs.take(index + 1, &object);
+        }
+        proofs
+    }
+
+    #[test]
+    fn a_recorded_approval_names_its_key() {
+        let found = look(|_| {});
+        assert_eq!(found.faults, []);
+        let order = &found.approved[0];
+        assert_eq!(
+            (order.tool.as_str(), order.name.as_str()),
+            ("PlaceOrder", "passkey")
+        );
+    }
+
+    #[test]
+    fn whatever_is_changed_is_found() {
+        let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        for (kind, place, by, said) in [
+            ("held", "/ticket", "ZZZZ", "never held"),
+            (
+                "held",
+                "/name",
+                "\"FlattenEverything\"",
+                "does not have the digest",
+            ),
+            ("held", "/arguments", "{}", "does not have the digest"),
+            ("held", "/digest", "00", "does not have the digest"),
+            ("held", "/tool", "FlattenEverything", "another order"),
+            ("approved", "/ticket", "ZZZZ", "never held"),
+            ("approved", "/shown", "BUY 100", "another order"),
+            ("approved", "/passkey/subject/deed", "resume", "another order"),
+            (
+                "approved",
+                "/passkey/subject/endpoint",
+                "https://x.example",
+                "not registered",
+            ),
+            ("approved", "/passkey/assertion/id", "AAAA", "not registered"),
+            ("approved", "/passkey/nonce", zeros, "something else than"),
+            (
+                "approved",
+                "/passkey/origin",
+                "http://localhost:1",
+                "another page",
+            ),
+            (
+                "approved",
+                "/passkey/assertion/signature",
+                "AAAA",
+                "signature is not right",
+            ),
+            ("approved", "/passkey", "none", "cannot be read"),
+        ] {
+            let found = look(|line| {
+                if line["kind"] == kind {
+                    *line.pointer_mut(place).unwrap() = by.into();
+                }
+            });
+            assert!(found.approved.is_empty(), "{place}: {found:?}");
+            assert!(found.faults[0].what.contains(said), "{place}: {found:?}");
+        }
+        let without = look(|line| {
+            if line["kind"] == "approved" {
+                line.as_object_mut().unwrap().remove("passkey");
+            }
+        });
+        assert!(
+            without.faults[0].what.contains("no signature is on record"),
+            "{without:?}"
+        );
+        let unproved = look(|line| {
+            if line["kind"] == "passkey_registered" {
+                line["passkey"]["key"]["counter"] = 0.into();
+            }
+        });
+        assert!(
+            unproved.faults[0].what.contains("did not prove itself"),
+            "{unproved:?}"
+        );
+    }
+
+    #[test]
+    fn a_signature_serves_one_ticket() {
+        let mut proofs = Proofs::new(digest_of);
+        let lines: Vec<Value> = RECORDED
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        for line in &lines[..3] {
+            proofs.take(1, line);
+        }
+        // Sent once more after a proof that it had not run.
+        proofs.take(4, &lines[2]);
+        assert_eq!((proofs.approved.len(), proofs.faults.len()), (2, 0));
+        // A key that was taken away signs nothing more.
+        let gone = serde_json::json!({ "kind": "passkey_removed", "endpoint": lines[0]["endpoint"], "passkey": { "key": { "id": lines[0]["passkey"]["key"]["id"] } } });
+        proofs.take(5, &gone);
+        proofs.take(6, &lines[2]);
+        assert!(
+            proofs.faults[0].what.contains("not registered then"),
+            "{proofs:?}"
+        );
+    }
+}

@@ -24,6 +24,7 @@ mod page;
 mod resume;
 mod servers;
 mod terminal;
+mod touch;
 
 fn line(label: &str, value: &str, mark: Mark) -> CardLine {
     CardLine {

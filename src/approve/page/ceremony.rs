@@ -58,6 +58,10 @@ impl Counter {
             return;
         }
         let core = state.view.core;
+        // While an answer is looked at, nothing new is asked.
+        if state.checking {
+            return;
+        }
         if !state
             .standing
             .as_ref()
@@ -86,7 +90,9 @@ impl Counter {
             Ok(Err(wrong)) => self.wrong(&wrong),
             Err(_) => Outcome::not_yet("The PIN could not be checked."),
         };
-        self.dress(&mut self.state());
+        let mut state = self.state();
+        state.checking = false;
+        self.dress(&mut state);
         outcome
     }
 

@@ -313,11 +313,12 @@ impl Counter {
         if state.ended.is_none() && core != state.view.core {
             return Outcome::not_yet(CHANGED);
         }
-        self.decide_in(
-            &mut state,
-            Answer::Approved { via: VIA },
-            "Approved. You are told what came of it; this tab can be closed.",
-        )
+        let text = if self.touch.is_some() && state.card.is_none() {
+            "Done. This tab can be closed; the terminal tells the rest."
+        } else {
+            "Approved. You are told what came of it; this tab can be closed."
+        };
+        self.decide_in(&mut state, Answer::Approved { via: VIA }, text)
     }
 
     pub(super) fn wrong(&self, wrong: &WrongPin) -> Outcome {

@@ -34,6 +34,7 @@
 
   const end = (text) => {
     ended = true;
+    passkey.stop();
     // What came of it stands where the eye is, in place of "held".
     at("sub").hidden = true;
     at("what").append(at("status"));
@@ -90,6 +91,8 @@
     kind = view.kind;
     core = view.core;
     step = view.touch;
+    // The PIN's field goes: the keys are not to fall into nothing.
+    if (step && document.activeElement === at("pin")) at("approve").focus({ preventScroll: true });
     document.title = (view.kind === "card" ? "Approve? " + (view.badge ? view.badge + " · " : "") : "") + view.headline + " · Countersign";
     main.className = [view.badge === "SIM" ? "sim" : view.badge ? "live" : "", view.side.toLowerCase()].join(" ");
     at("badge").textContent = view.badge;

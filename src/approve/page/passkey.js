@@ -4,10 +4,12 @@ const passkey = (() => {
   const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
   const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const known = (step) => step.keys.map((id) => ({ type: "public-key", id: bytes(id) }));
+  let open = null; // the question that the browser has up
   const TIMEOUT_MS = 110000; // below the two minutes of a page
 
   const sign = async (step) => {
     const key = await navigator.credentials.get({
+      signal: open.signal,
       publicKey: { challenge: bytes(step.challenge), rpId: "localhost", allowCredentials: known(step), userVerification: "required", timeout: TIMEOUT_MS },
     });
     return {
@@ -20,6 +22,7 @@ const passkey = (() => {
 
   const create = async (step) => {
     const key = await navigator.credentials.create({
+      signal: open.signal,
       publicKey: {
         challenge: bytes(step.challenge),
         rp: { id: "localhost", name: "Countersign" },
@@ -47,17 +50,22 @@ const passkey = (() => {
   };
 
   // Does the step and brings what came of it, until no other step follows. What goes wrong is told; the button stays.
-  return async (step, bring, say) => {
+  const run = async (step, bring, say) => {
     for (let next = step; next;) {
       say(next.create ? "Follow your browser: it asks where to keep the passkey." : "Now touch your passkey.");
       let touch;
+      open = new AbortController();
       try {
         touch = await (next.create ? create(next) : sign(next));
       } catch (e) {
+        if (e.name === "AbortError") return;
         say(WORDS[e.name] || "The browser could not use a passkey (" + e.name + "). Nothing was approved.");
         return;
       }
       next = await bring(touch);
     }
   };
+  // The page is over: the browser need not ask any more.
+  run.stop = () => { if (open) open.abort(); };
+  return run;
 })();

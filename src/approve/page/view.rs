@@ -121,9 +121,10 @@ impl View {
 
     /// A page that asks for a passkey and nothing else.
     pub(super) fn touch(title: &str, about: &str, phrase: Option<&str>) -> Self {
+        let known = phrase.map(|phrase| format!(" Your phrase: {}", ascii(phrase)));
         Self {
             pin: false,
-            sub: ascii(about),
+            sub: format!("{}{}", ascii(about), known.unwrap_or_default()),
             approve: "Use my passkey".to_owned(),
             ..Self::pin(title, phrase)
         }

@@ -231,3 +231,32 @@ fn a_proof_is_read_as_it_was_written() {
     value["subject"]["more"] = "x".into();
     assert!(serde_json::from_value::<Proof>(value).is_err(), "unknown fields");
 }
+
+/// A registration and an approval as Chromium 156 made them, out of the journal of a run.
+#[test]
+fn ceremonies_of_a_browser() {
+    let journal = include_str!("chromium.jsonl");
+    let lines: Vec<Value> = journal
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |kind: &str| lines.iter().find(|line| line["kind"] == kind).unwrap()["passkey"].clone();
+    let registered = of("passkey_registered");
+    let key: Key = serde_json::from_value(registered["key"].clone()).unwrap();
+    let proved: Proof = serde_json::from_value(registered["proof"].clone()).unwrap();
+    let approved: Proof = serde_json::from_value(of("approved")).unwrap();
+    let fresh = Key {
+        counter: 0,
+        ..key.clone()
+    };
+    assert_eq!(proved.check(&fresh), Ok(key.counter));
+    assert_eq!(proved.check(&key), Err(Refusal::Counter), "once");
+    assert_eq!(approved.check(&key), Ok(key.counter + 1));
+    assert_eq!(approved.subject.deed, Subject::ORDER);
+    // The one is not the other.
+    let mixed = Proof {
+        assertion: proved.assertion,
+        ..approved
+    };
+    assert_eq!(mixed.check(&key), Err(Refusal::Challenge));
+}

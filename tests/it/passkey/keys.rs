@@ -8,6 +8,37 @@ impl Keyed {
         all.iter().map(|word| (*word).to_owned()).collect()
     }
 
+    /// Adds a second key: the first one allows it, and is taken out before the browser makes the new one.
+    async fn add_spare(&mut self) -> (i32, String, String) {
+        let usb = json!({ "options": { "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true } });
+        self.browser.call("WebAuthn.addVirtualAuthenticator", &usb);
+        let words = self.words(&["presence", "add-key", "--name", "spare", "--pin-stdin"]);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (home, link) = (&self.desk.home, self.link_file());
+        let (browser, first) = (&mut self.browser, &self.authenticator);
+        let input = format!("{PIN}\n");
+        let pressing = async {
+            browser.open(&take(&link).await);
+            browser.until("touch one that you have");
+            read_it().await;
+            browser.screenshot("passkey-add");
+            browser.eval(
+                "{ const create = navigator.credentials.create.bind(navigator.credentials); \
+                 navigator.credentials.create = async (asked) => { \
+                 await new Promise((done) => { window.taken_out = done; }); return create(asked); }; }",
+            );
+            browser.click("#approve");
+            while browser.eval("typeof window.taken_out") != "function" {
+                tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+            }
+            let out = json!({ "authenticatorId": first, "enabled": false });
+            browser.call("WebAuthn.setAutomaticPresenceSimulation", &out);
+            browser.eval("window.taken_out()");
+        };
+        tokio::join!(home.run_with(&words, &input), pressing).0
+    }
+
     async fn run(&mut self, words: &[&str], input: &str, presses: usize) -> (i32, String, String) {
         let words = self.words(words);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -31,13 +62,7 @@ async fn a_second_key_takes_a_touch_of_the_first_and_the_last_one_stays() {
         .await;
     assert_eq!(code, 7, "{stderr}");
     assert!(stderr.contains("only passkey"), "{stderr}");
-    // A second authenticator, and the first one for the touch that allows it.
-    let usb = json!({ "options": { "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
-        "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true } });
-    keyed.browser.call("WebAuthn.addVirtualAuthenticator", &usb);
-    let (code, stdout, stderr) = keyed
-        .run(&["presence", "add-key", "--name", "spare", "--pin-stdin"], PIN, 1)
-        .await;
+    let (code, stdout, stderr) = keyed.add_spare().await;
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stdout.contains("2 passkeys"), "{stdout}");
     let (code, stdout, stderr) = keyed
@@ -61,7 +86,7 @@ async fn a_second_key_takes_a_touch_of_the_first_and_the_last_one_stays() {
     let (_, view) = keyed.told();
     assert_eq!(view["touch"]["keys"].as_array().map(Vec::len), Some(1));
     assert_ne!(view["touch"]["keys"][0], json!(first));
-    keyed.browser.click("#approve");
+    keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
     let (code, stdout, _) = keyed.desk.home.run(&["journal", "verify"]).await;
     assert_eq!(code, 0, "{stdout}");
@@ -145,7 +170,7 @@ async fn lost_keys_cost_a_new_sign_in() {
     let id = client.send_call("PlaceOrder", &buy()).await;
     keyed.open().await;
     keyed.unlock();
-    keyed.browser.click("#approve");
+    keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
 }
 
@@ -155,7 +180,7 @@ async fn an_account_that_takes_a_passkey_is_refused_while_there_is_none() {
     let mut keyed = Keyed::without_key().await;
     keyed.desk.home.file(
         "config/policy.toml",
-        "version = 1\n[[account]]\nmatch = \"Sim101\"\nclass = \"sim\"\ntier = \"passkey\"\n",
+        "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\ntier = \"passkey\"\n",
     );
     let (code, stdout, stderr) = keyed
         .run(&["presence", "set", "pin", "--pin-stdin"], PIN, 0)
@@ -176,6 +201,37 @@ async fn an_account_that_takes_a_passkey_is_refused_while_there_is_none() {
     let id = client.send_call("PlaceOrder", &bid(5000.0)).await;
     keyed.open().await;
     keyed.unlock();
-    keyed.browser.click("#approve");
+    keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
+}
+
+/// Another PIN, and another tier, leave the keys under the seal; coming back takes a touch by one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_pin_keeps_the_keys() {
+    let mut keyed = Keyed::new().await;
+    let new = "maple river lantern eleven frost";
+    let (code, stdout, stderr) = keyed
+        .run(
+            &["presence", "set", "pin", "--pin-stdin"],
+            &format!("{PIN}\n{new}"),
+            1,
+        )
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "keys", "--pin-stdin", "--json"], new, 0)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let told: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(told["keys"].as_array().map(Vec::len), Some(1), "{told}");
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "set", "passkey", "--pin-stdin"], new, 1)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (_, stdout, _) = keyed.desk.home.run(&["presence", "show"]).await;
+    assert!(stdout.contains("tier passkey"), "{stdout}");
+    // Armed clicks are no way around it.
+    let (code, _, stderr) = keyed.run(&["arm"], "", 0).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("a click never approves"), "{stderr}");
 }
