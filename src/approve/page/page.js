@@ -19,6 +19,8 @@
   let quote = null; // where its age stands, and the age (ms) when the server told
   let kind = "card";
   let title = "";
+  let opened = null; // what the page showed first
+  let another = ""; // set once it is about something else
   let appeared = 0; // when the tab last came before the person
   let readFrom = 0; // when what is on the screen now came there
   let waitUntil = 0; // after a wrong PIN
@@ -109,17 +111,18 @@
     at("free-text").replaceChildren(...lines);
   };
 
-  const changes = (view, another) => {
-    const names = [...new Set(view.lines.filter((line) => line.mark === "changed").map((line) => line.label))];
-    const facts = names.length > 0 ? "Changed since you were asked: " + names.join(", ") + ". Read again what is marked." : "";
-    const deed = another ? "It is something else now: " + view.headline + ". Read all of it again." : "";
-    const text = deed || facts;
-    if (text && !(facts && at("changed-note").textContent.startsWith("It is something else"))) put("changed-note", text);
-    show("changed-note", Boolean(text) || (core > 1 && at("changed-note").textContent !== ""));
+  // What changed since the page came up. Another deed outweighs everything else that did.
+  const changes = (view) => {
+    opened ||= view;
+    if (view.headline !== opened.headline) another = "It is something else now: " + view.headline + ". Read all of it again.";
+    const names = view.lines.filter((line) => line.mark === "changed").map((line) => line.label);
+    if (view.warnings.join() !== opened.warnings.join()) names.push("the warnings");
+    const facts = names.length > 0 ? "Changed since you were asked: " + [...new Set(names)].join(", ") + ". Read again what is marked." : "";
+    put("changed-note", another || facts);
+    show("changed-note", Boolean(another || facts));
   };
 
   const render = (view) => {
-    const another = core !== 0 && view.core !== core;
     if (view.core !== core || readFrom === 0) readFrom = performance.now();
     kind = view.kind;
     core = view.core;
@@ -134,7 +137,7 @@
     put("sub", view.sub);
     at("warnings").replaceChildren(...view.warnings.map((text) => element("li", text)));
     show("warnings", view.warnings.length > 0);
-    changes(view, another);
+    changes(view);
     for (const [id, first] of [["first", true], ["facts", false]]) {
       const lines = first ? view.lines.filter((line) => line.first) : ageBeside(view.lines.filter((line) => !line.first));
       const cells = lines.map(fact);

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 mod exits;
 mod never;
 mod once;
+mod page;
 mod patience;
 mod pin;
 mod pins;
