@@ -134,8 +134,11 @@ fn closing(card: &Card, until: &str) -> String {
 }
 
 /// Whether this fact only moved with the market, and says nothing about what is done: that is no news. A room that is
-/// used up, and a fact that cannot be read any more, are.
+/// used up, and a fact that is gone or cannot be read any more, are.
 pub fn moves(line: &CardLine) -> bool {
+    if line.value.starts_with("gone (was ") {
+        return false;
+    }
     match line.label.as_str() {
         "market" | "quote age" | "distance" | "day P/L" | "below high" | "realises" => line.value != "?",
         "room" => !line.value.starts_with(['?', '-', '0']),

@@ -305,7 +305,7 @@ impl Counter {
         let text = if state.card.is_some() {
             "Approved. What came of it is told in a notification; if anything is worse by now, you are asked again."
         } else {
-            "Unlocked. This tab can be closed."
+            "Unlocked."
         };
         self.decide_in(&mut state, Answer::Approved { via: VIA }, text)
     }

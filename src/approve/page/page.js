@@ -4,6 +4,7 @@
   const at = (id) => document.getElementById(id);
   const main = at("card");
   const DWELL_MS = 700; // as the server's own, for approvals
+  const CLOSE_MS = 5000;
   const OLD_QUOTE_S = 15; // as the gate's own
   const MEANING = { SIM: "play money", EVAL: "evaluation account", FUNDED: "funded account", LIVE: "real money", "LIVE?": "not read: taken as real money" };
   const GONE = "Countersign is no longer there. The program that asked has ended: nothing more can be decided here. `countersign journal show` tells what came of it.";
@@ -160,9 +161,9 @@
     show("who", Boolean(view.client));
     show("pin-row", view.pin);
     at("acts").classList.toggle("nopin", !view.pin);
-    const phrase = view.phrase ? ["Your phrase is ", element("b", view.phrase), ". Not yours? No PIN. "] : [];
+    const phrase = view.phrase && view.pin ? ["Your phrase is ", element("b", view.phrase), ". Not yours? ", element("span", "Do not type your PIN. ", "long"), element("span", "No PIN. ", "brief")] : [];
     at("pin-hint").replaceChildren(...phrase, view.pin_hint);
-    show("pin-hint", view.pin);
+    show("pin-hint", view.pin || view.pin_hint !== "");
     put("deny", view.deny);
     put("approve", view.approve);
     show("acts", true);
@@ -241,13 +242,23 @@
   };
   const right = () => { show("pin-error", false); at("pin").removeAttribute("aria-invalid"); };
 
+  // A tab for each question adds up: where the browser lets a page close itself, this one goes once it was read.
+  const leave = () => {
+    put("ending-rest", at("ending-rest").textContent + " This tab may close by itself now; any key keeps it.");
+    const timer = setTimeout(() => close(), CLOSE_MS);
+    for (const touch of ["keydown", "pointerdown"]) addEventListener(touch, () => clearTimeout(timer), { once: true });
+  };
+
   // Brings an answer.
   const answer = async (path, more) => {
     if (ended) return;
     try {
       const told = await post(path, { session, ...more }, 60000);
       if (ended) return;
-      if (told.body.ended) end(told.body.ended);
+      if (told.body.ended) {
+        end(told.body.ended);
+        if (path !== "/halt") leave();
+      }
       else if (told.body.wrong_pin) wrong(told.body.error, told.body.wait_ms);
       else if (told.body.error) say(told.body.error);
     } catch {

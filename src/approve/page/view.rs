@@ -147,8 +147,12 @@ fn place(label: &str) -> u8 {
     }
 }
 
-/// What the page showed first under this label, where there was exactly one such line and it differs.
+/// What the page showed first under this label, where there was exactly one such line, it differs, and the line does not
+/// say so itself.
 fn was(line: &CardLine, shown: &Card) -> Option<String> {
+    if line.value.starts_with("gone (was ") {
+        return None;
+    }
     let mut same = shown.lines.iter().filter(|old| old.label == line.label);
     let old = same.next()?;
     (same.next().is_none() && old.value != line.value).then(|| ascii(&old.value))

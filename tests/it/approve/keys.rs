@@ -145,3 +145,30 @@ async fn stopping_by_keyboard() {
     browser.key("Enter", 13);
     assert_eq!(asking.answer().await, Answer::Halted { via: "page" });
 }
+
+/// Fifty questions are not fifty tabs: one that was answered in it closes by itself, where the browser lets it and
+/// nobody touches it any more. One that ended in another way stays, and says what happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answered_tab_closes_by_itself() {
+    let machine = Machine::new();
+    let mut browser = Browser::start();
+    let tabs = browser.tabs();
+    for (touched, left) in [(false, 0), (true, 1)] {
+        let mut asking = Asking::start(&machine.world, ask(code_card(), 60));
+        browser.open_tab(&machine.link().await);
+        browser.until("Nothing was sent yet");
+        asking.shown().await;
+        assert_eq!(browser.tabs(), tabs + 1);
+        browser.click("#deny");
+        assert_eq!(asking.answer().await, DENIED);
+        browser.until("Denied. Nothing was sent. This tab may close by itself");
+        if touched {
+            browser.key("Shift", 16);
+        }
+        let end = Instant::now() + Duration::from_secs(7);
+        while browser.tabs() > tabs && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(browser.tabs(), tabs + left, "touched: {touched}");
+    }
+}

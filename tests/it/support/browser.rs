@@ -124,6 +124,28 @@ impl Browser {
         self.call("Page.navigate", &json!({"url": url}));
     }
 
+    /// Opens an address in a tab of its own, as a link from outside does, and goes on there.
+    pub(crate) fn open_tab(&mut self, url: &str) {
+        self.tab.clear();
+        let target = self.call("Target.createTarget", &json!({"url": url}));
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let tab = self.call("Target.attachToTarget", &attach);
+        tab["sessionId"]
+            .as_str()
+            .expect("a tab")
+            .clone_into(&mut self.tab);
+        self.call("Page.enable", &json!({}));
+    }
+
+    /// How many tabs there are, whatever became of the one that was looked at.
+    pub(crate) fn tabs(&mut self) -> usize {
+        let tab = std::mem::take(&mut self.tab);
+        let told = self.call("Target.getTargets", &json!({}));
+        self.tab = tab;
+        let all = told["targetInfos"].as_array().into_iter().flatten();
+        all.filter(|target| target["type"] == "page").count()
+    }
+
     /// The width and height of the tab.
     pub(crate) fn size(&mut self, width: u32, height: u32) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
