@@ -133,11 +133,25 @@ fn closing(card: &Card, until: &str) -> String {
     }
 }
 
+/// Whether this fact only moved with the market, and says nothing about what is done: that is no news. A room that is
+/// used up, and a fact that is gone or cannot be read any more, are.
+pub fn moves(line: &CardLine) -> bool {
+    if line.value.starts_with("gone (was ") {
+        return false;
+    }
+    match line.label.as_str() {
+        "market" | "quote age" | "distance" | "day P/L" | "below high" | "realises" => line.value != "?",
+        "room" => !line.value.starts_with(['?', '-', '0']),
+        _ => false,
+    }
+}
+
 /// One fact, with its mark in front, so that colour is never needed to see it.
 pub fn card_line(line: &CardLine) -> String {
     let mark = match line.mark {
         Mark::Plain => "",
         Mark::Warn => "! ",
+        Mark::Changed if moves(line) => "",
         Mark::Changed => "* CHANGED ",
     };
     if line.label.is_empty() {

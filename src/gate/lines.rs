@@ -289,7 +289,11 @@ fn position(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
         }
         Some(after) => lines.put(
             "position",
-            format!("{before}{average} -> {}{when}", signed(after)),
+            format!(
+                "{before}{average} -> {}{when}{}",
+                signed(after),
+                turn(effect.before, after)
+            ),
             mark,
         ),
         None if call.class() == Class::Strategy => lines.put("position", format!("{before}{average}"), mark),
@@ -297,6 +301,19 @@ fn position(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
             lines.put("position", format!("{before}{average}"), mark);
         }
         None => lines.put("position", format!("{before}{average} -> ?"), mark),
+    }
+}
+
+/// What becomes of the position, in one word.
+fn turn(before: Option<i64>, after: i64) -> &'static str {
+    match before {
+        None => "",
+        Some(before) if before == after => " (STAYS)",
+        Some(0) => " (OPENS)",
+        Some(_) if after == 0 => " (CLOSES)",
+        Some(before) if before.signum() != after.signum() => " (REVERSES)",
+        Some(before) if after.saturating_abs() > before.saturating_abs() => " (ADDS)",
+        Some(_) => " (REDUCES)",
     }
 }
 

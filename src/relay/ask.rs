@@ -387,11 +387,8 @@ impl Live {
                 return std::future::pending().await;
             }
             let card = self.marked(card);
-            side.updates.send_if_modified(|old| {
-                let differs = *old != card;
-                *old = card;
-                differs
-            });
+            // Also where it says the same: the page tells how old its facts are.
+            side.updates.send_replace(card);
         }
     }
 

@@ -60,13 +60,25 @@ fn verify_with(grants: &Grants, relay: &Relay, slot: &Slot) -> Verify {
                         tracing::error!(%error, "the journal cannot be written");
                     }
                     Err(WrongPin {
-                        message: error.to_string(),
+                        message: wrong(&error),
                         wait_ms: wait_of(&error),
                     })
                 }
             }
         })
     })
+}
+
+/// What the person is told; how long the next try has to wait is told beside it.
+fn wrong(error: &UnsealError) -> String {
+    match error {
+        UnsealError::WrongPin { tries: 1, .. } => "That is the wrong PIN. Nothing was approved.".to_owned(),
+        UnsealError::WrongPin { tries, .. } => {
+            format!("That is the wrong PIN ({tries} wrong tries since it last opened). Nothing was approved.")
+        }
+        UnsealError::Wait(_) => "Too soon after a wrong PIN: this one was not looked at.".to_owned(),
+        UnsealError::NotSealed | UnsealError::Token(_) => error.to_string(),
+    }
 }
 
 /// How long (ms) the next PIN has to wait.

@@ -64,7 +64,7 @@ async function approve(page, pin, { decide, hold }) {
 /** What the page says after a wrong PIN, read when it lets the person try again. */
 async function refusal(page) {
   await approveButton(page).and(page.locator(':enabled')).waitFor();
-  return page.getByRole('status').first().innerText();
+  return page.getByRole('alert').filter({ visible: true, hasText: /\S/ }).last().innerText();
 }
 
 const aiClients = {

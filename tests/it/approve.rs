@@ -19,6 +19,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+mod door;
+mod keys;
+mod looks;
 mod notification;
 mod page;
 mod resume;

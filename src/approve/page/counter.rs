@@ -37,6 +37,10 @@ pub(super) struct State {
     pub(super) card: Option<Card>,
     /// The challenge for a passkey.
     pub(super) standing: Option<Standing>,
+    /// The card that this page began with.
+    first: Option<Card>,
+    /// When the card of the view came (monotonic).
+    came_ms: u64,
     /// The secret of the link; gone once used.
     token: Option<String>,
     /// The secret of the one tab that used it.
@@ -56,6 +60,8 @@ pub(super) struct State {
 #[derive(Debug, Serialize)]
 pub(super) struct Told {
     view: View,
+    /// How long ago its facts came.
+    age_ms: u64,
     left_ms: u64,
     total_ms: u64,
     ended: Option<String>,
@@ -66,6 +72,8 @@ pub(super) struct Told {
 pub(super) struct Outcome {
     ended: Option<String>,
     error: Option<String>,
+    /// The error is about the PIN.
+    wrong_pin: bool,
     wait_ms: u64,
     /// Another step of the passkey follows.
     #[serde(skip)]
@@ -103,8 +111,10 @@ impl Counter {
     ) -> Result<Self, String> {
         let state = State {
             view: asked.view,
+            first: asked.card.clone(),
             card: asked.card,
             standing: None,
+            came_ms: mono_ms(),
             token: None,
             session: None,
             seen_ms: None,
@@ -150,7 +160,7 @@ impl Counter {
         } else if self.screen.makes_room() {
             "An exit is asked first. This comes back in a new tab; nothing was sent."
         } else {
-            "Closed: it was answered elsewhere, or withdrawn. Nothing more can be decided here."
+            "Closed. It was answered elsewhere, or withdrawn; nothing more can be decided here."
         };
         let mut state = self.state();
         if state.ended.is_none() {
@@ -193,6 +203,7 @@ impl Counter {
         }
         Told {
             view: state.view.clone(),
+            age_ms: mono_ms().saturating_sub(state.came_ms),
             left_ms: self.screen.left_ms(),
             total_ms: self.screen.total_ms(),
             ended: state.ended.clone(),
@@ -211,9 +222,11 @@ impl Counter {
             core = core.saturating_add(1);
             state.seen_ms = None;
         }
-        state.view = View::card(card, self.verify.is_some(), core);
+        let first = state.first.get_or_insert_with(|| card.clone());
+        state.view = View::card(card, first, self.verify.is_some(), core);
         state.card = Some(card.clone());
         self.dress(&mut state);
+        state.came_ms = mono_ms();
     }
 
     /// Ends the page with an answer; the first one counts.
@@ -233,7 +246,12 @@ impl Counter {
     }
 
     pub(super) fn deny(&self) -> Outcome {
-        self.decide(Answer::Denied { via: VIA }, "Denied. Nothing was sent.")
+        let text = if self.is_card() {
+            "Denied. Nothing was sent."
+        } else {
+            "Cancelled. Nothing was unlocked."
+        };
+        self.decide(Answer::Denied { via: VIA }, text)
     }
 
     pub(super) fn halt(&self) -> Outcome {
@@ -241,6 +259,11 @@ impl Counter {
             Answer::Halted { via: VIA },
             "AI trading is stopped. Nothing was sent. `countersign resume` allows it again.",
         )
+    }
+
+    /// Whether the page is about a card, not about the PIN alone.
+    fn is_card(&self) -> bool {
+        self.state().card.is_some()
     }
 
     /// Takes an approval of the version `core` of the card.
@@ -315,21 +338,20 @@ impl Counter {
         }
         let text = if self.touch.is_some() && state.card.is_none() {
             "Done. This tab can be closed; the terminal tells the rest."
+        } else if state.card.is_some() {
+            "Approved. What came of it is told in a notification; if anything is worse by now, you are asked again."
         } else {
-            "Approved. You are told what came of it; this tab can be closed."
+            "Unlocked."
         };
         self.decide_in(&mut state, Answer::Approved { via: VIA }, text)
     }
 
     pub(super) fn wrong(&self, wrong: &WrongPin) -> Outcome {
         self.state().not_before = mono_ms().saturating_add(wrong.wait_ms);
-        let mut error = text::ascii(&wrong.message);
-        if wrong.wait_ms >= 1000 {
-            let seconds = wrong.wait_ms.div_ceil(1000);
-            error = format!("{error} Next try in {seconds} s.");
-        }
+        // The page counts the seconds itself.
         Outcome {
-            error: Some(error),
+            error: Some(text::ascii(&wrong.message)),
+            wrong_pin: true,
             wait_ms: wrong.wait_ms,
             ..Outcome::default()
         }

@@ -46,7 +46,7 @@ pub(super) async fn ask(
     open: &Notify,
 ) -> Answer {
     let card = updates.borrow().clone();
-    let view = View::card(&card, ask.verify.is_some(), 1);
+    let view = View::card(&card, &card, ask.verify.is_some(), 1);
     let asked = Asked {
         view,
         card: Some(card),

@@ -225,7 +225,7 @@ impl Talk {
                 .iter()
                 .filter(|line| !known.contains(line) && line.label != "quote age")
             {
-                self.paper.line(&format!("  {}", text::card_line(line)));
+                self.paper.fact(line);
             }
             self.printed_ms = mono_ms();
             return Ok(());

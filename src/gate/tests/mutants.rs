@@ -4,9 +4,9 @@
 use super::{FLAT, NOW, held, judged, result, sim_policy, try_route};
 use crate::gate::call::{Call, MAX_ARGUMENTS, MAX_CODE_ARGUMENTS, MAX_TOOL_NAME, Route};
 use crate::gate::facts::{Fact, Facts, MAX_ANSWER, ReadFailure, StateRead};
-use crate::gate::outcome::{Said, Seen, read, seen};
+use crate::gate::outcome::{Around, Said, Seen, read, seen};
 use crate::gate::ticket::{Approval, Origin, State, Ticket};
-use crate::gate::{Class, Tier};
+use crate::gate::{Before, Class, Tier};
 
 const BUY: &str =
     r#"{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Market","quantity":1}"#;
@@ -327,12 +327,19 @@ fn a_sent_change_is_recognised_by_what_it_asked_for() {
         "Change",
         r#"{"account":"Sim101","orderId":"S1","stopPrice":6007,"quantity":2}"#,
     );
-    let word = |before: Option<&Facts>, after: &Facts| match seen(&change, before, after) {
-        Seen::Done(_) => "done",
-        Seen::Dead(_) => "dead",
-        Seen::Maybe(_) => "maybe",
-        Seen::NotFound => "not found",
-        Seen::CouldNotLook(_) => "could not look",
+    let word = |before: Option<&Facts>, after: &Facts| {
+        let before = before.map(|before| Before::of(&change, before));
+        let around = Around {
+            before: before.as_ref(),
+            ..Around::default()
+        };
+        match seen(&change, around, after) {
+            Seen::Done { .. } => "done",
+            Seen::Dead { .. } => "dead",
+            Seen::Maybe(_) => "maybe",
+            Seen::NotFound => "not found",
+            Seen::CouldNotLook(_) => "could not look",
+        }
     };
     let (old, new) = (orders("6005", 2, "Accepted"), orders("6007", 2, "Accepted"));
     assert_eq!(word(Some(&old), &new), "done");

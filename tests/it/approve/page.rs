@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const APPROVED: Answer = Answer::Approved { via: "page" };
-const PIN: &str = "correct horse battery staple";
+pub(super) const APPROVED: Answer = Answer::Approved { via: "page" };
+pub(super) const PIN: &str = "correct horse battery staple";
 
 /// A machine without a desktop, whose `$BROWSER` writes down the address that it is given.
 pub(super) struct Machine {
@@ -61,7 +61,7 @@ pub(super) async fn next_link(file: &Path) -> String {
 }
 
 /// Content with [`PIN`]; counts the tries.
-fn verify(tries: &Arc<AtomicU32>) -> Verify {
+pub(super) fn verify(tries: &Arc<AtomicU32>) -> Verify {
     let tries = tries.clone();
     Arc::new(move |pin: SecretString| {
         tries.fetch_add(1, Ordering::SeqCst);
@@ -79,7 +79,7 @@ fn verify(tries: &Arc<AtomicU32>) -> Verify {
 }
 
 /// Content with [`PIN`] after a while; every other one makes the next wait for a minute.
-fn slow_verify() -> Verify {
+pub(super) fn slow_verify() -> Verify {
     Arc::new(|pin: SecretString| {
         async move {
             if pin.expose_secret() == PIN {
@@ -95,7 +95,7 @@ fn slow_verify() -> Verify {
     })
 }
 
-fn pin_ask(card: Card, tries: &Arc<AtomicU32>) -> Ask {
+pub(super) fn pin_ask(card: Card, tries: &Arc<AtomicU32>) -> Ask {
     Ask {
         card,
         tier: Tier::Pin,
@@ -106,7 +106,7 @@ fn pin_ask(card: Card, tries: &Arc<AtomicU32>) -> Ask {
 }
 
 /// Time for a person to read; approvals before are too quick.
-fn read_it() {
+pub(super) fn read_it() {
     std::thread::sleep(Duration::from_millis(900));
 }
 
@@ -323,13 +323,13 @@ async fn the_first_moment_of_a_new_deed_begins_when_the_tab_has_it() {
 }
 
 /// The page's script played by hand: a program of our own user.
-struct Raw {
-    port: u16,
-    session: String,
+pub(super) struct Raw {
+    pub(super) port: u16,
+    pub(super) session: String,
 }
 
 impl Raw {
-    fn open(link: &str) -> Self {
+    pub(super) fn open(link: &str) -> Self {
         let (address, token) = link.split_once("/#").expect("a link with a secret");
         let port = address
             .rsplit_once(':')
@@ -350,7 +350,7 @@ impl Raw {
         raw
     }
 
-    fn send(&self, path: &str, body: &str) -> String {
+    pub(super) fn send(&self, path: &str, body: &str) -> String {
         let host = format!("localhost:{}", self.port);
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Type: application/json"
@@ -358,7 +358,7 @@ impl Raw {
         request(self.port, &head, body)
     }
 
-    fn post(&self, path: &str, more: &str) -> String {
+    pub(super) fn post(&self, path: &str, more: &str) -> String {
         self.send(path, &format!("{{\"session\":\"{}\"{more}}}", self.session))
     }
 }
@@ -526,7 +526,7 @@ async fn a_link_works_once() {
 }
 
 /// One request by a program that is no browser.
-fn request(port: u16, head: &str, body: &str) -> String {
+pub(super) fn request(port: u16, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the page listens");
     stream
         .set_read_timeout(Some(Duration::from_secs(5)))

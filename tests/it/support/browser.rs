@@ -124,6 +124,28 @@ impl Browser {
         self.call("Page.navigate", &json!({"url": url}));
     }
 
+    /// Opens an address in a tab of its own, as a link from outside does, and goes on there.
+    pub(crate) fn open_tab(&mut self, url: &str) {
+        self.tab.clear();
+        let target = self.call("Target.createTarget", &json!({"url": url}));
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let tab = self.call("Target.attachToTarget", &attach);
+        tab["sessionId"]
+            .as_str()
+            .expect("a tab")
+            .clone_into(&mut self.tab);
+        self.call("Page.enable", &json!({}));
+    }
+
+    /// How many tabs there are, whatever became of the one that was looked at.
+    pub(crate) fn tabs(&mut self) -> usize {
+        let tab = std::mem::take(&mut self.tab);
+        let told = self.call("Target.getTargets", &json!({}));
+        self.tab = tab;
+        let all = told["targetInfos"].as_array().into_iter().flatten();
+        all.filter(|target| target["type"] == "page").count()
+    }
+
     /// The width and height of the tab.
     pub(crate) fn size(&mut self, width: u32, height: u32) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
@@ -193,6 +215,23 @@ impl Browser {
         }
     }
 
+    /// What assistive technology is told: role, name, description and state of each node that is not ignored.
+    pub(crate) fn accessible(&mut self) -> Vec<Accessible> {
+        self.call("Accessibility.enable", &json!({}));
+        let tree = self.call("Accessibility.getFullAXTree", &json!({}));
+        let nodes = tree["nodes"].as_array().expect("nodes").iter();
+        let text = |value: &Value| value["value"].as_str().unwrap_or_default().trim().to_owned();
+        nodes
+            .filter(|node| node["ignored"] != true)
+            .map(|node| Accessible {
+                role: text(&node["role"]),
+                name: text(&node["name"]),
+                description: text(&node["description"]),
+                state: node["properties"].clone(),
+            })
+            .collect()
+    }
+
     /// Keeps a picture of the page as a test artefact.
     pub(crate) fn screenshot(&mut self, name: &str) -> PathBuf {
         use base64::Engine as _;
@@ -204,6 +243,24 @@ impl Browser {
         let path = super::desktop::artefacts().join(format!("{name}.png"));
         std::fs::write(&path, bytes).expect("written");
         path
+    }
+}
+
+/// A node of the accessibility tree.
+#[derive(Debug)]
+pub(crate) struct Accessible {
+    pub(crate) role: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    state: Value,
+}
+
+impl Accessible {
+    /// A state, such as `focused`.
+    pub(crate) fn is(&self, state: &str) -> bool {
+        let all = self.state.as_array().into_iter().flatten();
+        let mut same = all.filter(|one| one["name"] == state);
+        same.any(|one| one["value"]["value"] == true || one["value"]["value"] == "true")
     }
 }
 

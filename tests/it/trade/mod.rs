@@ -18,6 +18,7 @@ mod exits;
 mod measure;
 mod never;
 mod once;
+mod page;
 mod patience;
 mod pin;
 mod pins;

@@ -4,10 +4,10 @@
 use super::*;
 use crate::support::browser::Browser;
 
-const PIN: &str = "otter lamp canyon seven drift";
+pub(super) const PIN: &str = "otter lamp canyon seven drift";
 
 /// The desk in tier pin, whose browser writes down the address that it is given.
-async fn sealed() -> Desk {
+pub(super) async fn sealed() -> Desk {
     let mut desk = Desk::new().await;
     let script = desk.desktop.folder().join("browser.sh");
     let link = link_file(&desk);
@@ -33,7 +33,7 @@ fn link_file(desk: &Desk) -> std::path::PathBuf {
 }
 
 /// Opens the page that the program has just asked the browser for.
-async fn open(desk: &Desk, browser: &mut Browser) {
+pub(super) async fn open(desk: &Desk, browser: &mut Browser) {
     let file = link_file(desk);
     let link = until("the page", async || std::fs::read_to_string(&file).ok()).await;
     std::fs::remove_file(&file).expect("taken");
@@ -48,7 +48,7 @@ async fn open(desk: &Desk, browser: &mut Browser) {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-fn type_pin(browser: &mut Browser, pin: &str) {
+pub(super) fn type_pin(browser: &mut Browser, pin: &str) {
     browser.click("#pin");
     browser.type_text(pin);
     browser.click("#approve");
