@@ -20,6 +20,8 @@ use super::{Millis, Tier};
 pub const MARKET_DEADLINE: Millis = 30_000;
 /// How long every other card may stand once it is shown.
 pub const DEADLINE: Millis = 120_000;
+/// The longest time that a policy may set for either.
+pub const LONGEST_DEADLINE: Millis = 600_000;
 /// How long a ticket may wait for the screen.
 pub const WAIT_FOR_SCREEN: Millis = 60_000;
 
@@ -203,6 +205,9 @@ pub struct Ticket {
     pub policy_digest: String,
     /// How often it was cleared and proven not run.
     pub not_run: u32,
+    /// How long its card may stand once it is shown, by the policy; the usual time where it does not say.
+    #[serde(default)]
+    pub open_for: Option<Millis>,
 }
 
 impl Ticket {
@@ -234,6 +239,7 @@ impl Ticket {
             schema_digest: origin.schema_digest,
             policy_digest: origin.policy_digest,
             not_run: 0,
+            open_for: Some(judgement.open_for),
         }
     }
 
@@ -263,7 +269,8 @@ impl Ticket {
 
     /// The wall time after which nobody can approve it; `None` while it waits for the screen.
     pub fn deadline(&self) -> Option<Millis> {
-        let span = if self.market { MARKET_DEADLINE } else { DEADLINE };
+        let usual = if self.market { MARKET_DEADLINE } else { DEADLINE };
+        let span = self.open_for.map_or(usual, |own| own.min(LONGEST_DEADLINE));
         self.shown_wall.map(|shown| shown.saturating_add(span))
     }
 

@@ -5,7 +5,7 @@ use super::hold::{self, Held};
 use super::judging::{self, counters, load_policy, make_card};
 use super::{Relay, lock, lookup, outcomes};
 use crate::approve::{Answer, Ask, Notice, Verify};
-use crate::gate::ticket::{self, State, Ticket};
+use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits};
 use crate::oauth::GrantKind;
 use crate::system::FileLock;
@@ -153,7 +153,7 @@ impl Live {
             }
         }
         for _ in 0..ASKS {
-            match self.ask().await {
+            match Box::pin(self.ask()).await {
                 Some(again) => self.ask_with(again).await,
                 None => return,
             }
@@ -292,11 +292,7 @@ impl Live {
     /// How long the question stays open once shown: by the ticket's own rule, and in a terminal no longer than the
     /// card on the desktop does.
     fn open_for(&self) -> Duration {
-        let whole = if self.held.call.is_market() {
-            ticket::MARKET_DEADLINE
-        } else {
-            ticket::DEADLINE
-        };
+        let whole = self.held.judgement.open_for;
         let left = match (self.prompt, self.relay.tickets.load(self.id())) {
             (Prompt::Terminal, Ok(Some(ticket))) => ticket.deadline().map(|at| at.saturating_sub(wall_ms())),
             _ => None,
@@ -371,10 +367,12 @@ impl Live {
 
     pub(super) async fn read_facts(&self) -> Facts {
         let mono = Some(mono_ms());
+        // A policy that cannot be read ends the ticket elsewhere; here it only asks for fewer facts.
+        let policy = load_policy(&self.relay).unwrap_or_default();
         let facts = self
             .relay
             .facts
-            .gather(&self.relay.read, &self.held.call, true)
+            .gather(&self.relay.read, &self.held.call, &policy, true)
             .await;
         *lock(&self.latest) = Latest {
             facts: facts.clone(),

@@ -164,7 +164,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), String
     let (facts, judgement) = if let Some(judgement) = at_once(relay, &call, &policy, settings) {
         (None, judgement)
     } else {
-        let facts = relay.facts.gather(&relay.read, &call, false).await;
+        let facts = relay.facts.gather(&relay.read, &call, &policy, false).await;
         if facts.not_connected() {
             return Err(refuse(
                 "not_connected",
@@ -289,7 +289,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     let call = ticket.call().map_err(|refusal| refusal.reason)?;
     let settings = &relay.settings()?;
     let policy = load_policy(relay)?;
-    let facts = relay.facts.gather(&relay.read, &call, true).await;
+    let facts = relay.facts.gather(&relay.read, &call, &policy, true).await;
     let judgement = judge_again(
         relay,
         &ticket.id,

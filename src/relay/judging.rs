@@ -12,6 +12,9 @@ use std::time::Duration;
 /// The largest policy file.
 const MAX_POLICY: u64 = 256 * 1024;
 
+/// The largest counters file: the most orders that it keeps, each copied to the most accounts.
+const MAX_COUNTERS: u64 = 4 * 1024 * 1024;
+
 /// Reads the policy; no file is the default policy.
 pub(crate) fn load_policy(relay: &Relay) -> Result<Policy, String> {
     load_policy_at(&relay.world.paths.policy())
@@ -63,7 +66,9 @@ pub(super) fn judge_again(
     counters: &Counters,
 ) -> Judgement {
     let around = Around::of(relay, Some(ticket));
-    judge::judge_again(call, facts, policy, &around.situation(settings, counters))
+    let mut others = counters.clone();
+    others.forget(ticket, wall_ms());
+    judge::judge_again(call, facts, policy, &around.situation(settings, &others))
 }
 
 /// What the tickets of all processes say to a judgement.
@@ -146,7 +151,7 @@ pub(super) fn make_card(
 
 /// The counters of all processes; what cannot be read counts as exhausted.
 pub(super) fn counters(relay: &Relay) -> Counters {
-    match file::read_text(&relay.world.paths.counters(), 1024 * 1024) {
+    match file::read_text(&relay.world.paths.counters(), MAX_COUNTERS) {
         Ok(text) => Counters::parse(text.as_deref()),
         Err(_) => Counters::exhausted(),
     }

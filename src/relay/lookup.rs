@@ -66,7 +66,10 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, before: Option<&Fac
             () = tokio::time::sleep(Duration::from_secs(at - passed)) => {}
         }
         passed = at;
-        let facts = relay.facts.gather(&relay.read, &call, true).await;
+        let facts = relay
+            .facts
+            .gather(&relay.read, &call, &crate::gate::Policy::default(), true)
+            .await;
         let now = seen(&call, before, &facts);
         // A later look that fails, or sees less, does not take back what an earlier one saw.
         if now.weight() >= last.weight() {

@@ -331,7 +331,7 @@ impl Live {
             };
             return Ok(Some(card));
         }
-        kept.note_sent(&self.held.call, wall_ms());
+        kept.note_sent(&ticket.id, &judgement, wall_ms());
         file::write_atomic(&paths.counters(), kept.text().as_bytes())
             .map_err(|error| format!("the counters cannot be kept: {error}"))?;
         Ok(None)
@@ -368,6 +368,8 @@ impl Live {
                 .map_err(|error| unkept(error.to_string()));
         }
         self.end_in_turn(&mut ticket, State::Voided, &why.to_string());
+        // What did not run is no order of today.
+        judging::update_counters(relay, |counters| counters.forget(self.id(), wall_ms()));
         Err(why.to_string())
     }
 
@@ -524,6 +526,11 @@ mod tests {
             after: Some(after.to_owned()),
             live: false,
             warnings: Vec::new(),
+            open_for: 0,
+            entry: None,
+            market: None,
+            sent_before: None,
+            looked: Vec::new(),
         }
     }
 
