@@ -9,6 +9,7 @@ mod args;
 mod checks;
 mod journal;
 mod out;
+mod policy;
 mod rules;
 mod service;
 mod status;
@@ -153,7 +154,7 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
         Verb::Status => status::status(&context).await,
         Verb::Doctor => checks::doctor(&context).await,
-        Verb::Policy(what) => rules::policy(&context, &what),
+        Verb::Policy(what) => policy::policy(&context, &what).await,
         Verb::Presence(what) => rules::presence(&context, &what).await,
         Verb::Arm { minutes } => switch::arm(&context, minutes).await,
         Verb::Pending => waiting::pending(&context),

@@ -11,6 +11,7 @@ pub mod card;
 pub mod catalogue;
 mod deed;
 pub mod effect;
+pub mod explain;
 mod exposure;
 pub mod facts;
 pub mod fields;

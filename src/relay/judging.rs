@@ -42,6 +42,13 @@ pub(crate) fn load_policy_at(path: &std::path::Path) -> Result<Policy, String> {
     }
 }
 
+impl Relay {
+    /// The state that a judgement of this call would be made on; nothing is asked, and nobody is signed in for it.
+    pub(crate) async fn facts_for(&self, call: &Call, policy: &Policy) -> Facts {
+        self.facts.gather(&self.read, call, policy, false).await
+    }
+}
+
 /// Judges on these facts before anyone is asked, with what is open and what is unknown over all processes.
 pub(super) fn judge_now(
     relay: &Relay,

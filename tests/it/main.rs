@@ -4,6 +4,7 @@
 mod approve;
 mod clients;
 mod house;
+mod policy;
 mod relay;
 mod secrets;
 mod signin;

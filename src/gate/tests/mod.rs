@@ -4,6 +4,7 @@ mod cards;
 mod doubts;
 mod judging;
 mod outcomes;
+mod policies;
 mod reading;
 mod tickets;
 
