@@ -110,7 +110,7 @@ async fn the_very_same_order_is_sent_once() {
     let (mut one, mut two) = (place.client().await, place.client().await);
     let first = one.call("PlaceOrder", &bid(5000.0, 1)).await;
     assert_eq!(status(&first), "accepted", "{}", text(&first));
-    let twin = json!({ "account": "sim101", "instrument": "MESZ26", "action": "Buy", "orderType": "Limit", "limitPrice": 5000.0, "quantity": 1, "timeInForce": "Day" });
+    let twin = json!({ "account": "sim101", "instrument": "MESZ26", "side": "Buy", "type": "Limit", "limit_price": 5000.0, "quantity": 1, "tif": "Day" });
     let again = two.call("PlaceOrder", &bid(5000.00, 1)).await;
     let said = [code(&again), status(&again)].join(" ");
     assert!(

@@ -1,7 +1,6 @@
 //! The policy's limits against the running service: where they refuse, the simulator executed nothing.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, and measures real time"
