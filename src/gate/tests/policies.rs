@@ -14,6 +14,7 @@ use crate::gate::policy::Policy;
 mod counting;
 mod explained;
 mod files;
+mod shown;
 mod windows;
 
 /// An order of Sim101 for MES 12-26.
