@@ -23,9 +23,10 @@ fn copies_rooms_and_twins_stand_on_the_card() {
     let card = card(&call, &facts, &judgement, &policy, &context);
     let line = |label: &str| {
         let found = card.lines.iter().find(|line| line.label == label);
-        found
-            .map(|line| (line.value.as_str(), line.mark))
-            .unwrap_or_else(|| panic!("no {label}: {card:?}"))
+        found.map_or_else(
+            || panic!("no {label}: {card:?}"),
+            |line| (line.value.as_str(), line.mark),
+        )
     };
     assert_eq!(card.badge, "FUNDED", "the gravest of all that it reaches");
     assert_eq!(line("copies"), ("also in 1 (PA-1)", Mark::Warn));
