@@ -106,12 +106,19 @@ pub(crate) struct Login {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Read the rules and say what is wrong with them
+    /// Write a starter with explanations; refuses to touch a file that is there
+    Init,
+    /// Read the rules and say what is wrong with them, and what may not mean what you think
     Check,
     /// Print the rules in force
     Show,
     /// Look at what changed in the rules, settings and tool descriptions since you approved them, and approve it
     Apply,
+    /// Say what would come of a call, which line decides, and every limit that is looked at
+    Explain {
+        /// A file with the call as JSON: {"name": "PlaceOrder", "arguments": {…}}
+        call: std::path::PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ mod checks;
 mod journal;
 mod keys;
 mod out;
+mod policy;
 mod rules;
 mod service;
 mod status;
@@ -156,7 +157,7 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Status => status::status(&context).await,
         Verb::Doctor => checks::doctor(&context).await,
         Verb::Policy(args::Policy::Apply) => apply::apply(&context).await,
-        Verb::Policy(what) => rules::policy(&context, &what),
+        Verb::Policy(what) => policy::policy(&context, &what).await,
         Verb::Presence(what) => rules::presence(&context, &what).await,
         Verb::Arm { minutes } => switch::arm(&context, minutes).await,
         Verb::Pending => waiting::pending(&context).await,

@@ -1,4 +1,4 @@
-//! `policy` and `presence`.
+//! `presence`.
 
 use super::{Context, Exit, args, keys};
 use crate::approve::terminal::read_pin;
@@ -6,45 +6,12 @@ use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin, offer_pin};
 use crate::passkey::TIER;
 use crate::relay::lists::Lists;
-use crate::relay::load_policy_at;
 use crate::relay::policy_file::{self, Approved};
 use crate::relay::settings::Settings;
 use crate::relay::under_seal;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
-
-pub(super) fn policy(context: &Context, what: &args::Policy) -> Exit {
-    let path = context.world.paths.policy();
-    let policy = match load_policy_at(&path) {
-        Ok(policy) => policy,
-        Err(why) => {
-            context
-                .out
-                .error(&why, "while it is wrong, every trade call is refused");
-            return Exit::Config;
-        }
-    };
-    let from = if path.exists() {
-        path.display().to_string()
-    } else {
-        "the built-in rules (there is no policy.toml)".to_owned()
-    };
-    let strange = policy.unknown_tools();
-    if !strange.is_empty() {
-        let names: Vec<String> = strange.iter().map(|name| super::out::safe(name)).collect();
-        context.out.say(&format!(
-            "note: no known tool is named {}: check the spelling",
-            names.join(", ")
-        ));
-    }
-    let text = match what {
-        args::Policy::Check | args::Policy::Apply => format!("The policy is fine: {from}"),
-        args::Policy::Show => format!("# {from}\n{}", policy.show()),
-    };
-    context.out.data(&text, &json!({ "file": path.display().to_string(), "exists": path.exists(), "digest": policy.digest(), "policy": policy.show(), "unknownTools": strange }));
-    Exit::Fine
-}
 
 pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     let mut settings = match Settings::load(&context.world.paths) {

@@ -366,8 +366,7 @@ pub(super) fn day(payload: &Value) -> Result<Day, String> {
     );
     let below_high = high
         .zip(now)
-        .map(|(high, now)| high.minus(now))
-        .filter(|gap| !gap.is_negative());
+        .map(|(high, now)| high.minus(now).max(Decimal::default()));
     let day = Day {
         realised,
         unrealised,

@@ -26,6 +26,8 @@ use crate::wire::json;
 /// The most lines of one card. The bounds of lists, ids and parameters keep every card below it (a test adds up the
 /// worst one): a line is never left out in silence.
 pub const MAX_LINES: usize = 48;
+/// Lines that tell an age: they always move.
+const MOVING: [&str; 2] = ["quote age", "sent before"];
 /// The longest value of one line.
 pub const MAX_VALUE: usize = 100;
 /// The most warnings of one card.
@@ -123,7 +125,16 @@ pub fn card(
 ) -> Card {
     let effect = effect(call, facts);
     let deed = deed::deed(call, &effect);
-    let mut lines = lines::lines(call, facts, &effect, context.now_wall);
+    let copies = call
+        .account()
+        .map(|account| policy.copies_of(account))
+        .unwrap_or_default();
+    let seen = lines::Seen {
+        judgement,
+        copies: &copies,
+        now: context.now_wall,
+    };
+    let mut lines = lines::lines(call, facts, &effect, &seen);
     let too_many = lines.len() > MAX_LINES;
     lines.truncate(MAX_LINES);
     let mut warnings = judgement.warnings.clone();
@@ -133,7 +144,7 @@ pub fn card(
     }
     Card {
         ticket: value::short(context.ticket, 8),
-        badge: badge(call, facts, policy).to_owned(),
+        badge: badge(call, facts, policy, &copies).to_owned(),
         account: account_name(call, facts),
         side: deed.side.map_or("", value::Side::word).to_owned(),
         headline: value::short(&deed.headline, 100),
@@ -187,15 +198,15 @@ impl Card {
         out
     }
 
-    /// Marks the lines that differ from an earlier card of the same call, and says which are gone. The age of the
-    /// quote always moves and is not marked.
+    /// Marks the lines that differ from an earlier card of the same call, and says which are gone. What only grows older
+    /// is not marked.
     pub fn mark_changes(&mut self, earlier: &Self) {
         for line in &mut self.lines {
             let same = earlier
                 .lines
                 .iter()
                 .any(|old| old.label == line.label && old.value == line.value);
-            if !same && line.label != "quote age" {
+            if !same && !MOVING.contains(&line.label.as_str()) {
                 line.mark = Mark::Changed;
             }
         }
@@ -239,7 +250,7 @@ const fn names_accounts(class: Class) -> bool {
 
 /// The badge: play money only where the provider says so and the person's policy does not say otherwise; for several
 /// accounts the gravest.
-fn badge(call: &Call, facts: &Facts, policy: &Policy) -> &'static str {
+fn badge(call: &Call, facts: &Facts, policy: &Policy, copies: &[String]) -> &'static str {
     let of = |name: &str, account: Option<&Account>| match (
         account.and_then(Account::is_simulator),
         policy.class_of(name),
@@ -251,7 +262,10 @@ fn badge(call: &Call, facts: &Facts, policy: &Policy) -> &'static str {
         (Some(true), Some(AccountClass::Live)) | (Some(false), _) => Badge::Live,
     };
     let worst = match call.account() {
-        Some(name) => of(name, facts.account(name)),
+        Some(name) => {
+            let copied = copies.iter().map(|copy| of(copy, facts.account(copy)));
+            copied.fold(of(name, facts.account(name)), Badge::max)
+        }
         None => facts
             .accounts
             .known()
@@ -272,7 +286,7 @@ fn badge(call: &Call, facts: &Facts, policy: &Policy) -> &'static str {
 }
 
 /// In the order of gravity.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Badge {
     Sim,
     Eval,

@@ -8,6 +8,8 @@
     deny(clippy::wildcard_enum_match_arm, clippy::arithmetic_side_effects)
 )]
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Millis;
@@ -283,7 +285,20 @@ pub struct Facts {
     pub connections: Fact<Vec<Connection>>,
     /// The deployed strategies.
     pub strategies: Fact<Vec<Running>>,
+    /// The days of accounts that the call does not name and its orders are copied to, in lower case.
+    others: BTreeMap<String, OneDay>,
+    /// The account that `summary` and `watermarks` are about.
+    day_of: Option<String>,
+    /// Whether `accounts` holds the call's own account alone.
+    single: bool,
     down: bool,
+}
+
+/// The day of one account, from both reads.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct OneDay {
+    summary: Fact<Day>,
+    watermarks: Fact<Day>,
 }
 
 impl Facts {
@@ -305,9 +320,11 @@ impl Facts {
             "GetAccount" => {
                 let one = parsed.and_then(|value| answer::account(&value).map(|account| vec![account]));
                 self.accounts = Fact::from(one, at_wall);
+                self.single = true;
             }
             "ListAccounts" => {
-                self.accounts = Fact::from(parsed.and_then(|value| answer::accounts(&value)), at_wall);
+                let all = parsed.and_then(|value| answer::accounts(&value));
+                self.take_accounts(all, at_wall);
             }
             "ListPositions" | "GetAllPositions" => {
                 self.positions = Fact::from(
@@ -324,10 +341,18 @@ impl Facts {
             "GetOrder" => self.order = Fact::from(parsed.and_then(|value| answer::order(&value)), at_wall),
             "GetQuote" => self.quote = Fact::from(parsed.and_then(|value| answer::quote(&value)), at_wall),
             "GetAccountSummary" => {
-                self.summary = Fact::from(parsed.and_then(|value| answer::day(&value)), at_wall);
+                let day = Fact::from(parsed.and_then(|value| answer::day(&value)), at_wall);
+                match self.other(account) {
+                    Some(other) => other.summary = day,
+                    None => self.summary = day,
+                }
             }
             "GetWatermarks" => {
-                self.watermarks = Fact::from(parsed.and_then(|value| answer::day(&value)), at_wall);
+                let day = Fact::from(parsed.and_then(|value| answer::day(&value)), at_wall);
+                match self.other(account) {
+                    Some(other) => other.watermarks = day,
+                    None => self.watermarks = day,
+                }
             }
             "ListDeployedStrategies" => {
                 self.strategies = Fact::from(parsed.and_then(|value| answer::strategies(&value)), at_wall);
@@ -337,6 +362,43 @@ impl Facts {
             }
             _ => {}
         }
+    }
+
+    /// The list of all accounts beside the read of the call's own, which knows more and stays.
+    fn take_accounts(&mut self, all: Result<Vec<Account>, String>, at: Millis) {
+        match (&mut self.accounts, all) {
+            (Fact::Known { value, .. }, Ok(all)) if self.single => {
+                let own = std::mem::take(value);
+                let is_own =
+                    |account: &Account| own.iter().any(|own| own.name.eq_ignore_ascii_case(&account.name));
+                let others: Vec<Account> = all.into_iter().filter(|account| !is_own(account)).collect();
+                *value = own.into_iter().chain(others).collect();
+            }
+            (Fact::Known { .. }, Err(_)) if self.single => {}
+            (_, all) => self.accounts = Fact::from(all, at),
+        }
+    }
+
+    /// Where the day of an account belongs that is not the call's own; the first one that is read is its own.
+    fn other(&mut self, account: Option<&str>) -> Option<&mut OneDay> {
+        let folded = account?.to_ascii_lowercase();
+        let own = self.day_of.get_or_insert_with(|| folded.clone());
+        if *own == folded {
+            return None;
+        }
+        Some(self.others.entry(folded).or_default())
+    }
+
+    /// The day of this account (lower case): by its summary and by its watermarks.
+    pub fn day(&self, folded: &str) -> (Option<&Day>, Option<&Day>) {
+        if self.day_of.as_deref() == Some(folded) {
+            return (self.summary.known(), self.watermarks.known());
+        }
+        let other = self.others.get(folded);
+        (
+            other.and_then(|day| day.summary.known()),
+            other.and_then(|day| day.watermarks.known()),
+        )
     }
 
     /// Whether the platform is not connected: a read said so, and none that needs the platform came through.

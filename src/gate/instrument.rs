@@ -76,6 +76,11 @@ impl Instrument {
                 || other.contract == Contract::Front)
     }
 
+    /// Whether it is a micro contract: a tenth or so of the one that the market is named after.
+    pub fn is_micro(&self) -> bool {
+        MICROS.contains(&self.root.as_str())
+    }
+
     /// What we know of the contract.
     pub fn spec(&self) -> Option<&'static ContractSpec> {
         CONTRACTS.iter().find(|spec| spec.root == self.root)
@@ -211,4 +216,10 @@ static CONTRACTS: [ContractSpec; 36] = [
     spec("ZS", 25_000_000, 5_000),
     spec("MBT", 500_000_000, 10),
     spec("BTC", 500_000_000, 500),
+];
+
+/// The micro contracts of CME, CBOT, NYMEX and COMEX. A root that is missing here counts as a whole contract.
+static MICROS: [&str; 17] = [
+    "MES", "MNQ", "MYM", "M2K", "MCL", "MNG", "MGC", "SIL", "MHG", "M6E", "M6B", "M6A", "MCD", "MSF", "MJY",
+    "MBT", "MET",
 ];

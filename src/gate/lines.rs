@@ -7,8 +7,10 @@
 )]
 
 mod money;
+mod room;
 
 use money::{day, market, realises, risk, ticks};
+use room::room;
 
 use super::Millis;
 use super::call::Call;
@@ -18,6 +20,7 @@ use super::deed::{self, describe};
 use super::effect::{Effect, signed};
 use super::facts::{Facts, Order, Position};
 use super::instrument::Contract;
+use super::judge::Judgement;
 use super::value::{self, Decimal, OrderKind, Side};
 
 /// The most orders or positions that are listed one by one.
@@ -53,7 +56,16 @@ impl Lines {
     }
 }
 
-pub(super) fn lines(call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis) -> Vec<CardLine> {
+/// What the lines need beside call, facts and effect.
+pub(super) struct Seen<'a> {
+    pub(super) judgement: &'a Judgement,
+    /// The accounts that the call's orders are copied to, by the person's own word.
+    pub(super) copies: &'a [String],
+    pub(super) now: Millis,
+}
+
+pub(super) fn lines(call: &Call, facts: &Facts, effect: &Effect<'_>, seen: &Seen<'_>) -> Vec<CardLine> {
+    let now = seen.now;
     let mut lines = Lines(Vec::new());
     lines.plain("tool", value::short(call.tool(), 64));
     contract(&mut lines, call, effect);
@@ -68,15 +80,42 @@ pub(super) fn lines(call: &Call, facts: &Facts, effect: &Effect<'_>, now: Millis
     realises(&mut lines, call, effect);
     risk(&mut lines, call, facts, effect);
     day(&mut lines, call, facts, effect);
+    room(&mut lines, call, facts, effect, seen.judgement);
+    sent_before(&mut lines, seen.judgement);
     strategies(&mut lines, call, facts);
     for (key, text) in &call.fields().plain {
         lines.plain(key, text);
     }
     connections(&mut lines, call, facts);
-    if call.class() == Class::Order {
-        lines.plain("copies", "a trade copier may repeat it in other accounts");
-    }
+    copies(&mut lines, call, facts, seen.copies);
     lines.0
+}
+
+/// What the trade copier makes of it: what the person says that it does, for no read tells.
+fn copies(lines: &mut Lines, call: &Call, facts: &Facts, copies: &[String]) {
+    if call.class() != Class::Order {
+        return;
+    }
+    if copies.is_empty() {
+        lines.plain("copies", "a trade copier may repeat it in other accounts");
+        return;
+    }
+    let names: Vec<String> = copies.iter().map(|copy| facts.spelled(copy)).collect();
+    lines.warn(
+        "copies",
+        format!("also in {} ({})", copies.len(), names.join(", ")),
+    );
+}
+
+/// The very same order, sent not long ago.
+fn sent_before(lines: &mut Lines, judgement: &Judgement) {
+    let Some(age) = judgement.sent_before else { return };
+    let seconds = age / 1000;
+    let ago = match seconds / 60 {
+        0 => format!("{seconds} s"),
+        minutes => format!("{minutes} min"),
+    };
+    lines.warn("sent before", format!("the very same order, {ago} ago"));
 }
 
 fn contract(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {

@@ -12,6 +12,8 @@ pub mod card;
 pub mod catalogue;
 mod deed;
 pub mod effect;
+pub mod explain;
+mod exposure;
 pub mod facts;
 pub mod fields;
 pub mod instrument;

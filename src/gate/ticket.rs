@@ -21,6 +21,8 @@ use super::{Millis, Tier};
 pub const MARKET_DEADLINE: Millis = 30_000;
 /// How long every other card may stand once it is shown.
 pub const DEADLINE: Millis = 120_000;
+/// The longest time that a policy may set for either.
+pub const LONGEST_DEADLINE: Millis = 600_000;
 /// How long a ticket may wait for the screen.
 pub const WAIT_FOR_SCREEN: Millis = 60_000;
 
@@ -207,6 +209,9 @@ pub struct Ticket {
     /// What was there before it was sent, for a look after an unknown outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+    /// How long its card may stand once it is shown, by the policy; the usual time where it does not say.
+    #[serde(default)]
+    pub open_for: Option<Millis>,
 }
 
 impl Ticket {
@@ -239,6 +244,7 @@ impl Ticket {
             policy_digest: origin.policy_digest,
             not_run: 0,
             before: None,
+            open_for: Some(judgement.open_for),
         }
     }
 
@@ -268,7 +274,8 @@ impl Ticket {
 
     /// The wall time after which nobody can approve it; `None` while it waits for the screen.
     pub fn deadline(&self) -> Option<Millis> {
-        let span = if self.market { MARKET_DEADLINE } else { DEADLINE };
+        let usual = if self.market { MARKET_DEADLINE } else { DEADLINE };
+        let span = self.open_for.map_or(usual, |own| own.min(LONGEST_DEADLINE));
         self.shown_wall.map(|shown| shown.saturating_add(span))
     }
 

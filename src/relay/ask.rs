@@ -8,7 +8,7 @@ use super::policy_file::Rules;
 use super::{Relay, lock, lookup, outcomes, pausing};
 use crate::approve::touch::Touch;
 use crate::approve::{Answer, Ask, Notice, Verify};
-use crate::gate::ticket::{self, State, Ticket};
+use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Card, Class, Counters, Facts, Judgement, Tier, Verdict, limits};
 use crate::oauth::GrantKind;
 use crate::system::FileLock;
@@ -327,11 +327,7 @@ impl Live {
     /// How long the question stays open once shown: by the ticket's own rule, and in a terminal no longer than the
     /// card on the desktop does.
     fn open_for(&self) -> Duration {
-        let whole = if self.held.call.is_market() {
-            ticket::MARKET_DEADLINE
-        } else {
-            ticket::DEADLINE
-        };
+        let whole = self.held.judgement.open_for;
         let left = match (self.prompt, self.relay.tickets.load(self.id())) {
             (Prompt::Terminal, Ok(Some(ticket))) => ticket.deadline().map(|at| at.saturating_sub(wall_ms())),
             _ => None,
@@ -471,10 +467,14 @@ impl Live {
 
     pub(super) async fn read_facts(&self) -> Facts {
         let mono = Some(mono_ms());
+        // A policy that cannot be read ends the ticket elsewhere; here it only asks for fewer facts.
+        let rules = Rules::of(&self.relay).ok();
+        let default = crate::gate::Policy::default();
+        let policy = rules.as_ref().map_or(&default, Rules::approved);
         let facts = self
             .relay
             .facts
-            .gather(&self.relay.read, &self.held.call, true)
+            .gather(&self.relay.read, &self.held.call, policy, true)
             .await;
         *lock(&self.latest) = Latest {
             facts: facts.clone(),

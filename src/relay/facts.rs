@@ -1,7 +1,7 @@
 //! The state reads of a card, on the read lane: bounded, at once, and cached for a moment.
 
 use crate::gate::facts::{ReadFailure, StateRead};
-use crate::gate::{Call, Facts};
+use crate::gate::{Call, Facts, Policy};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::upstream::{Failure, ReadLane};
 use std::collections::HashMap;
@@ -40,13 +40,22 @@ struct Kept {
 
 impl FactCache {
     /// Reads what this call's card wants; `again` where the card is there already, and only its changes are wanted.
-    pub async fn gather(&self, lane: &ReadLane, call: &Call, again: bool) -> Facts {
-        self.all(lane, &call.reads(), again).await
+    ///
+    /// The policy may want more than the call by itself: the accounts that its orders are copied to, and the market of
+    /// an order that the call names by its id alone.
+    pub async fn gather(&self, lane: &ReadLane, call: &Call, policy: &Policy, again: bool) -> Facts {
+        let mut facts = Facts::default();
+        self.read_into(&mut facts, lane, &policy.reads(call), again).await;
+        let more = policy.further_reads(call, &facts);
+        self.read_into(&mut facts, lane, &more, again).await;
+        facts
     }
 
     /// Reads what tells whether this call was executed, all of it anew.
     pub async fn look(&self, lane: &ReadLane, call: &Call) -> Facts {
-        self.all(lane, &call.looks(), true).await
+        let mut facts = Facts::default();
+        self.read_into(&mut facts, lane, &call.looks(), true).await;
+        facts
     }
 
     /// Nothing that was read until now counts any more: something was sent.
@@ -54,14 +63,12 @@ impl FactCache {
         self.map().clear();
     }
 
-    async fn all(&self, lane: &ReadLane, reads: &[StateRead], again: bool) -> Facts {
+    async fn read_into(&self, facts: &mut Facts, lane: &ReadLane, reads: &[StateRead], again: bool) {
         let answers =
             futures_util::future::join_all(reads.iter().map(|read| self.one(lane, read, again))).await;
-        let mut facts = Facts::default();
         for (read, kept) in reads.iter().zip(answers) {
             facts.absorb(read, kept.answer.as_deref().map_err(Clone::clone), kept.wall);
         }
-        facts
     }
 
     async fn one(&self, lane: &ReadLane, read: &StateRead, again: bool) -> Kept {

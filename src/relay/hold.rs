@@ -197,13 +197,16 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     let stopped = like
         .as_ref()
         .and_then(|like| relay.refusals.stopped(like, mono_ms()));
-    if let Some((code, reason)) = stopped.and_then(|since| entry_brake(relay, rules.approved(), since)) {
+    if let Some((code, reason)) = stopped.and_then(|since| entry_brake(relay, since)) {
         return Err(refuse(code, &format!("Nothing was sent: {reason}.")));
     }
     let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings) {
         (None, judgement)
     } else {
-        let facts = relay.facts.gather(&relay.read, &call, false).await;
+        let facts = relay
+            .facts
+            .gather(&relay.read, &call, rules.approved(), false)
+            .await;
         if facts.not_connected() {
             return Err(refuse(
                 "not_connected",
@@ -236,7 +239,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     if judgement.verdict == Verdict::Deny {
         // Whatever else was wrong with it (a read that did not come in the flood): a brake stops its like as well.
         let now = wall_ms();
-        if let Some(like) = like.filter(|_| entry_brake(relay, rules.approved(), now).is_some()) {
+        if let Some(like) = like.filter(|_| entry_brake(relay, now).is_some()) {
             relay.refusals.stop(like, mono_ms(), now);
         }
         return Err(refuse(judgement.code, &judgement.reason));
@@ -374,7 +377,10 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     }
     let settings = &settings;
     let rules = Rules::of(relay)?;
-    let facts = relay.facts.gather(&relay.read, &call, true).await;
+    let facts = relay
+        .facts
+        .gather(&relay.read, &call, rules.approved(), true)
+        .await;
     let counters = counters(relay);
     let judgement =
         rules.judge(|policy| judge_again(relay, &ticket.id, &call, &facts, policy, settings, &counters));

@@ -9,6 +9,16 @@ use crate::system::clock::wall_ms;
 use crate::system::{FileLock, Paths, aside, file};
 use std::time::Duration;
 
+/// The largest counters file: the most orders that it keeps, each copied to the most accounts.
+const MAX_COUNTERS: u64 = 4 * 1024 * 1024;
+
+impl Relay {
+    /// The state that a judgement of this call would be made on; nothing is asked, and nobody is signed in for it.
+    pub(crate) async fn facts_for(&self, call: &Call, policy: &Policy) -> Facts {
+        self.facts.gather(&self.read, call, policy, false).await
+    }
+}
+
 /// Judges on these facts before anyone is asked, with what is open and what is unknown over all processes.
 pub(super) fn judge_now(
     relay: &Relay,
@@ -33,7 +43,9 @@ pub(super) fn judge_again(
     counters: &Counters,
 ) -> Judgement {
     let around = Around::of(relay, Some(ticket));
-    judge::judge_again(call, facts, policy, &around.situation(settings, counters))
+    let mut others = counters.clone();
+    others.forget(ticket, wall_ms());
+    judge::judge_again(call, facts, policy, &around.situation(settings, &others))
 }
 
 /// What the tickets of all processes say to a judgement.
@@ -107,7 +119,7 @@ fn is_in_doubt(relay: &Relay, ticket: &Ticket) -> bool {
 
 /// The brake that stops an entry now, without any facts; `None` where none does, or where something was sent since, which
 /// may have made an entry an exit.
-pub(super) fn entry_brake(relay: &Relay, policy: &Policy, since: u64) -> Option<(&'static str, String)> {
+pub(super) fn entry_brake(relay: &Relay, since: u64) -> Option<(&'static str, String)> {
     let tickets = relay.tickets.all();
     if tickets.iter().any(|ticket| ticket.sent_wall >= Some(since)) {
         return None;
@@ -116,7 +128,7 @@ pub(super) fn entry_brake(relay: &Relay, policy: &Policy, since: u64) -> Option<
         ticket.state == State::Held && limits::group(ticket.class, ticket.opening) == limits::Group::Entry
     };
     let open = tickets.iter().filter(waits).count();
-    counters(relay).brake(Class::Order, true, policy, open, wall_ms())
+    counters(relay).brake(Class::Order, true, open, wall_ms())
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
@@ -154,7 +166,7 @@ pub(super) fn counters(relay: &Relay) -> Counters {
 
 /// The same for verbs that run without a relay.
 pub(crate) fn counters_at(paths: &Paths) -> Counters {
-    match file::read_text(&paths.counters(), 1024 * 1024) {
+    match file::read_text(&paths.counters(), MAX_COUNTERS) {
         Ok(text) => Counters::parse(text.as_deref()),
         Err(_) => Counters::exhausted(),
     }

@@ -305,6 +305,11 @@ mod tests {
             after: None,
             live: false,
             warnings: vec![format!("{tier:?}")],
+            open_for: 0,
+            entry: None,
+            market: None,
+            sent_before: None,
+            looked: Vec::new(),
         }
     }
 

@@ -354,7 +354,7 @@ impl Live {
             };
             return Ok(Some(card));
         }
-        kept.note_sent(&self.held.call, wall_ms());
+        kept.note_sent(&ticket.id, &judgement, wall_ms());
         let (path, text) = (paths.counters(), kept.text());
         aside(move || file::write_atomic(&path, text.as_bytes()))
             .await
@@ -394,6 +394,9 @@ impl Live {
                 .map_err(|error| unkept(error.to_string()));
         }
         self.end_in_turn(ticket, State::Voided, &why.to_string()).await;
+        // What did not run is no order of today.
+        let id = self.id().to_owned();
+        judging::update_counters(relay, move |counters| counters.forget(&id, wall_ms())).await;
         Err(why.to_string())
     }
 
@@ -572,6 +575,11 @@ mod tests {
             after: Some(after.to_owned()),
             live: false,
             warnings: Vec::new(),
+            open_for: 0,
+            entry: None,
+            market: None,
+            sent_before: None,
+            looked: Vec::new(),
         }
     }
 

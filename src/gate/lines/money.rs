@@ -9,14 +9,14 @@
 use super::Lines;
 use crate::gate::Millis;
 use crate::gate::call::Call;
-use crate::gate::card::Mark;
 use crate::gate::catalogue::{Class, Form};
 use crate::gate::effect::{Effect, money_at_risk, quote_of};
 use crate::gate::facts::{Facts, Quote};
 use crate::gate::instrument::Instrument;
+use crate::gate::judge::day_result;
 use crate::gate::value::Decimal;
 
-fn trades(call: &Call) -> bool {
+pub(super) fn trades(call: &Call) -> bool {
     call.class() == Class::Order || (call.class() == Class::Strategy && call.instrument().is_some())
 }
 
@@ -143,19 +143,15 @@ pub(super) fn realises(lines: &mut Lines, call: &Call, effect: &Effect<'_>) {
     }
 }
 
-/// The day's result and the smallest room that is left.
+/// The day's result.
 pub(super) fn day(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect<'_>) {
     let Some(name) = call.account().filter(|_| trades(call)) else {
         return;
     };
-    let marks = facts.watermarks.known();
-    let total = facts
-        .summary
-        .known()
-        .and_then(|day| day.total.or(day.realised))
-        .or(marks.and_then(|day| day.total));
-    let account = facts.account(name);
-    let limit = account.and_then(|account| account.daily_loss_limit);
+    let (summary, marks) = facts.day(name);
+    // Realised alone is shown where there is no more; limits do not take it for the whole.
+    let total = day_result(facts, name).or(summary.and_then(|day| day.realised));
+    let limit = facts.account(name).and_then(|account| account.daily_loss_limit);
     lines.fact(
         "day P/L",
         total.map(|total| match limit {
@@ -166,33 +162,10 @@ pub(super) fn day(lines: &mut Lines, call: &Call, facts: &Facts, effect: &Effect
     if !effect.opening {
         return;
     }
-    match (account, limit, total) {
-        (Some(_), Some(limit), Some(total)) => {
-            let room = limit.plus(total);
-            let none = room.is_negative() || room.is_zero();
-            let mark = if none { Mark::Warn } else { Mark::Plain };
-            lines.put(
-                "room",
-                format!("{} until the daily loss limit", room.money()),
-                mark,
-            );
-        }
-        (Some(_), None, _) => lines.plain("room", "no daily loss limit is set there"),
-        (_, _, _) => lines.warn("room", "?"),
-    }
     if let Some(below) = marks.and_then(|day| day.below_high) {
         lines.plain("below high", below.money());
     }
-    let largest = account.and_then(|account| account.max_position_size);
-    if let (Some(most), Some(after)) = (largest, effect.after) {
-        let room = most.minus(Decimal::whole(after.saturating_abs()));
-        let mark = if room.is_negative() {
-            Mark::Warn
-        } else {
-            Mark::Plain
-        };
-        lines.put("contracts", format!("{room} of {most} left after it"), mark);
-    }
+    let account = facts.account(name);
     let quantity = call.fields().quantity;
     if let (Some(most), Some(quantity)) = (account.and_then(|account| account.max_order_size), quantity)
         && Decimal::whole(i64::from(quantity)) > most

@@ -496,7 +496,7 @@ fn exits_come_first_past_every_brake() {
     for _ in 0..2 {
         unanswered.note_unanswered(NOW - 1000);
     }
-    sent.note_sent(&held("PlaceOrder", BUY), NOW - 1000);
+    note_sent(&mut sent, "A", NOW - 1000);
     let minute = "[limits]\norders_per_minute = 1\n";
     let day = "[limits]\norders_per_day = 1\n";
     let fresh = Counters::parse(None);
@@ -538,6 +538,12 @@ fn exits_come_first_past_every_brake() {
     }
 }
 
+/// One contract was bought.
+fn note_sent(counters: &mut Counters, ticket: &str, at: u64) {
+    let judgement = with(&FLAT, "PlaceOrder", BUY, &Policy::default());
+    counters.note_sent(ticket, &judgement, at);
+}
+
 /// Three open entries, and these counters.
 fn busy(counters: &Counters) -> Situation<'_> {
     Situation {
@@ -568,7 +574,7 @@ fn an_approval_is_not_refused_for_having_been_asked() {
         judge_again(&call, &facts, &Policy::default(), &busy(&counters)).verdict,
         Verdict::Ask
     );
-    counters.note_sent(&call, NOW);
+    note_sent(&mut counters, "A", NOW);
     let policy = sim_policy("[limits]\norders_per_minute = 1");
     assert_eq!(
         judge_again(&call, &facts, &policy, &busy(&counters)).code,
@@ -607,6 +613,7 @@ fn counters_survive_and_corrupt_ones_are_exhausted() {
         "{}",
         "null",
         "{\"version\":2}",
+        "{\"version\":3}",
         "\u{0}",
         counters.text().trim_start_matches('{'),
     ] {
@@ -644,14 +651,9 @@ fn limits_of_jobs_and_alerts_are_their_own() {
     for _ in 0..6 {
         counters.note_ask_for(Class::Alert, false, NOW - 1);
     }
-    let policy = Policy::default();
-    assert!(counters.brake(Class::Alert, false, &policy, 0, NOW).is_some());
-    assert!(counters.brake(Class::Order, true, &policy, 0, NOW).is_none());
-    assert!(
-        counters
-            .brake(Class::Alert, false, &policy, 0, NOW + 60_000)
-            .is_none()
-    );
+    assert!(counters.brake(Class::Alert, false, 0, NOW).is_some());
+    assert!(counters.brake(Class::Order, true, 0, NOW).is_none());
+    assert!(counters.brake(Class::Alert, false, 0, NOW + 60_000).is_none());
 }
 
 #[test]

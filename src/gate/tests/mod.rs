@@ -7,6 +7,7 @@ mod looks;
 mod mutants;
 mod mutants_of_orders;
 mod outcomes;
+mod policies;
 mod reading;
 mod tickets;
 

@@ -7,12 +7,16 @@
     deny(clippy::wildcard_enum_match_arm, clippy::arithmetic_side_effects)
 )]
 
+mod sent;
+
+pub use sent::Count;
+
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
-use super::call::Call;
 use super::catalogue::Class;
-use super::policy::Policy;
+use super::judge::Judgement;
+use sent::SentOrders;
 
 /// Asks per minute of one group, at most (DESIGN section 5, ticket).
 pub const ASKS_PER_MINUTE: usize = 6;
@@ -25,9 +29,10 @@ const DENIALS: usize = 3;
 /// Unanswered cards in a row that begin a pause.
 const UNANSWERED: u32 = 2;
 const MINUTE: Millis = 60_000;
-const DAY: Millis = 24 * 60 * MINUTE;
 /// More times than this are never needed; the bound keeps the file small.
-const KEPT: usize = 2_000;
+const KEPT: usize = 200;
+/// The form of the stored text.
+const VERSION: u32 = 2;
 
 /// Which limits a call falls under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,10 +68,24 @@ pub struct Counters {
     aside_asks: Vec<Millis>,
     denials: Vec<Millis>,
     unanswered: u32,
-    sent: Vec<Millis>,
+    sent: SentOrders,
     pause_until: Option<Millis>,
     #[serde(skip)]
     exhausted: bool,
+}
+
+/// The first form of the stored text: of what was sent, the times alone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstForm {
+    version: u32,
+    asks: Vec<Millis>,
+    neutral_asks: Vec<Millis>,
+    aside_asks: Vec<Millis>,
+    denials: Vec<Millis>,
+    unanswered: u32,
+    sent: Vec<Millis>,
+    pause_until: Option<Millis>,
 }
 
 impl Counters {
@@ -74,14 +93,29 @@ impl Counters {
     pub fn parse(text: Option<&str>) -> Self {
         let Some(text) = text else {
             return Self {
-                version: 1,
+                version: VERSION,
                 ..Self::default()
             };
         };
         match serde_json::from_str::<Self>(text) {
-            Ok(counters) if counters.version == 1 => counters,
-            Ok(_) | Err(_) => Self::exhausted(),
+            Ok(counters) if counters.version == VERSION => counters,
+            Ok(_) | Err(_) => Self::first_form(text).unwrap_or_else(Self::exhausted),
         }
+    }
+
+    fn first_form(text: &str) -> Option<Self> {
+        let old: FirstForm = serde_json::from_str(text).ok()?;
+        (old.version == 1).then(|| Self {
+            version: VERSION,
+            asks: old.asks,
+            neutral_asks: old.neutral_asks,
+            aside_asks: old.aside_asks,
+            denials: old.denials,
+            unanswered: old.unanswered,
+            sent: SentOrders::from_times(&old.sent),
+            pause_until: old.pause_until,
+            exhausted: false,
+        })
     }
 
     /// The text to store. Exhausted counters store a text that reads as exhausted again.
@@ -95,7 +129,7 @@ impl Counters {
     /// Counters that let no entry through until a person resets them.
     pub fn exhausted() -> Self {
         Self {
-            version: 1,
+            version: VERSION,
             exhausted: true,
             ..Self::default()
         }
@@ -138,21 +172,36 @@ impl Counters {
         }
     }
 
-    /// A cleared call is about to be sent. What trades counts as an order; a person approved it, so they are there.
-    pub fn note_sent(&mut self, call: &Call, now_wall: Millis) {
+    /// A cleared call is about to be sent. What may open risk counts as an order; a person approved it, so they are there.
+    pub fn note_sent(&mut self, ticket: &str, judgement: &Judgement, now_wall: Millis) {
         self.unanswered = 0;
-        match call.class() {
-            Class::Order | Class::Protect | Class::Exit | Class::Strategy | Class::Unknown => {
-                note(&mut self.sent, now_wall, DAY);
-            }
-            Class::Read
-            | Class::Cancel
-            | Class::Code
-            | Class::Job
-            | Class::Alert
-            | Class::Workspace
-            | Class::Connection => {}
+        if let Some(entry) = &judgement.entry {
+            self.sent.note(ticket, entry, now_wall);
         }
+    }
+
+    /// What this ticket was counted for provably did not run, or it is judged once more.
+    pub fn forget(&mut self, ticket: &str, now_wall: Millis) {
+        self.sent.forget(ticket, now_wall);
+    }
+
+    /// The orders of the last minute, for this account or for all.
+    pub fn last_minute(&self, account: Option<&str>, now_wall: Millis) -> Count {
+        self.sent.since(
+            now_wall.saturating_sub(MINUTE.saturating_sub(1)),
+            account,
+            now_wall,
+        )
+    }
+
+    /// The orders since a trading day began, for this account or for all.
+    pub fn since(&self, day_start: Millis, account: Option<&str>, now_wall: Millis) -> Count {
+        self.sent.since(day_start, account, now_wall)
+    }
+
+    /// How long ago the same order was sent, in milliseconds.
+    pub fn last_twin(&self, twin: &str, account: Option<&str>, now_wall: Millis) -> Option<Millis> {
+        self.sent.last_twin(twin, account, now_wall)
     }
 
     /// The person ended the pause.
@@ -185,7 +234,6 @@ impl Counters {
         &self,
         class: Class,
         opening: bool,
-        policy: &Policy,
         open_entry_tickets: usize,
         now_wall: Millis,
     ) -> Option<(&'static str, String)> {
@@ -195,7 +243,7 @@ impl Counters {
             Group::Neutral => &self.neutral_asks,
             Group::Aside => &self.aside_asks,
         };
-        if let Some(brake) = self.sending_brake(class, opening, policy, now_wall) {
+        if let Some(brake) = self.unreadable(class, opening) {
             return Some(brake);
         }
         if group(class, opening) == Group::Entry
@@ -211,34 +259,13 @@ impl Counters {
         })
     }
 
-    /// The limit on sending that stands in the way of this call: the only ones that are left once a person approved.
-    pub fn sending_brake(
-        &self,
-        class: Class,
-        opening: bool,
-        policy: &Policy,
-        now_wall: Millis,
-    ) -> Option<(&'static str, String)> {
-        if group(class, opening) != Group::Entry {
-            return None;
-        }
-        if self.exhausted {
+    /// Counters that cannot be read stop every entry, also at its approval.
+    pub fn unreadable(&self, class: Class, opening: bool) -> Option<(&'static str, String)> {
+        (self.exhausted && group(class, opening) == Group::Entry).then(|| {
             let reason =
-                "the order counters cannot be read and count as exhausted; the person must reset them";
-            return Some(("counters_unreadable", reason.to_owned()));
-        }
-        let over = |most: Option<u32>, span: Millis, code: &'static str, word: &str| {
-            let most = most?;
-            let used = within(&self.sent, now_wall, span);
-            (used >= usize::try_from(most).unwrap_or(usize::MAX)).then(|| {
-                (
-                    code,
-                    format!("the policy allows {most} orders per {word}, and they are used up"),
-                )
-            })
-        };
-        over(policy.orders_per_minute, MINUTE, "orders_per_minute", "minute")
-            .or_else(|| over(policy.orders_per_day, DAY, "orders_per_day", "day"))
+                "the order counters cannot be read and count as exhausted; the person must look at them, and `countersign policy check` says how";
+            ("counters_unreadable", reason.to_owned())
+        })
     }
 
     fn entry_brake(&self, open: usize, now: Millis) -> Option<(&'static str, String)> {
