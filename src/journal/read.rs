@@ -46,7 +46,7 @@ pub struct Verdict {
 pub struct Piece {
     /// Its number in the file, from 1.
     pub number: usize,
-    /// At most [`MAX_LINE`] of its bytes, without the newline.
+    /// At most 256 KiB of its bytes, without the newline.
     pub text: Vec<u8>,
     /// Its length in bytes, without the newline.
     pub length: u64,

@@ -153,10 +153,11 @@ fn is_read(home: &Home, ticket: &Value) -> bool {
     notes.is_ok_and(|notes| notes.contains("\"read\":true"))
 }
 
-/// Kills at each of this call in turn; the edges that were met.
+/// Kills at each of this call in turn, until three in a row come through: how many calls of a kind one order makes differs
+/// a little from run to run; the edges that were met.
 async fn each(call: &'static str, place: Place) -> BTreeSet<Edge> {
     let yard = Yard::new().await;
-    let mut met = BTreeSet::new();
+    let (mut met, mut survivors) = (BTreeSet::new(), 0);
     for nth in 1..MOST {
         let price = 4000.0 + f64::from(u32::try_from(nth).expect("few"));
         let home = yard.home();
@@ -166,11 +167,16 @@ async fn each(call: &'static str, place: Place) -> BTreeSet<Edge> {
             .expect("no panic");
         let edge = left(&yard, &home, price).await;
         goes_on(&yard, &home, price, &edge).await;
-        if !killed {
-            assert_eq!((&*edge.journal, &*edge.ticket), ("accepted", "accepted"));
+        if killed {
+            survivors = 0;
+            met.insert(edge);
+            continue;
+        }
+        assert_eq!((&*edge.journal, &*edge.ticket), ("accepted", "accepted"));
+        survivors += 1;
+        if survivors == 3 {
             return met;
         }
-        met.insert(edge);
     }
     panic!("{call}: an order takes more than {MOST} of them");
 }
@@ -246,7 +252,8 @@ async fn killed_at_each_journal_line() {
 /// what it meets.
 #[tokio::test]
 async fn killed_at_each_write() {
-    assert!(each("write", Place::Anywhere).await.len() > 3);
+    let met = each("write", Place::Anywhere).await;
+    assert!(met.iter().any(|edge| !edge.received), "{met:#?}");
 }
 
 /// As anything is about to be sent: the order among them.
