@@ -93,8 +93,11 @@ fn facts(call: &Call) -> Facts {
 fn counters() -> Counters {
     let mut counters = Counters::parse(None);
     if let Some(call) = call(BUY) {
+        let none = counters.clone();
+        let judgement = judge(&call, &facts(&call), &policy(), &situation(&none));
         for second in 0..500 {
-            counters.note_sent(&call, NOW - 86_000_000 + second * 1000);
+            let ticket = format!("T{second}");
+            counters.note_sent(&ticket, &judgement, NOW - 86_000_000 + second * 1000);
         }
     }
     counters

@@ -44,15 +44,14 @@ pub fn policy(data: &[u8]) {
 pub fn counters(data: &[u8]) {
     let text = &*String::from_utf8_lossy(data);
     let mut counters = Counters::parse(Some(text));
-    let policy = Policy::default();
-    let brake = |counters: &Counters, now| counters.brake(Class::Order, true, &policy, 0, now);
+    let brake = |counters: &Counters, now| counters.brake(Class::Order, true, 0, now);
     if serde_json::from_str::<Value>(text).is_err() {
         assert!(counters.is_exhausted());
     }
     for now in [0, NOW, u64::MAX] {
         assert!(!counters.is_exhausted() || brake(&counters, now).is_some());
         assert_eq!(
-            counters.brake(Class::Exit, false, &policy, 99, now),
+            counters.brake(Class::Exit, false, 99, now),
             None,
             "an exit is braked"
         );
