@@ -34,7 +34,7 @@ frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-typ
 CONTENT-TYPE
 cross-origin-opener-policy: same-origin
 cross-origin-resource-policy: same-origin
-permissions-policy: camera=(), microphone=(), geolocation=(), display-capture=()
+permissions-policy: camera=(), microphone=(), geolocation=(), display-capture=(), publickey-credentials-get=(self), publickey-credentials-create=(self)
 referrer-policy: no-referrer
 x-content-type-options: nosniff
 x-frame-options: DENY";

@@ -36,10 +36,10 @@ async fn pour(client: &mut Client, from: f64) -> (Vec<Duration>, Vec<String>) {
             (value["id"] == json!(id)).then_some(value)
         };
         // What is held is answered when the person decides.
-        if let Some(answer) = client.find(fits, Duration::from_millis(300)).await {
-            if status(&answer["result"]) == "refused" {
-                codes.push(code(&answer["result"]).to_owned());
-            }
+        if let Some(answer) = client.find(fits, Duration::from_millis(300)).await
+            && status(&answer["result"]) == "refused"
+        {
+            codes.push(code(&answer["result"]).to_owned());
         }
     }
     (reads, codes)
