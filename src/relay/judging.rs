@@ -178,8 +178,14 @@ pub(super) async fn update_counters(
     change: impl FnOnce(&mut Counters) + Send + 'static,
 ) -> Option<(Counters, Counters)> {
     let paths = relay.world.paths.clone();
-    let changed = aside(move || change_counters(&paths, change)).await;
+    let changed = async {
+        // Waited for here: what this process holds the lock for may want the disk first.
+        let turn = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await?;
+        let paths = paths.clone();
+        aside(move || changed_under(&turn, &paths, change)).await
+    };
     changed
+        .await
         .inspect_err(|error| tracing::warn!(%error, "the counters could not be kept"))
         .ok()
 }
@@ -189,7 +195,15 @@ pub(crate) fn change_counters(
     paths: &Paths,
     change: impl FnOnce(&mut Counters),
 ) -> std::io::Result<(Counters, Counters)> {
-    let _turn = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2))?;
+    let turn = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2))?;
+    changed_under(&turn, paths, change)
+}
+
+fn changed_under(
+    _turn: &FileLock,
+    paths: &Paths,
+    change: impl FnOnce(&mut Counters),
+) -> std::io::Result<(Counters, Counters)> {
     let before = counters_at(paths);
     let mut after = before.clone();
     change(&mut after);

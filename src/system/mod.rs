@@ -3,6 +3,7 @@
 //! Owns: every read of the environment and the clock, every path, every lock. Refuses to know: MCP, OAuth, orders.
 //! May call: nothing of ours.
 
+mod aside;
 pub mod browser;
 pub mod clock;
 pub mod env;
@@ -12,6 +13,7 @@ pub mod log;
 pub mod paths;
 pub mod process;
 
+pub use aside::aside;
 pub use clock::{mono_ms, wall_ms};
 pub use env::Env;
 pub use lock::FileLock;
@@ -42,18 +44,4 @@ impl World {
 /// runtime's own shutdown ends the rest.
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
-}
-
-/// Does blocking work (a file lock, a sync to the disk) on a thread of its own, so that the loop goes on meanwhile. Once
-/// begun it is done to its end, also where nobody waits for it any more.
-///
-/// # Errors
-/// The work's own, or that it failed in an unforeseen way.
-pub async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => Err(std::io::Error::other(failed)),
-    }
 }

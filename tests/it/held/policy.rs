@@ -201,7 +201,7 @@ async fn a_deleted_policy_and_a_new_one_are_changes() {
         browser.text()
     );
     // It changes once more while the person reads: what they saw is not approved.
-    let looser = LOOSE.replace("1000", "9000");
+    let looser = LOOSE.replace("1000", "999");
     place.home.meddle("config/policy.toml", &looser);
     browser.click("#approve");
     let over = until("the end of the page", async || {
