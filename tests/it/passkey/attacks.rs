@@ -287,29 +287,36 @@ async fn the_link_opens_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_were_edited_to_ask_for_less_send_nothing() {
     let mut keyed = Keyed::new().await;
+    let position = json!({ "account": "Sim101", "instrument": "MES 12-26", "quantity": 1 });
+    keyed.desk.sim.post("position", &position).await;
     for tier in ["pin", "click"] {
-        keyed
-            .desk
-            .home
-            .settings(&format!("requests_per_second = 0.0\ntier = \"{tier}\"\n"));
+        let edited = format!("requests_per_second = 0.0\ntier = \"{tier}\"\n");
+        keyed.desk.home.meddle("config/settings.toml", &edited);
         let mut client = keyed.desk.client().await;
-        let id = client.send_call("PlaceOrder", &buy()).await;
-        if tier == "pin" {
-            keyed.open().await;
-            keyed.browser.eval("document.getElementById('pin').focus()");
-            keyed.browser.type_text(PIN);
-            keyed.browser.key("Enter", 13);
-            let told = client.result(id).await;
-            assert_eq!(status(&told), "voided", "{}", text(&told));
-            assert!(text(&told).contains("edited file"), "{}", text(&told));
-        } else {
-            keyed.desk.card().await;
-            keyed.desk.desktop.click(crate::support::desktop::Button::Middle);
-            let told = client.result(id).await;
-            assert_ne!(status(&told), "accepted", "{}", text(&told));
-        }
+        // An order waits until the person has approved what changed.
+        let told = client.call("PlaceOrder", &buy()).await;
+        assert_eq!(
+            told["structuredContent"]["code"],
+            "policy_changed",
+            "{}",
+            text(&told)
+        );
         client.close().await;
     }
+    // An exit is asked about all the same, by the PIN that the edited file wants; what lies under the seal wants more.
+    let edited = "requests_per_second = 0.0\ntier = \"pin\"\n";
+    keyed.desk.home.meddle("config/settings.toml", edited);
+    let mut client = keyed.desk.client().await;
+    let close = json!({ "account": "Sim101", "instrument": "MES 12-26" });
+    let id = client.send_call("ClosePosition", &close).await;
+    keyed.open().await;
+    keyed.browser.eval("document.getElementById('pin').focus()");
+    keyed.browser.type_text(PIN);
+    keyed.browser.key("Enter", 13);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "voided", "{}", text(&told));
+    assert!(text(&told).contains("edited file"), "{}", text(&told));
+    client.close().await;
     assert_eq!(keyed.desk.sim.executed().await, [""; 0]);
     assert_eq!(keyed.desk.sent("PlaceOrder").await, 0);
 }

@@ -138,11 +138,16 @@ async fn another_tier_takes_pin_and_touch() {
         )
         .await;
     assert_eq!(code, 5);
-    // An edited settings file does not spare the touch.
-    keyed
-        .desk
-        .home
-        .settings("requests_per_second = 0.0\ntier = \"pin\"\n");
+    // An edited settings file spares nothing: what was approved has to stand there first.
+    let place = keyed.desk.home.folder().join("config/settings.toml");
+    let approved = std::fs::read_to_string(&place).expect("the settings");
+    let edited = "requests_per_second = 0.0\ntier = \"pin\"\n";
+    keyed.desk.home.meddle("config/settings.toml", edited);
+    let (code, _, stderr) = keyed
+        .run(&["presence", "set", "click", "--pin-stdin"], PIN, 0)
+        .await;
+    assert_eq!(code, 7, "{stderr}");
+    keyed.desk.home.meddle("config/settings.toml", &approved);
     let (code, stdout, stderr) = keyed
         .run(&["presence", "set", "click", "--pin-stdin"], PIN, 1)
         .await;

@@ -130,7 +130,8 @@ async fn g08_a_definition_that_changes_while_it_is_held_voids_it() {
         later["structuredContent"]["code"], "definition_changed",
         "{later}"
     );
-    desk.check(&[], &["held", "voided", "refused"]).await;
+    desk.check(&[], &["held", "voided", "tools_changed", "refused"])
+        .await;
     assert_eq!(desk.sent("PlaceOrder").await, 0);
 }
 
