@@ -231,7 +231,6 @@ async fn killed_at_each_rename() {
         edge("held", "held", false),
         edge("approved", "held", false),
         edge("accepted", "sending", true),
-        edge("accepted", "accepted", true),
     ];
     all_met(&met, &wanted);
 }
