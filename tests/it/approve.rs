@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 mod door;
 mod keys;
+mod late;
 mod looks;
 mod notification;
 mod page;

@@ -1,7 +1,8 @@
 //! One card's popup: its keys, its id, and what happens to it.
 
 use super::guard::{Guard, Sight, number, text};
-use super::left::{self, Live};
+use super::left;
+use super::put::put;
 use super::server::{Content, NAME, Server};
 use super::{Screen, Shared};
 use crate::approve::text as lines;
@@ -146,10 +147,9 @@ impl<'a> Popup<'a> {
             actions: &actions,
             stays: true,
         };
-        let id = self.server.show(&content, self.id).await?;
-        if id != self.id {
-            left::remember(self.shared, Live::new(&self.server, id)).await;
-        }
+        let coming = left::coming(self.shared).await;
+        // Noted as ours: the desk takes it down.
+        let id = put(&self.server, &content, self.id, Some(coming)).await?.leave();
         if id != self.id || !same_deed {
             self.shown_at = mono_ms();
         }
