@@ -25,6 +25,7 @@ mod late;
 mod looks;
 mod notification;
 mod page;
+mod refresh;
 mod resume;
 mod servers;
 mod terminal;
