@@ -12,12 +12,13 @@ fn mouse(desktop: &Desktop, words: &[&str]) {
 /// The same card with other prices.
 fn moved(last: &str) -> Card {
     let mut moved = card();
-    moved.lines[5] = line(
-        "market",
-        &format!("last {last}  bid 6012  ask 6012.25"),
-        Mark::Plain,
-    );
-    moved.lines[6] = line("quote age", "1 s", Mark::Plain);
+    for line in &mut moved.lines {
+        match line.label.as_str() {
+            "market" => line.value = format!("last {last}  bid 6012  ask 6012.25"),
+            "quote age" => "1 s".clone_into(&mut line.value),
+            _ => {}
+        }
+    }
     moved
 }
 
