@@ -20,7 +20,7 @@ pub struct Desk(Arc<Shared>);
 pub(super) struct Shared {
     pub(super) world: World,
     /// Our popup on the screen.
-    pub(super) live: Mutex<Option<native::Live>>,
+    pub(super) live: native::Live,
 }
 
 impl Desk {
@@ -28,7 +28,7 @@ impl Desk {
     pub fn new(world: &World) -> Self {
         Self(Arc::new(Shared {
             world: world.clone(),
-            live: Mutex::new(None),
+            live: native::Live::default(),
         }))
     }
 

@@ -6,9 +6,9 @@ use crate::gate::card::Card;
 use crate::system::Env;
 use tokio::sync::{Notify, watch};
 
-/// A prompt on the screen.
-#[derive(Debug)]
-pub(super) enum Live {}
+/// Our prompt on the screen: there is none yet.
+#[derive(Debug, Default)]
+pub(super) struct Live;
 
 const NOT_BUILT: &str = "the macOS dialog is not built yet; use the page or `countersign watch`";
 
@@ -53,10 +53,8 @@ pub(super) async fn offer(
     false
 }
 
-/// Nothing of ours is ever left on this system's screen yet: no [`Live`] can be made.
+/// Nothing of ours is ever left on this system's screen yet.
 #[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(super) async fn sweep(shared: &Shared) {
-    if let Ok(mut live) = shared.live.lock() {
-        *live = None;
-    }
+    let Live = shared.live;
 }

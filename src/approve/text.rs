@@ -106,6 +106,21 @@ pub fn same_but_age(one: &Card, other: &Card) -> bool {
     same_deed(one, other) && facts(one) == facts(other)
 }
 
+/// Whether two versions of a card say the same but for what only moved with the market or grew older.
+pub fn same_news(one: &Card, other: &Card) -> bool {
+    let news = |card: &Card| -> Vec<CardLine> {
+        let mut lines = card.lines.clone();
+        for line in lines
+            .iter_mut()
+            .filter(|line| moves(line) || line.label == "sent before")
+        {
+            (line.value, line.mark) = (String::new(), Mark::Plain);
+        }
+        lines
+    };
+    same_deed(one, other) && news(one) == news(other)
+}
+
 /// Whether two versions of a card would do the same, as far as the person was told. Facts that move by themselves do
 /// not count: the gate judges them again.
 pub fn same_deed(one: &Card, other: &Card) -> bool {
@@ -245,6 +260,42 @@ mod tests {
         let mut many = card("PA-1");
         many.lines = vec![many.lines[0].clone(); 40];
         assert!(!popup(&many, "15:41:07", None).whole);
+    }
+
+    #[test]
+    fn what_moves_by_itself_is_no_news() {
+        let with = |label: &str, value: &str, mark: Mark| {
+            let mut card = card("PA-1");
+            card.lines.push(CardLine {
+                label: label.to_owned(),
+                value: value.to_owned(),
+                mark,
+            });
+            card
+        };
+        for (label, before, after, same) in [
+            ("market", "last 6012.25", "last 6019.5", true),
+            ("market", "last 6012.25", "?", false),
+            ("quote age", "2 s", "16 s", true),
+            (
+                "sent before",
+                "the very same order, 2 s ago",
+                "the very same order, 4 s ago",
+                true,
+            ),
+            ("room", "180.00 left", "20.00 left", true),
+            ("room", "180.00 left", "-20.00", false),
+            ("position", "+1 -> +2", "+2 -> +3", false),
+        ] {
+            let (one, other) = (
+                with(label, before, Mark::Plain),
+                with(label, after, Mark::Changed),
+            );
+            assert_eq!(same_news(&one, &other), same, "{label} {after}");
+        }
+        let mut warned = card("PA-1");
+        warned.warnings.push("REVERSES THE POSITION".to_owned());
+        assert!(!same_news(&card("PA-1"), &warned));
     }
 
     proptest! {

@@ -21,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 mod door;
 mod keys;
+mod late;
 mod looks;
 mod notification;
 mod page;
+mod refresh;
 mod resume;
 mod servers;
 mod terminal;

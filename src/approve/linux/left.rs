@@ -5,11 +5,16 @@ use super::{Shared, bus};
 use crate::system::file;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use zbus::Connection;
 
-/// A popup on the screen.
+/// Our popup on the screen. Locked while one is on its way there, so that whoever clears the screen waits for it.
+#[derive(Debug, Default)]
+pub(in crate::approve) struct Live(Arc<Mutex<Option<Popup>>>);
+
 #[derive(Debug)]
-pub(in crate::approve) struct Live {
+struct Popup {
     bus: Connection,
     mark: Mark,
 }
@@ -23,15 +28,31 @@ struct Mark {
     id: u32,
 }
 
-impl Live {
-    pub(super) fn new(server: &Server, id: u32) -> Self {
-        Self {
-            bus: server.bus.clone(),
-            mark: Mark {
-                session: session(&server.bus),
-                owner: server.owner.clone(),
-                id,
-            },
+/// The place of a popup that is on its way to the screen.
+#[derive(Debug)]
+pub(super) struct Coming {
+    place: OwnedMutexGuard<Option<Popup>>,
+    path: PathBuf,
+}
+
+impl Coming {
+    /// Notes a popup that is on the screen now. A full disk costs no more than the clean-up after a crash.
+    pub(super) async fn note(mut self, server: &Server, id: u32) {
+        let mark = Mark {
+            session: session(&server.bus),
+            owner: server.owner.clone(),
+            id,
+        };
+        if self.place.as_ref().is_some_and(|known| known.mark == mark) {
+            return;
+        }
+        let text = serde_json::to_vec(&mark).unwrap_or_default();
+        let bus = server.bus.clone();
+        *self.place = Some(Popup { bus, mark });
+        let path = self.path;
+        let written = tokio::task::spawn_blocking(move || file::write_atomic(&path, &text)).await;
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::warn!("the popup on the screen could not be noted in the state folder");
         }
     }
 }
@@ -44,24 +65,20 @@ fn path(shared: &Shared) -> PathBuf {
     shared.world.paths.state().join("card.popup")
 }
 
-/// Notes a popup that is on the screen now. A full disk costs no more than the clean-up after a crash.
-pub(super) async fn remember(shared: &Shared, live: Live) {
-    let path = path(shared);
-    let text = serde_json::to_vec(&live.mark).unwrap_or_default();
-    if let Ok(mut known) = shared.live.lock() {
-        *known = Some(live);
-    }
-    let written = tokio::task::spawn_blocking(move || file::write_atomic(&path, &text)).await;
-    if !matches!(written, Ok(Ok(()))) {
-        tracing::warn!("the popup on the screen could not be noted in the state folder");
+/// To be taken before a popup is sent to the screen.
+pub(super) async fn coming(shared: &Shared) -> Coming {
+    Coming {
+        place: Arc::clone(&shared.live.0).lock_owned().await,
+        path: path(shared),
     }
 }
 
-/// Closes our popup, if there is one.
+/// Closes our popup, if there is one; waits for one that is on its way, which it is for no longer than a call on the
+/// bus may take.
 pub(super) async fn sweep(shared: &Shared) {
-    let live = shared.live.lock().ok().and_then(|mut known| known.take());
-    if let Some(live) = live {
-        server::close(&live.bus, &live.mark.owner, live.mark.id).await;
+    let mut live = shared.live.0.lock().await;
+    if let Some(Popup { bus, mark }) = live.take() {
+        server::close(&bus, &mark.owner, mark.id).await;
         let _ = std::fs::remove_file(path(shared));
     }
 }

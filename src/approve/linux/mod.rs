@@ -11,6 +11,7 @@ mod guard;
 mod left;
 mod offer;
 mod popup;
+mod put;
 mod server;
 mod session;
 
@@ -170,7 +171,7 @@ pub(super) async fn notice(env: &Env, notice: &Notice) -> bool {
             actions: &[],
             stays: notice.lasting,
         };
-        server.show(&content, 0).await
+        server.shown(&server.message(&content, 0)?).await
     };
     matches!(tokio::time::timeout(NOTICE_LIMIT, shown).await, Ok(Ok(_)))
 }

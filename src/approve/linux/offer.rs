@@ -5,6 +5,7 @@
 
 use super::guard::{number, text};
 use super::popup::{random, subscribe};
+use super::put::{Up, put};
 use super::server::{Content, Server};
 use super::{NOTICE_LIMIT, Notice, plain};
 use crate::system::Env;
@@ -22,17 +23,17 @@ pub(in crate::approve) async fn offer(
 ) -> bool {
     let Ok(key) = random() else { return false };
     let shown = tokio::time::timeout(NOTICE_LIMIT, show(env, notice, button, &key)).await;
-    let Ok(Ok((server, mut signals, id))) = shown else {
+    // However this ends, also dropped half-way: the notice goes with it.
+    let Ok(Ok((owner, mut signals, up))) = shown else {
         return false;
     };
-    tokio::select! {
+    let pressed = tokio::select! {
         biased;
-        () = stop.cancelled() => {
-            server.close(id).await;
-            false
-        }
-        pressed = pressed(&server, &mut signals, id, &key) => pressed,
-    }
+        () = stop.cancelled() => false,
+        pressed = pressed(&owner, &mut signals, up.id(), &key) => pressed,
+    };
+    up.close().await;
+    pressed
 }
 
 async fn show(
@@ -40,7 +41,7 @@ async fn show(
     notice: &Notice,
     button: &str,
     key: &str,
-) -> Result<(Server, MessageStream, u32), String> {
+) -> Result<(String, MessageStream, Up), String> {
     let server = Server::find(env).await?;
     let (signals, _owners) = subscribe(&server).await.map_err(|error| error.to_string())?;
     let (summary, body) = plain(notice);
@@ -51,17 +52,14 @@ async fn show(
         actions: &actions,
         stays: true,
     };
-    let id = server.show(&content, 0).await?;
-    Ok((server, signals, id))
+    let up = put(&server, &content, 0, None).await?;
+    Ok((server.owner, signals, up))
 }
 
-async fn pressed(server: &Server, signals: &mut MessageStream, id: u32, key: &str) -> bool {
+async fn pressed(owner: &str, signals: &mut MessageStream, id: u32, key: &str) -> bool {
     let ours = |message: &Message| {
         let header = message.header();
-        header
-            .sender()
-            .is_some_and(|sender| sender.as_str() == server.owner)
-            && number(message, 0) == Some(id)
+        header.sender().is_some_and(|sender| sender.as_str() == owner) && number(message, 0) == Some(id)
     };
     while let Some(Ok(message)) = signals.next().await {
         if !ours(&message) {

@@ -1,7 +1,8 @@
 //! One card's popup: its keys, its id, and what happens to it.
 
 use super::guard::{Guard, Sight, number, text};
-use super::left::{self, Live};
+use super::left;
+use super::put::put;
 use super::server::{Content, NAME, Server};
 use super::{Screen, Shared};
 use crate::approve::text as lines;
@@ -19,6 +20,12 @@ const ECHO_LIMIT: Duration = Duration::from_secs(1);
 /// Why a popup does not decide where the bus allows no monitor.
 pub(super) const UNWATCHED: &str =
     "this session bus does not let us watch for other programs rewriting a popup";
+/// How often prices alone are shown anew, in milliseconds. A server puts new buttons in place of the old ones with every
+/// text, and so takes the click that was just being made.
+const PACE_MS: u64 = 10_000;
+/// A popup closed this soon after its text was replaced, in milliseconds, was not closed by the person: the release of a
+/// button that is no more falls on the text, and a click on the text closes it.
+const SLIP_MS: u64 = 1000;
 const STOP: &str = "Stop AI trading";
 
 /// What happened to the popup.
@@ -61,6 +68,9 @@ pub(super) struct Popup<'a> {
     /// 0 while nothing is on the screen.
     id: u32,
     shown_at: u64,
+    /// When any text was sent to the screen last, and when one in place of another.
+    sent_at: u64,
+    replaced_at: Option<u64>,
     /// The card as last shown.
     last: Option<Card>,
     echo: Option<String>,
@@ -101,6 +111,8 @@ impl<'a> Popup<'a> {
             keys,
             id: 0,
             shown_at: 0,
+            sent_at: 0,
+            replaced_at: None,
             last: None,
             echo: None,
         })
@@ -116,12 +128,7 @@ impl<'a> Popup<'a> {
 
     /// Puts the card on the screen: in place of the text that stands there, or as a new popup.
     pub(super) async fn show(&mut self, card: &Card, screen: &Screen, in_place: bool) -> Result<(), String> {
-        if in_place
-            && self
-                .last
-                .as_ref()
-                .is_some_and(|last| lines::same_but_age(last, card))
-        {
+        if in_place && !self.is_worth(card) {
             return Ok(());
         }
         let hint = (!self.decides)
@@ -146,16 +153,24 @@ impl<'a> Popup<'a> {
             actions: &actions,
             stays: true,
         };
-        let id = self.server.show(&content, self.id).await?;
-        if id != self.id {
-            left::remember(self.shared, Live::new(&self.server, id)).await;
-        }
+        let coming = left::coming(self.shared).await;
+        // Noted as ours: the desk takes it down.
+        let id = put(&self.server, &content, self.id, Some(coming)).await?.leave();
         if id != self.id || !same_deed {
             self.shown_at = mono_ms();
         }
+        self.sent_at = mono_ms();
+        self.replaced_at = (id == self.id).then_some(self.sent_at);
         (self.id, self.last) = (id, Some(card.clone()));
         screen.mark();
         Ok(())
+    }
+
+    /// Whether the card says something for which the text on the screen is replaced.
+    fn is_worth(&self, card: &Card) -> bool {
+        let Some(last) = &self.last else { return true };
+        let due = mono_ms().saturating_sub(self.sent_at) >= PACE_MS;
+        !lines::same_news(last, card) || (due && last.lines != card.lines)
     }
 
     /// Deny comes first, so that it is the left, the first, the focused one wherever there is such a thing.
@@ -275,7 +290,10 @@ impl<'a> Popup<'a> {
                 .unwrap_or_else(|_| Event::Foreign("another program closed the popup".to_owned()));
         }
         self.id = 0;
-        if reason == Some(2) {
+        let slipped = self
+            .replaced_at
+            .is_some_and(|at| mono_ms().saturating_sub(at) < SLIP_MS);
+        if reason == Some(2) && !slipped {
             Event::Dismissed
         } else {
             Event::Gone

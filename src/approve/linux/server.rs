@@ -4,13 +4,16 @@
 
 use super::bus::{self, Target, call};
 use crate::system::Env;
+use futures_util::StreamExt;
 use std::collections::HashMap;
-use zbus::Connection;
+use zbus::message::Type;
 use zbus::zvariant::Value;
+use zbus::{Connection, Message, MessageStream};
 
 /// The name, path and interface of the specification.
 pub(super) const NAME: &str = "org.freedesktop.Notifications";
 pub(super) const PATH: &str = "/org/freedesktop/Notifications";
+const NOTIFY: &str = "Notify";
 
 /// A notification server that can show buttons, or one that cannot.
 #[derive(Debug, Clone)]
@@ -105,8 +108,11 @@ impl Server {
         false
     }
 
-    /// Shows a popup, in place of `replaces` (0: a new one), and tells its id.
-    pub(super) async fn show(&self, content: &Content<'_>, replaces: u32) -> Result<u32, String> {
+    /// The call that shows a popup in place of `replaces` (0: a new one).
+    ///
+    /// # Errors
+    /// A sentence: the server's name on the bus is none.
+    pub(super) fn message(&self, content: &Content<'_>, replaces: u32) -> Result<Message, String> {
         let body = if self.markup {
             super::super::text::escape_markup(content.body)
         } else {
@@ -120,12 +126,7 @@ impl Server {
         let urgency: u8 = if content.stays { 2 } else { 1 };
         let hints = HashMap::from([("urgency", Value::U8(urgency))]);
         let expire: i32 = if content.stays { 0 } else { 12_000 };
-        let at = Target {
-            name: &self.owner,
-            path: PATH,
-            interface: NAME,
-        };
-        let message = (
+        let fields = (
             "Countersign",
             replaces,
             "",
@@ -135,7 +136,33 @@ impl Server {
             hints,
             expire,
         );
-        call(&self.bus, at, "Notify", &message).await
+        let build = || {
+            Message::method_call(PATH, NOTIFY)?
+                .destination(self.owner.as_str())?
+                .interface(NAME)?
+                .build(&fields)
+        };
+        build().map_err(|error: zbus::Error| format!("{NOTIFY}: {error}"))
+    }
+
+    /// Sends that call and tells the popup's id, whenever the server answers: the caller keeps the time. Where the server
+    /// dies, the bus answers for it.
+    pub(super) async fn shown(&self, message: &Message) -> Result<u32, String> {
+        let failed = |error: zbus::Error| format!("{NOTIFY}: {error}");
+        let serial = message.primary_header().serial_num();
+        let mut answers = MessageStream::from(&self.bus);
+        self.bus.send(message).await.map_err(failed)?;
+        while let Some(answer) = answers.next().await {
+            let answer = answer.map_err(failed)?;
+            if answer.header().reply_serial() != Some(serial) {
+                continue;
+            }
+            return match answer.message_type() {
+                Type::MethodReturn => answer.body().deserialize().map_err(failed),
+                Type::MethodCall | Type::Signal | Type::Error => Err(failed(answer.into())),
+            };
+        }
+        Err(format!("{NOTIFY}: the session bus went away"))
     }
 
     /// Closes a popup; one that is gone already is fine.

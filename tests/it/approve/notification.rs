@@ -431,6 +431,7 @@ async fn a_newer_card_replaces_the_text_and_its_changes_are_marked() {
     let mut asking = Asking::click(&desktop.world());
     asking.shown().await;
     let mut newer = card();
+    newer.lines[4] = line("position", "+2 -> 0", Mark::Changed);
     newer.lines[5] = line("market", "last 6019.5  bid 6019.25  ask 6019.5", Mark::Changed);
     asking.updates.send(newer).expect("sent");
     desktop.settle();

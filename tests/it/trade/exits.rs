@@ -146,15 +146,20 @@ async fn its_card_does_not_wait_for_the_facts() {
             )
             .await;
     }
+    // The first call's card told the position too.
+    let told = |desk: &Desk| desk.screen.text().matches("position: +2").count();
+    let earlier = told(&desk);
     let began = Instant::now();
     let id = client.send_call("ClosePosition", &close()).await;
     until("its card", async || {
         desk.screen.text().contains("Approve CLOSE").then_some(())
     })
     .await;
+    // On a loaded machine as well, it is there before the first read can be.
     let took = began.elapsed();
-    assert!(took < Duration::from_millis(500), "{took:?}");
-    desk.screen.until("position: +2").await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(told(&desk), earlier, "the card waited for its facts");
+    until("its facts", async || (told(&desk) > earlier).then_some(())).await;
     desk.desktop.settle();
     desk.desktop.click(Button::Middle);
     let told = client.result(id).await;

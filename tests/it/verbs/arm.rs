@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::tools;
+use crate::trade::Screen;
 use std::path::PathBuf;
 
 /// Tier pin on a desktop whose browser types the PIN; the log of what the browser saw.
@@ -106,6 +107,7 @@ async fn card(place: &Place) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_default_only_exits_need_but_a_click() {
     let (place, log) = armed_place("").await;
+    let screen = Screen::watch(place.desktop());
     let mut client = place.client().await;
     client.call("ListAccounts", &json!({})).await;
     assert_eq!(place.run(&["arm"]).await.0, 0);
@@ -124,6 +126,8 @@ async fn by_default_only_exits_need_but_a_click() {
             &json!({ "account": "Sim101", "instrument": "MES 12-26" }),
         )
         .await;
+    // Its card does not wait for its facts; they are worth reading first.
+    screen.until("position: +1").await;
     card(&place).await;
     place.desktop().click(Button::Middle);
     let result = client.result(id).await;
