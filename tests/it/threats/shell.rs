@@ -112,7 +112,8 @@ impl Place {
 
     /// Sends an order of the client's that then waits for the person; counters and old links are out of its way.
     async fn waits(&self, client: &mut Client, price: f64) -> u64 {
-        let _ = std::fs::remove_file(self.desk.home.folder().join("state/counters.json"));
+        let fresh = countersign::gate::Counters::parse(None).text();
+        self.desk.home.file("state/counters.json", &fresh);
         let _ = std::fs::remove_file(&self.link);
         client.send_call("PlaceOrder", &bid(price)).await
     }
