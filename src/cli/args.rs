@@ -114,6 +114,8 @@ pub(crate) enum Policy {
     Show,
     /// Look at what changed in the rules, settings and tool descriptions since you approved them, and approve it
     Apply,
+    /// Begin all counts anew (orders of today, questions, a pause), after you are asked: for counters that are broken or gone
+    ResetCounters,
     /// Say what would come of a call, which line decides, and every limit that is looked at
     Explain {
         /// A file with the call as JSON: {"name": "PlaceOrder", "arguments": {…}}

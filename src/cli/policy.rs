@@ -1,13 +1,15 @@
 //! `policy`: a starter, a check, what is in force, and what would come of a call.
 
+use super::switch::not_confirmed;
 use super::{Context, Exit, args};
 use crate::gate::call::Route;
 use crate::gate::explain::explain;
 use crate::gate::judge::{self, Judgement, Situation};
 use crate::gate::policy::STARTER;
 use crate::gate::{Call, Counters, Facts, Policy, call};
+use crate::relay::past::Past;
 use crate::relay::settings::Settings;
-use crate::relay::{Relay, load_policy_at};
+use crate::relay::{Relay, counters_at, load_policy_at};
 use crate::system::clock::wall_ms;
 use crate::system::file;
 use crate::wire::json;
@@ -16,13 +18,15 @@ use std::path::Path;
 
 /// The largest call that is explained: the largest one that could be held.
 const MAX_CALL: u64 = 2 * 1024 * 1024;
-/// The largest counters file that is read.
-const MAX_COUNTERS: u64 = 4 * 1024 * 1024;
 
 pub(super) async fn policy(context: &Context, what: &args::Policy) -> Exit {
     let path = context.world.paths.policy();
     if matches!(what, args::Policy::Init) {
         return init(context, &path);
+    }
+    // Whatever is wrong with the policy.
+    if matches!(what, args::Policy::ResetCounters) {
+        return reset_counters(context).await;
     }
     let policy = match load_policy_at(&path) {
         Ok(policy) => policy,
@@ -40,8 +44,8 @@ pub(super) async fn policy(context: &Context, what: &args::Policy) -> Exit {
     };
     match what {
         args::Policy::Explain { call } => return explained(context, &policy, call, &from).await,
-        args::Policy::Check => check(context, &policy, &from, &path),
-        args::Policy::Show | args::Policy::Init | args::Policy::Apply => {
+        args::Policy::Check => check(context, &policy, &from, &path).await,
+        args::Policy::Show | args::Policy::Init | args::Policy::Apply | args::Policy::ResetCounters => {
             let text = format!("# {from}\n{}", policy.show());
             context.out.data(&text, &shown(&policy, &path));
         }
@@ -86,13 +90,13 @@ fn init(context: &Context, path: &Path) -> Exit {
     Exit::Fine
 }
 
-fn check(context: &Context, policy: &Policy, from: &str, path: &Path) {
+async fn check(context: &Context, policy: &Policy, from: &str, path: &Path) {
     let notes = policy.notes();
     for note in &notes {
         let text = super::out::safe(&note.text);
         context.out.say(&format!("note: line {}: {text}", note.line));
     }
-    if let Some(note) = counters_note(context) {
+    if let Some(note) = counters_note(context).await {
         context.out.say(&format!("note: {note}"));
     }
     let mut all = shown(policy, path);
@@ -107,27 +111,47 @@ fn check(context: &Context, policy: &Policy, from: &str, path: &Path) {
 }
 
 /// What to do about counters that stand in the way for want of a good file.
-fn counters_note(context: &Context) -> Option<String> {
+async fn counters_note(context: &Context) -> Option<String> {
     let path = context.world.paths.counters();
     let name = path.display();
-    let counters = counters(context);
+    let counters = counters(context).await;
     if counters.is_exhausted() {
         return Some(format!(
-            "{name} cannot be read, so every limit counts as used up and no entry passes. If you know why, delete that file: all counts then begin anew"
+            "{name} cannot be read, or it is gone although a call was sent within a day: every limit counts as used up, and no entry passes. If you know why, run `countersign policy reset-counters`: it asks you, and all counts begin anew"
         ));
     }
     counters.since(0, None, wall_ms()).ahead.then(|| {
         format!(
-            "{name} has orders that were counted while this computer's clock was ahead. They count until that time comes. If the clock is right now, delete that file: all counts then begin anew"
+            "{name} has orders that were counted while this computer's clock was ahead. They count until that time comes. If the clock is right now, run `countersign policy reset-counters`: it asks you, and all counts begin anew"
         )
     })
 }
 
-fn counters(context: &Context) -> Counters {
-    match file::read_text(&context.world.paths.counters(), MAX_COUNTERS) {
-        Ok(text) => Counters::parse(text.as_deref()),
-        Err(_) => Counters::exhausted(),
+async fn counters(context: &Context) -> Counters {
+    let sealed = !matches!(context.grants().sealed_at().await, Ok(None));
+    let paths = &context.world.paths;
+    counters_at(paths, sealed, &Past::of(paths))
+}
+
+/// `policy reset-counters`: what stands in the way for want of a good file is begun anew, where the person says so with
+/// the tier's own factor.
+async fn reset_counters(context: &Context) -> Exit {
+    let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
+        Ok(relay) => relay,
+        Err(why) => {
+            context.out.error(&why, "nothing was changed");
+            return Exit::Failure;
+        }
+    };
+    let came = relay.confirm_reset_counters(context.out.can_ask()).await;
+    relay.leave().await;
+    if let Err(why) = came {
+        let verb = "countersign policy reset-counters";
+        return not_confirmed(context, why, "the counters stay as they are", verb);
     }
+    let text = "All counts begin anew: orders of today, questions of this minute, a pause.";
+    context.out.data(text, &object!({ "countersReset": true }));
+    Exit::Fine
 }
 
 /// The call of a file: `{"name": …, "arguments": {…}}`, or the whole `tools/call` request around it.
@@ -172,7 +196,7 @@ async fn explained(context: &Context, policy: &Policy, path: &Path, from: &str) 
         }
     };
     let facts = facts(context, policy, &call).await;
-    let counters = counters(context);
+    let counters = counters(context).await;
     let situation = Situation {
         now_wall: wall_ms(),
         installation_tier: settings.tier,

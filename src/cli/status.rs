@@ -2,6 +2,7 @@
 
 use super::{Context, Exit, apply, waiting};
 use crate::oauth::{GrantInfo, GrantKind, StoreKind, TokenError};
+use crate::relay::past::Past;
 use crate::relay::settings::Settings;
 use crate::relay::tickets::Tickets;
 use crate::relay::{counters_at, load_policy_at, under_seal};
@@ -17,10 +18,11 @@ pub(super) async fn status(context: &Context) -> Exit {
     };
     let settings = Settings::load(paths);
     let policy = load_policy_at(&paths.policy());
-    let halted = under_seal::is_stopped(paths);
+    let past = Past::of(paths);
+    let halted = under_seal::is_stopped(paths, &past.look_now().unwrap_or_default());
     let changes = apply::waiting(context).await;
     let tickets = Tickets::of(paths).all();
-    let paused = counters_at(paths).paused_until(clock::wall_ms());
+    let paused = counters_at(paths, false, &past).paused_until(clock::wall_ms());
     let open: Vec<_> = tickets.iter().filter(|ticket| ticket.state.is_open()).collect();
     let unknown = waiting::doubts(&Tickets::of(paths));
     let mut lines = vec![format!("service   {}", context.endpoint.url())];

@@ -3,6 +3,7 @@
 use super::{Context, Exit};
 use crate::gate::{Counters, Tier};
 use crate::journal::Journal;
+use crate::relay::past::Past;
 use crate::relay::settings::Settings;
 use crate::relay::{NotResumed, Relay, change_counters, counters_at, request_arming, under_seal};
 use crate::system::wall_ms;
@@ -35,9 +36,10 @@ pub(super) async fn resume(context: &Context) -> Exit {
     let path = paths.halt();
     // Under a PIN the file and the journal say less than the seal: who asks is told by the PIN.
     let sealed = !matches!(context.grants().sealed_at().await, Ok(None));
-    let maybe = sealed && under_seal::last_stop(paths).is_some();
-    if !under_seal::is_stopped(paths) && !maybe {
-        return end_pause(context);
+    let seen = Past::of(paths).look_now().unwrap_or_default();
+    let maybe = sealed && seen.stop.is_some();
+    if !under_seal::is_stopped(paths, &seen) && !maybe {
+        return end_pause(context, sealed);
     }
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
@@ -82,10 +84,11 @@ pub(super) fn not_confirmed(context: &Context, why: NotResumed, so: &str, verb: 
 }
 
 /// A pause of new orders is ended as freely as by the click on its notice: each order is still held.
-fn end_pause(context: &Context) -> Exit {
+fn end_pause(context: &Context, sealed: bool) -> Exit {
     let paths = &context.world.paths;
+    let past = Past::of(paths);
     let now = wall_ms();
-    if counters_at(paths).paused_until(now).is_none() {
+    if counters_at(paths, sealed, &past).paused_until(now).is_none() {
         context
             .out
             .data("AI trading is not stopped.", &json!({ "halted": false }));
@@ -94,7 +97,7 @@ fn end_pause(context: &Context) -> Exit {
     let fields = Map::from_iter([("via".to_owned(), Value::from("countersign resume"))]);
     let ended = Journal::of(paths)
         .append("pause_ended", fields)
-        .and_then(|()| change_counters(paths, Counters::end_pause));
+        .and_then(|()| change_counters(paths, sealed, &past, Counters::end_pause));
     if let Err(error) = ended {
         context.out.error(&error.to_string(), "new orders stay paused");
         return Exit::Failure;
@@ -131,7 +134,8 @@ pub(super) async fn arm(context: &Context, minutes: u64) -> Exit {
             return Exit::Failure;
         }
     }
-    if under_seal::is_stopped(&context.world.paths) {
+    let seen = Past::of(&context.world.paths).look_now().unwrap_or_default();
+    if under_seal::is_stopped(&context.world.paths, &seen) {
         context
             .out
             .error("AI trading is stopped", "`countersign resume` allows it again");

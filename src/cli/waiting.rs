@@ -1,10 +1,12 @@
 //! `pending`, `watch` and `deny`.
 
 use super::{Context, Exit, apply, out};
+use crate::gate::Counters;
 use crate::gate::ticket::{State, Ticket};
 use crate::journal::Journal;
 use crate::relay::change::{self, Kind, NotApplied};
 use crate::relay::lists::Lists;
+use crate::relay::past::Past;
 use crate::relay::tickets::{Notes, Tickets};
 use crate::relay::{Relay, WATCHING, change_counters, decide_here, end_held_in};
 use crate::system::{FileLock, clock};
@@ -132,7 +134,7 @@ pub(super) async fn deny(context: &Context, ticket: &str) -> Exit {
     .await
     {
         Ok(()) => {
-            count_denied(context, &tickets, &id);
+            count_denied(context, &tickets, &id).await;
             context.out.data(
                 &format!("{id} is denied; nothing was sent."),
                 &json!({ "ticket": id, "state": "denied" }),
@@ -182,13 +184,14 @@ async fn deny_change(context: &Context, kind: Kind) -> Exit {
 }
 
 /// A denial counts the same wherever it was said: three in a minute pause new orders.
-fn count_denied(context: &Context, tickets: &Tickets, id: &str) {
+async fn count_denied(context: &Context, tickets: &Tickets, id: &str) {
     let entry = tickets.load(id).ok().flatten().is_some_and(|ticket| {
         crate::gate::limits::group(ticket.class, ticket.opening) == crate::gate::limits::Group::Entry
     });
-    if entry
-        && let Err(error) = change_counters(&context.world.paths, |kept| kept.note_denied(clock::wall_ms()))
-    {
+    let paths = &context.world.paths;
+    let sealed = !matches!(context.grants().sealed_at().await, Ok(None));
+    let note = |kept: &mut Counters| kept.note_denied(clock::wall_ms());
+    if entry && let Err(error) = change_counters(paths, sealed, &Past::of(paths), note) {
         tracing::warn!(%error, "a denial could not be counted");
     }
 }

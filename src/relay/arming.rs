@@ -209,8 +209,9 @@ async fn ask(relay: &Arc<Relay>, minutes: u64) {
     if relay.is_halted() {
         return;
     }
-    // What the armed time covers comes from a file that any program of this user can write.
-    if let Err(why) = under_seal::settings_as_sealed(relay, &unsealed.extras()) {
+    // What the armed time covers comes from a file that any program of this user can write: these very settings, not
+    // what the file says by now.
+    if let Err(why) = under_seal::settings_as_sealed(&settings, &unsealed.extras()) {
         outcomes::note(relay, "not_armed", &[("reason", why.clone().into())]).await;
         let notice = Notice {
             title: "NOT ARMED".to_owned(),

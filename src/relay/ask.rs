@@ -64,6 +64,8 @@ pub(super) struct Live {
     /// Why it is asked again; it stays on the card.
     pub(super) again: Option<String>,
     pub(super) unsealed: super::verbs::Slot,
+    /// What lay under the seal when it was approved; `None` where nothing is sealed.
+    pub(super) sealed: Mutex<Option<crate::oauth::SealedExtras>>,
     /// The touch of tier passkey; an approval without it counts for nothing there.
     pub(super) signed: Arc<Mutex<Option<Signed>>>,
     /// When it began: what moves the clocks against each other since then ends the ticket.
@@ -154,6 +156,7 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         first,
         again: None,
         unsealed,
+        sealed: Mutex::default(),
         signed: Arc::default(),
         since: Moment::now(),
         sending: Mutex::default(),
@@ -393,7 +396,7 @@ impl Live {
         let facts = self.read_facts().await;
         let (relay, call) = (&self.relay, &self.held.call);
         let (rules, settings) = Rules::of(relay).ok().zip(relay.settings().ok())?;
-        let kept = counters(relay);
+        let kept = counters(relay).await;
         let judgement = rules
             .judge(|policy| judging::judge_again(relay, self.id(), call, &facts, policy, &settings, &kept));
         let card = make_card(
@@ -690,7 +693,12 @@ fn policy_changed(relay: &Relay, ticket: &Ticket) -> bool {
 }
 
 pub(super) fn pins_changed(relay: &Relay, tool: &str) -> Option<(State, String)> {
-    match relay.lists.pin(tool) {
+    pin_changed(&relay.lists.pin(tool), tool)
+}
+
+/// The same by what is known of it.
+pub(super) fn pin_changed(pin: &super::lists::Pin, tool: &str) -> Option<(State, String)> {
+    match pin {
         super::lists::Pin::Holds(_) => None,
         _ => Some((
             State::Voided,

@@ -168,7 +168,13 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         settings.tier = settings.tier.max(Tier::Pin);
     }
     let settings = &settings;
-    if relay.is_halted() || relay.is_halted_on_record() {
+    let halted_on_record = relay.is_halted_on_record().await.map_err(|error| {
+        refuse(
+            "disk",
+            &format!("The journal cannot be read ({error}); without it nothing is sent."),
+        )
+    })?;
+    if relay.is_halted() || halted_on_record {
         return Err(refuse(
             "halted",
             "AI trading is stopped on this computer. To get out of a position, flatten in NinjaTrader. The person can allow it again with `countersign resume`.",
@@ -197,10 +203,12 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     let stopped = like
         .as_ref()
         .and_then(|like| relay.refusals.stopped(like, mono_ms()));
-    if let Some((code, reason)) = stopped.and_then(|since| entry_brake(relay, since)) {
+    if let Some(since) = stopped
+        && let Some((code, reason)) = entry_brake(relay, since).await
+    {
         return Err(refuse(code, &format!("Nothing was sent: {reason}.")));
     }
-    let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings) {
+    let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings).await {
         (None, judgement)
     } else {
         let facts = relay
@@ -213,7 +221,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
                 "NinjaTrader or its CrossTrade add-on is not connected; nobody was asked.",
             ));
         }
-        let counters = counters(relay);
+        let counters = counters(relay).await;
         let judgement = rules.judge(|policy| judge_now(relay, &call, &facts, policy, settings, &counters));
         (Some(facts), judgement)
     };
@@ -229,7 +237,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     let _entering = match &facts {
         Some(facts) if limited && judgement.verdict != Verdict::Deny => {
             let lock = FileLock::take(&paths.lock("entries.lock"), Duration::from_secs(4)).await;
-            let kept = counters(relay);
+            let kept = counters(relay).await;
             judgement = rules.judge(|policy| judge_now(relay, &call, facts, policy, settings, &kept));
             let busy = "Another process keeps the list of waiting orders; ask again in a moment.";
             Some(lock.map_err(|_| refuse("busy", busy))?)
@@ -239,7 +247,9 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     if judgement.verdict == Verdict::Deny {
         // Whatever else was wrong with it (a read that did not come in the flood): a brake stops its like as well.
         let now = wall_ms();
-        if let Some(like) = like.filter(|_| entry_brake(relay, now).is_some()) {
+        if let Some(like) = like
+            && entry_brake(relay, now).await.is_some()
+        {
             relay.refusals.stop(like, mono_ms(), now);
         }
         return Err(refuse(judgement.code, &judgement.reason));
@@ -331,7 +341,7 @@ fn is_plain_entry(call: &Call) -> bool {
 
 /// The judgement of a call that closes positions, without its facts: its card goes up at once, and the facts fill it in
 /// (DESIGN section 5, exits come first). `None` where the facts have to be read before anything can be said.
-fn at_once(relay: &Relay, call: &Call, rules: &Rules, settings: &Settings) -> Option<Judgement> {
+async fn at_once(relay: &Relay, call: &Call, rules: &Rules, settings: &Settings) -> Option<Judgement> {
     let closes = matches!(
         call.form(),
         Form::ClosePosition | Form::Flatten | Form::FlattenEverything
@@ -345,7 +355,7 @@ fn at_once(relay: &Relay, call: &Call, rules: &Rules, settings: &Settings) -> Op
     {
         return None;
     }
-    let (unread, counters) = (Facts::default(), counters(relay));
+    let (unread, counters) = (Facts::default(), counters(relay).await);
     let mut judgement =
         rules.judge_unproved(|policy| judge_now(relay, call, &unread, policy, settings, &counters));
     if judgement.verdict != Verdict::Ask {
@@ -381,7 +391,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
         .facts
         .gather(&relay.read, &call, rules.approved(), true)
         .await;
-    let counters = counters(relay);
+    let counters = counters(relay).await;
     let judgement =
         rules.judge(|policy| judge_again(relay, &ticket.id, &call, &facts, policy, settings, &counters));
     if judgement.verdict == Verdict::Deny {
@@ -478,8 +488,12 @@ impl Relay {
             if !relay.swept.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 relay.tickets.sweep(wall_ms());
             }
+            // Read once at leisure, not at the first call.
+            if let Err(error) = relay.past.look().await {
+                tracing::warn!(%error, "the journal cannot be read");
+            }
             relay.write_late().await;
-            if counters(&relay).settle(wall_ms()) {
+            if counters(&relay).await.settle(wall_ms()) {
                 update_counters(&relay, |counters| {
                     counters.settle(wall_ms());
                 })

@@ -1,6 +1,7 @@
 //! Judging a call with what all processes of this installation know: policy, counters, tickets, settings.
 
 use super::Relay;
+use super::past::{Past, Seen};
 use super::settings::Settings;
 use crate::gate::policy::Policy;
 use crate::gate::ticket::{State, Ticket};
@@ -119,7 +120,7 @@ fn is_in_doubt(relay: &Relay, ticket: &Ticket) -> bool {
 
 /// The brake that stops an entry now, without any facts; `None` where none does, or where something was sent since, which
 /// may have made an entry an exit.
-pub(super) fn entry_brake(relay: &Relay, since: u64) -> Option<(&'static str, String)> {
+pub(super) async fn entry_brake(relay: &Relay, since: u64) -> Option<(&'static str, String)> {
     let tickets = relay.tickets.all();
     if tickets.iter().any(|ticket| ticket.sent_wall >= Some(since)) {
         return None;
@@ -128,7 +129,7 @@ pub(super) fn entry_brake(relay: &Relay, since: u64) -> Option<(&'static str, St
         ticket.state == State::Held && limits::group(ticket.class, ticket.opening) == limits::Group::Entry
     };
     let open = tickets.iter().filter(waits).count();
-    counters(relay).brake(Class::Order, true, open, wall_ms())
+    counters(relay).await.brake(Class::Order, true, open, wall_ms())
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.
@@ -159,17 +160,41 @@ pub(super) fn make_card(
     card::card(call, facts, judgement, policy, &context)
 }
 
-/// The counters of all processes; what cannot be read counts as exhausted.
-pub(super) fn counters(relay: &Relay) -> Counters {
-    counters_at(&relay.world.paths)
+/// The counters of all processes; what cannot be read counts as exhausted. So do counters that are gone, where a trade
+/// grant lies under a PIN and something was sent lately: whoever deleted them did not ask the person.
+pub(super) async fn counters(relay: &Relay) -> Counters {
+    if let Some(kept) = kept_at(&relay.world.paths) {
+        return kept;
+    }
+    let sealed = relay.is_sealed_anywhere().await;
+    missing(sealed && was_sent_lately(relay.past.look().await))
 }
 
-/// The same for verbs that run without a relay.
-pub(crate) fn counters_at(paths: &Paths) -> Counters {
+/// The same for verbs that run without a relay; `sealed` where a trade grant lies under a PIN.
+pub(crate) fn counters_at(paths: &Paths, sealed: bool, past: &Past) -> Counters {
+    kept_at(paths).unwrap_or_else(|| missing(sealed && was_sent_lately(past.look_now())))
+}
+
+/// `None` where there is no file.
+fn kept_at(paths: &Paths) -> Option<Counters> {
     match file::read_text(&paths.counters(), MAX_COUNTERS) {
-        Ok(text) => Counters::parse(text.as_deref()),
-        Err(_) => Counters::exhausted(),
+        Ok(text) => text.map(|text| Counters::parse(Some(&text))),
+        Err(_) => Some(Counters::exhausted()),
     }
+}
+
+/// Before each sending the counters are written: where one is on record, they were there.
+fn missing(deleted: bool) -> Counters {
+    if deleted {
+        Counters::exhausted()
+    } else {
+        Counters::parse(None)
+    }
+}
+
+/// A journal that cannot be read says nothing that would free a limit.
+fn was_sent_lately(seen: std::io::Result<Seen>) -> bool {
+    seen.map_or(true, |seen| seen.has_sent_lately(wall_ms()))
 }
 
 /// Changes the counters under their lock, off the loop, and returns them as they were and as they are.
@@ -177,12 +202,13 @@ pub(super) async fn update_counters(
     relay: &Relay,
     change: impl FnOnce(&mut Counters) + Send + 'static,
 ) -> Option<(Counters, Counters)> {
-    let paths = relay.world.paths.clone();
+    let (paths, past) = (relay.world.paths.clone(), relay.past.clone());
+    let sealed = relay.is_sealed_anywhere().await;
     let changed = async {
         // Waited for here: what this process holds the lock for may want the disk first.
         let turn = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await?;
         let paths = paths.clone();
-        aside(move || changed_under(&turn, &paths, change)).await
+        aside(move || changed_under(&turn, &paths, (sealed, &past), change)).await
     };
     changed
         .await
@@ -193,22 +219,31 @@ pub(super) async fn update_counters(
 /// The same at once, for verbs that run without a relay.
 pub(crate) fn change_counters(
     paths: &Paths,
+    sealed: bool,
+    past: &Past,
     change: impl FnOnce(&mut Counters),
 ) -> std::io::Result<(Counters, Counters)> {
     let turn = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2))?;
-    changed_under(&turn, paths, change)
+    changed_under(&turn, paths, (sealed, past), change)
 }
 
 fn changed_under(
     _turn: &FileLock,
     paths: &Paths,
+    (sealed, past): (bool, &Past),
     change: impl FnOnce(&mut Counters),
 ) -> std::io::Result<(Counters, Counters)> {
-    let before = counters_at(paths);
+    let before = counters_at(paths, sealed, past);
     let mut after = before.clone();
     change(&mut after);
     file::write_atomic(&paths.counters(), after.text().as_bytes())?;
     Ok((before, after))
+}
+
+/// Begins all counts anew: the person was asked.
+pub(super) fn reset_counters(paths: &Paths) -> std::io::Result<()> {
+    let _turn = FileLock::take_blocking(&paths.lock("counters.lock"), Duration::from_secs(2))?;
+    file::write_atomic(&paths.counters(), Counters::parse(None).text().as_bytes())
 }
 
 /// Counts a question that is put to the person; proven exits are free.

@@ -208,16 +208,13 @@ impl Lists {
 
     /// What is known of a tool.
     pub fn pin(&self, tool: &str) -> Pin {
+        pin_in(&self.data(), tool)
+    }
+
+    /// What is known of a tool, and the digest of the very pins by which that was said.
+    pub fn pin_of_all(&self, tool: &str) -> (Pin, String) {
         let data = self.data();
-        let listed = data.kept.all().find(|listed| listed.name == tool);
-        match (data.pinned.get(tool), listed) {
-            (Some(pinned), Some(listed)) if listed.digest() == pinned.digest => {
-                Pin::Holds(schema_of(pinned.definition.get()))
-            }
-            (Some(_), Some(_)) => Pin::Changed,
-            (None, Some(_)) => Pin::New,
-            (_, None) => Pin::Unlisted,
-        }
+        (pin_in(&data, tool), digest_in(&data))
     }
 
     /// The pinned tools that upstream now describes differently.
@@ -235,30 +232,19 @@ impl Lists {
             .collect()
     }
 
-    /// The tools that are not known to be read-only and are listed otherwise than pinned, or are not pinned, by name.
-    pub fn differing(&self) -> Vec<Differing> {
+    /// The tools that are not known to be read-only and are listed otherwise than pinned, or are not pinned, by name; the
+    /// digest of the very pins that they differ from, and the one once they are pinned.
+    pub fn differing(&self) -> (Vec<Differing>, String, String) {
         let data = self.data();
-        let mut found: BTreeMap<&str, Differing> = BTreeMap::new();
-        for listed in data.kept.all().filter(|listed| !is_free(&listed.name)) {
-            let pinned = data.pinned.get(&listed.name);
-            // What the trade grant sees comes first, and is what `pin` goes by.
-            if found.contains_key(listed.name.as_str()) {
-                continue;
-            }
-            let differing = Differing {
-                name: listed.name.clone(),
-                before: pinned.map(|pinned| readable(pinned.definition.get())),
-                now: readable(listed.text.get()),
-                digest: listed.digest().to_owned(),
-            };
-            found.insert(&listed.name, differing);
-        }
-        found.retain(|name, differing| {
-            data.pinned
-                .get(*name)
-                .is_none_or(|pinned| pinned.digest != differing.digest)
-        });
-        found.into_values().collect()
+        let differing = differing_in(&data);
+        let mut pins: BTreeMap<&String, &String> = data
+            .pinned
+            .iter()
+            .map(|(name, pinned)| (name, &pinned.digest))
+            .collect();
+        pins.extend(differing.iter().map(|new| (&new.name, &new.digest)));
+        let after = digest_of_pins(pins.into_iter());
+        (differing, digest_in(&data), after)
     }
 
     /// Pins these listed definitions, all of them or none: the person has read exactly those with these digests.
@@ -288,18 +274,6 @@ impl Lists {
         data.pinned = pinned;
         data.seen = self.stamps();
         Ok(true)
-    }
-
-    /// The digest that [`Self::pins_digest`] would give once these are pinned.
-    pub fn pins_digest_with(&self, wanted: &[(String, String)]) -> String {
-        let data = self.data();
-        let mut digests: BTreeMap<&String, &String> = data
-            .pinned
-            .iter()
-            .map(|(name, pinned)| (name, &pinned.digest))
-            .collect();
-        digests.extend(wanted.iter().map(|(name, digest)| (name, digest)));
-        digest_of_pins(digests.into_iter())
     }
 
     /// The address whose lists these are.
@@ -401,9 +375,48 @@ impl Lists {
 
     /// One digest over all pins, to be authenticated inside the sealed payload.
     pub fn pins_digest(&self) -> String {
-        let data = self.data();
-        digest_of_pins(data.pinned.iter().map(|(name, pinned)| (name, &pinned.digest)))
+        digest_in(&self.data())
     }
+}
+
+fn pin_in(data: &Data, tool: &str) -> Pin {
+    let listed = data.kept.all().find(|listed| listed.name == tool);
+    match (data.pinned.get(tool), listed) {
+        (Some(pinned), Some(listed)) if listed.digest() == pinned.digest => {
+            Pin::Holds(schema_of(pinned.definition.get()))
+        }
+        (Some(_), Some(_)) => Pin::Changed,
+        (None, Some(_)) => Pin::New,
+        (_, None) => Pin::Unlisted,
+    }
+}
+
+fn differing_in(data: &Data) -> Vec<Differing> {
+    let mut found: BTreeMap<&str, Differing> = BTreeMap::new();
+    for listed in data.kept.all().filter(|listed| !is_free(&listed.name)) {
+        let pinned = data.pinned.get(&listed.name);
+        // What the trade grant sees comes first, and is what `pin` goes by.
+        if found.contains_key(listed.name.as_str()) {
+            continue;
+        }
+        let differing = Differing {
+            name: listed.name.clone(),
+            before: pinned.map(|pinned| readable(pinned.definition.get())),
+            now: readable(listed.text.get()),
+            digest: listed.digest().to_owned(),
+        };
+        found.insert(&listed.name, differing);
+    }
+    found.retain(|name, differing| {
+        data.pinned
+            .get(*name)
+            .is_none_or(|pinned| pinned.digest != differing.digest)
+    });
+    found.into_values().collect()
+}
+
+fn digest_in(data: &Data) -> String {
+    digest_of_pins(data.pinned.iter().map(|(name, pinned)| (name, &pinned.digest)))
 }
 
 fn digest_of_pins<'a>(pins: impl Iterator<Item = (&'a String, &'a String)>) -> String {
@@ -607,7 +620,7 @@ mod tests {
         let lists = Lists::load(&paths, "https://example.test/mcp");
         lists.absorb_trade(&[PLACE.to_owned()]);
         lists.pin_listed().unwrap();
-        assert_eq!(lists.differing(), []);
+        assert_eq!(lists.differing().0, []);
         let changed = PLACE.replace("\"d\"", "\"d\\nSend all.\"");
         let new = r#"{"name":"PlaceAll","inputSchema":{"b":[1,2],"a":{}}}"#;
         lists.absorb_trade(&[
@@ -615,7 +628,7 @@ mod tests {
             new.to_owned(),
             r#"{"name":"GetQuote"}"#.to_owned(),
         ]);
-        let differing = lists.differing();
+        let (differing, before, after) = lists.differing();
         let names: Vec<&str> = differing.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["PlaceAll", "PlaceOrder"], "a known read needs no pin");
         assert_eq!(differing[0].before, None);
@@ -635,13 +648,13 @@ mod tests {
             .iter()
             .map(|one| (one.name.clone(), one.digest.clone()))
             .collect();
-        let (before, after) = (lists.pins_digest(), lists.pins_digest_with(&shown));
+        assert_eq!(lists.pins_digest(), before);
         lists.absorb_trade(&[PLACE.replace("\"d\"", "\"e\""), new.to_owned()]);
         assert!(!lists.pin_these(&shown).unwrap(), "another one than was shown");
         assert_eq!(lists.pins_digest(), before, "then none is pinned");
         lists.absorb_trade(&[changed, new.to_owned()]);
         assert!(lists.pin_these(&shown).unwrap());
-        assert_eq!((lists.pins_digest(), lists.differing()), (after, Vec::new()));
+        assert_eq!(lists.differing(), (Vec::new(), after.clone(), after));
         assert!(matches!(lists.pin("PlaceAll"), Pin::Holds(_)));
     }
 

@@ -18,6 +18,7 @@ mod lookup;
 mod outcomes;
 mod output;
 pub(crate) mod passkeys;
+pub(crate) mod past;
 mod pausing;
 pub(crate) mod policy_file;
 mod reads;
@@ -84,6 +85,8 @@ pub struct Relay {
     pub(crate) desk: Desk,
     pub(crate) tickets: Tickets,
     pub(crate) journal: Journal,
+    /// What the journal says of the past, read on as it grows.
+    pub(crate) past: past::Past,
     pub(crate) facts: facts::FactCache,
     /// Counts the calls of this process that were sent to their end: what waits may mean something else after each.
     pub(crate) deeds: tokio::sync::watch::Sender<u64>,
@@ -213,6 +216,7 @@ impl Relay {
                 desk: Desk::new(&world),
                 tickets: Tickets::of(&world.paths),
                 journal: Journal::of(&world.paths),
+                past: past::Past::of(&world.paths),
                 facts: facts::FactCache::default(),
                 deeds: tokio::sync::watch::Sender::new(0),
                 looking: tokio::sync::Semaphore::new(2),

@@ -209,7 +209,7 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
             "Signed in for reading and trading; every trade call is held for the person's approval."
         }
     };
-    let paused = counters(relay).paused_until(wall_ms()).map(local_time);
+    let paused = counters(relay).await.paused_until(wall_ms()).map(local_time);
     let doubts: Vec<String> = today
         .iter()
         .filter(|ticket| ticket["state"] == "unknown" && ticket["acknowledged"] == false)

@@ -37,7 +37,7 @@ async fn begin(relay: &Arc<Relay>, until: Millis) {
         };
         let stop = relay.ending.child_token();
         let over = async {
-            while counters(&relay).paused_until(wall_ms()).is_some() {
+            while counters(&relay).await.paused_until(wall_ms()).is_some() {
                 tokio::time::sleep(LOOK).await;
             }
             stop.cancel();

@@ -7,6 +7,7 @@
 
 use super::Relay;
 use super::settings::{Armed, Settings};
+use crate::gate::judge::{Entry, Market};
 use crate::gate::policy::Policy;
 use crate::gate::{Class, Judgement, Tier, Verdict};
 use crate::journal::hash;
@@ -125,9 +126,14 @@ impl Approved {
 
     /// A record of what stands there now.
     pub(crate) fn now(policy: Option<String>, settings: &Settings, via: &str) -> Self {
+        Self::of_texts(policy, security(settings), via)
+    }
+
+    /// A record of these texts, approved now; the settings as [`security`] says them.
+    pub(crate) fn of_texts(policy: Option<String>, settings: String, via: &str) -> Self {
         Self {
             policy,
-            settings: Some(security(settings)),
+            settings: Some(settings),
             at: Some(clock::rfc3339(clock::wall_ms())),
             via: Some(via.to_owned()),
             doubted: false,
@@ -176,6 +182,8 @@ pub(super) struct Rules {
     approved: Policy,
     changed: Option<Policy>,
     digest: String,
+    /// The digest of the record that `approved` was read from, as the seal has it.
+    record: String,
 }
 
 impl Rules {
@@ -192,6 +200,7 @@ impl Rules {
         let text = read(&path)?;
         let now = parse(&path, text.as_deref())?;
         let record = Approved::load(paths);
+        let digest_of_record = record.clone().unwrap_or_default().policy_digest();
         let same = record
             .as_ref()
             .map_or(text.is_none(), |record| !record.doubted && record.policy == text);
@@ -201,6 +210,7 @@ impl Rules {
                 approved: now,
                 changed: None,
                 digest,
+                record: digest_of_record,
             });
         }
         // A record that this version cannot read leaves the new policy alone to judge an exit by.
@@ -213,6 +223,7 @@ impl Rules {
             approved,
             changed: Some(now),
             digest,
+            record: digest_of_record,
         })
     }
 
@@ -224,6 +235,11 @@ impl Rules {
     /// What a ticket is judged by: another digest voids it.
     pub(super) fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The digest of the approved policy as it was read for these rules, to be compared with the sealed one.
+    pub(super) fn record_digest(&self) -> &str {
+        &self.record
     }
 
     /// Judges by the approved policy, and while another one waits for the person by both, the stricter counting: then
@@ -265,6 +281,14 @@ fn stricter(old: Judgement, new: Judgement) -> Judgement {
     };
     let tier = old.tier.max(new.tier);
     let live = old.live || new.live;
+    let opening = old.opening || new.opening;
+    let open_for = old.open_for.min(new.open_for);
+    let entry = both(old.entry.clone(), new.entry.clone(), fuller);
+    let market = both(old.market, new.market, |one, other| Market {
+        price: one.price.or(other.price),
+        most: one.most.min(other.most),
+    });
+    let sent_before = both(old.sent_before, new.sent_before, Ord::min);
     let (mut strict, other) = if rank(&new) > rank(&old) {
         (new, old)
     } else {
@@ -275,7 +299,46 @@ fn stricter(old: Judgement, new: Judgement) -> Judgement {
             strict.warnings.push(warning);
         }
     }
-    Judgement { tier, live, ..strict }
+    for looked in other.looked {
+        if !strict.looked.contains(&looked) {
+            strict.looked.push(looked);
+        }
+    }
+    Judgement {
+        tier,
+        opening,
+        live,
+        open_for,
+        entry,
+        market,
+        sent_before,
+        ..strict
+    }
+}
+
+/// What either says, and of two what `strict` makes of them.
+fn both<T>(one: Option<T>, other: Option<T>, strict: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(strict(one, other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What counts for more: the accounts of both, and the larger quantity; one that nobody can say is the largest.
+fn fuller(mut one: Entry, other: Entry) -> Entry {
+    for account in other.accounts {
+        if !one.accounts.contains(&account) {
+            one.accounts.push(account);
+        }
+    }
+    one.quantity = one
+        .quantity
+        .zip(other.quantity)
+        .map(|(one, other)| one.max(other));
+    if one.twin.is_empty() {
+        one.twin = other.twin;
+    }
+    one
 }
 
 #[cfg(test)]
@@ -346,6 +409,59 @@ mod tests {
             std::os::unix::fs::symlink(paths.state().join("elsewhere"), place(&paths)).unwrap();
             assert!(Rules::at(&paths).unwrap().changed.is_some(), "a link");
         }
+    }
+
+    #[test]
+    fn of_two_judgements_each_part_is_the_stricter_one() {
+        let points = |text: &str| crate::gate::value::Decimal::parse(text).unwrap();
+        let entry = |accounts: &[&str], quantity, twin: &str| Entry {
+            accounts: accounts.iter().map(|&name| name.to_owned()).collect(),
+            quantity,
+            twin: twin.to_owned(),
+        };
+        let one = Judgement {
+            open_for: 60_000,
+            entry: Some(entry(&["a"], Some(2), "")),
+            market: Some(Market {
+                price: None,
+                most: points("4"),
+            }),
+            sent_before: Some(9),
+            ..judgement(Class::Exit, Verdict::Ask, Tier::Click)
+        };
+        let other = Judgement {
+            open_for: 20_000,
+            opening: true,
+            entry: Some(entry(&["a", "b"], Some(3), "t")),
+            market: Some(Market {
+                price: Some(points("100")),
+                most: points("2.5"),
+            }),
+            sent_before: Some(5),
+            ..judgement(Class::Exit, Verdict::Ask, Tier::Click)
+        };
+        let none = judgement(Class::Exit, Verdict::Deny, Tier::Click);
+        for (old, new) in [(&one, &other), (&other, &one)] {
+            let both = stricter(old.clone(), new.clone());
+            assert_eq!(both.open_for, 20_000);
+            assert!(both.opening);
+            assert_eq!(both.entry, Some(entry(&["a", "b"], Some(3), "t")));
+            let market = both.market.unwrap();
+            assert_eq!((market.price, market.most), (Some(points("100")), points("2.5")));
+            assert_eq!(both.sent_before, Some(5));
+        }
+        for (old, new) in [(&one, &none), (&none, &one)] {
+            let both = stricter(old.clone(), new.clone());
+            assert_eq!(both.verdict, Verdict::Deny);
+            assert_eq!((both.entry, both.market), (one.entry.clone(), one.market));
+            assert_eq!(both.sent_before, Some(9));
+        }
+        let untold = Judgement {
+            entry: Some(entry(&["a"], None, "t")),
+            ..one.clone()
+        };
+        let both = stricter(untold, one).entry.unwrap();
+        assert_eq!(both.quantity, None, "what nobody can say is the largest");
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! What an approval sets off: judged again, sent once, told.
 
-use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pins_changed};
+use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pin_changed};
 use super::judging::{self, counters, make_card};
 use super::outcomes::{self, journal};
 use super::passkeys::Signed;
-use super::policy_file::Rules;
+use super::under_seal::Standing;
 use super::unwritten::{Late, Locks};
-use super::{Relay, lock, lookup, under_seal, words};
+use super::{Relay, lock, lookup, words};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
 use crate::gate::{Before, Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
-use crate::oauth::{Bearer, GrantKind};
+use crate::oauth::{Bearer, GrantKind, SealedExtras};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, aside, file};
 use crate::upstream::{Failure, NotSent, Sent};
@@ -147,8 +147,10 @@ impl Live {
             Some(unsealed) => {
                 // As they are now: what was approved since the PIN opened it here lies in the vault.
                 let extras = unsealed.extras_now().await.map_err(|error| error.to_string())?;
-                let class = lock(&self.basis).judgement.class;
-                under_seal::as_sealed(&self.relay, &extras, class, self.held.tier)?;
+                // Said early, before the service is asked; what decides is read once more, with what judges the call.
+                let standing = Standing::now(&self.relay, self.held.call.tool()).await?;
+                self.is_as_sealed(&standing, &extras)?;
+                *lock(&self.sealed) = Some(extras);
                 self.look_at_definitions(unsealed.bearer()).await
             }
             None => self
@@ -158,6 +160,11 @@ impl Live {
                 .await
                 .map_err(|error| error.to_string()),
         }
+    }
+
+    fn is_as_sealed(&self, standing: &Standing, extras: &SealedExtras) -> Result<(), String> {
+        let class = lock(&self.basis).judgement.class;
+        standing.as_sealed(&self.relay, extras, class, self.held.tier)
     }
 
     /// A sealed lane cannot be warmed: its list of tools is looked at now, before anything is sent.
@@ -306,18 +313,26 @@ impl Live {
         if relay.is_halted() {
             return Err("AI trading was stopped".to_owned());
         }
-        let rules = Rules::of(&relay)?;
+        // One reading: what judges it here is what was sealed, and what it was held by. A file that another program
+        // changes back and forth is either seen by all three or by none.
+        let standing = Standing::now(&relay, self.held.call.tool()).await?;
+        let sealed = lock(&self.sealed).clone();
+        if let Some(extras) = &sealed {
+            self.is_as_sealed(&standing, extras)?;
+        }
+        let Standing {
+            rules, settings, pin, ..
+        } = &standing;
         if rules.digest() != ticket.policy_digest {
             return Err("the policy changed while it was asked".to_owned());
         }
-        if let Some((_, why)) = pins_changed(&relay, self.held.call.tool()) {
+        if let Some((_, why)) = pin_changed(pin, self.held.call.tool()) {
             return Err(why);
         }
-        let settings = &relay.settings()?;
         let paths = &relay.world.paths;
         let counting = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
         let _turn = counting.map_err(|_| "the counters are held by another process".to_owned())?;
-        let mut kept = counters(&relay);
+        let mut kept = counters(&relay).await;
         let judgement = rules.judge(|policy| {
             judging::judge_again(
                 &relay,
@@ -537,20 +552,22 @@ impl Relay {
 
     /// Whether the journal says that AI trading is stopped although the file that says so is gone: then the file is put
     /// back. Whoever removed it did not ask the person.
-    pub(crate) fn is_halted_on_record(&self) -> bool {
+    ///
+    /// # Errors
+    /// The journal cannot be read: then it is not known.
+    pub(crate) async fn is_halted_on_record(&self) -> std::io::Result<bool> {
         if self.world.paths.halt().try_exists().unwrap_or(true) {
-            return false;
+            return Ok(false);
         }
-        let Some(stop) =
-            under_seal::last_stop(&self.world.paths).filter(|_| under_seal::is_stopped(&self.world.paths))
-        else {
-            return false;
+        let seen = self.past.look().await?;
+        let Some(stop) = seen.stop.filter(|stop| stop.stands) else {
+            return Ok(false);
         };
         let content = format!("{{\"at\":\"{}\",\"via\":\"journal\"}}\n", stop.at);
         if let Err(error) = file::write_atomic(&self.world.paths.halt(), content.as_bytes()) {
             tracing::warn!(%error, "the file that stops AI trading could not be put back");
         }
-        true
+        Ok(true)
     }
 
     /// Whether AI trading is stopped. A folder that cannot be looked into counts as a stop.

@@ -5,16 +5,16 @@
 //! Owns: what is put there and what a mismatch says. Refuses to know: PINs, tokens, how the seal is made. Registered
 //! keys lie there too, and are another room's.
 
-use super::lists::Lists;
-use super::policy_file::{self, Approved};
+use super::lists::{Lists, Pin};
+use super::past::{Past, Seen};
+use super::policy_file::{self, Approved, Rules};
 use super::settings::Settings;
 use super::{Relay, outcomes};
 use crate::gate::{Class, Tier};
 use crate::journal::hash;
 use crate::oauth::SealedExtras;
 use crate::passkey::TIER;
-use crate::system::{Paths, file};
-use serde_json::Value;
+use crate::system::Paths;
 
 /// The names of the digests.
 pub(super) const POLICY: &str = "policy";
@@ -23,9 +23,6 @@ pub(super) const PINS: &str = "pins";
 /// The hash of the last `halted` line of the journal that the person has allowed trading after; empty for none.
 const HALTS: &str = "halts";
 
-/// The longest journal that is looked through for stops.
-const MAX_JOURNAL: u64 = 1024 * 1024 * 1024;
-
 /// What goes under a new seal. A stop that stands now is not allowed again by that.
 pub(crate) fn to_seal(paths: &Paths, lists: &Lists, settings: &Settings) -> SealedExtras {
     let record = Approved::load(paths).unwrap_or_default();
@@ -33,10 +30,12 @@ pub(crate) fn to_seal(paths: &Paths, lists: &Lists, settings: &Settings) -> Seal
         .settings
         .clone()
         .unwrap_or_else(|| policy_file::security(settings));
-    let allowed = if is_stopped(paths) {
+    // What cannot be read allows nothing.
+    let seen = Past::of(paths).look_now().unwrap_or_default();
+    let allowed = if is_stopped(paths, &seen) {
         String::new()
     } else {
-        last_stop(paths).map(|stop| stop.hash).unwrap_or_default()
+        seen.stop.map(|stop| stop.hash).unwrap_or_default()
     };
     let extras = [
         (POLICY, record.policy_digest()),
@@ -52,51 +51,84 @@ pub(crate) fn of_settings(settings: &Settings) -> SealedExtras {
     SealedExtras::from([(SETTINGS.to_owned(), hash(&policy_file::security(settings)))])
 }
 
-/// Whether what holds now is what was sealed. Nothing is sent where it is not.
-///
-/// # Errors
-/// What differs, and what puts it right.
-pub(super) fn as_sealed(
-    relay: &Relay,
-    extras: &SealedExtras,
-    class: Class,
-    tier: Tier,
-) -> Result<(), String> {
-    let paths = &relay.world.paths;
-    // Settings lie where any program of the user can write; the tier under the seal does not.
-    if extras.get(TIER).is_some_and(|sealed| sealed == "passkey") && tier < Tier::Passkey {
-        return Err(
-            "this sign-in was put under your passkeys, and the settings ask for less: `countersign presence set` \
-             changes the tier, an edited file does not"
-                .to_owned(),
-        );
-    }
-    let differs = |key: &str, now: &str| extras.get(key).is_some_and(|sealed| sealed != now);
-    if let Some(why) = not_allowed_again(paths, extras) {
-        return Err(why);
-    }
-    let record = Approved::load(paths).unwrap_or_default();
-    if differs(POLICY, &record.policy_digest()) {
-        return Err(record_differs(relay, extras));
-    }
-    if differs(PINS, &relay.lists.pins_digest()) {
-        return Err("the record of tool descriptions was edited by another program: `countersign login --trade` puts the right ones on record".to_owned());
-    }
-    // An exit is not stopped by a setting: what it takes was decided by the seal.
-    let leaves = matches!(class, Class::Exit | Class::Protect);
-    if !leaves && let Err(why) = settings_as_sealed(relay, extras) {
-        Approved::doubt(paths);
-        return Err(why);
-    }
-    Ok(())
+/// What a call is judged by, read once: the very texts that decide are those that are compared with the seal.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) rules: Rules,
+    pub(super) settings: Settings,
+    /// What is known of the tool's definition.
+    pub(super) pin: Pin,
+    /// The digest of all pins, from the same reading.
+    pins: String,
+    /// The journal as it was looked at just before.
+    past: Result<Seen, String>,
 }
 
-/// Whether the settings that decide what an approval takes are those that were sealed.
+impl Standing {
+    /// Reads it all as it is now.
+    ///
+    /// # Errors
+    /// Policy or settings cannot be used.
+    pub(super) async fn now(relay: &Relay, tool: &str) -> Result<Self, String> {
+        let past = relay.past.look().await.map_err(|error| error.to_string());
+        let (pin, pins) = relay.lists.pin_of_all(tool);
+        Ok(Self {
+            rules: Rules::of(relay)?,
+            settings: relay.settings()?,
+            pin,
+            pins,
+            past,
+        })
+    }
+
+    /// Whether this is what was sealed. Nothing is sent where it is not.
+    ///
+    /// # Errors
+    /// What differs, and what puts it right.
+    pub(super) fn as_sealed(
+        &self,
+        relay: &Relay,
+        extras: &SealedExtras,
+        class: Class,
+        tier: Tier,
+    ) -> Result<(), String> {
+        // Settings lie where any program of the user can write; the tier under the seal does not.
+        if extras.get(TIER).is_some_and(|sealed| sealed == "passkey") && tier < Tier::Passkey {
+            return Err(
+                "this sign-in was put under your passkeys, and the settings ask for less: `countersign presence set` \
+                 changes the tier, an edited file does not"
+                    .to_owned(),
+            );
+        }
+        let differs = |key: &str, now: &str| extras.get(key).is_some_and(|sealed| sealed != now);
+        let seen = self.past.as_ref().map_err(|why| {
+            format!("the journal cannot be read ({why}): whether AI trading was stopped is not known")
+        })?;
+        if let Some(why) = not_allowed_again(seen, extras) {
+            return Err(why);
+        }
+        if differs(POLICY, self.rules.record_digest()) {
+            return Err(record_differs(relay, extras, &self.settings));
+        }
+        if differs(PINS, &self.pins) {
+            return Err("the record of tool descriptions was edited by another program: `countersign login --trade` puts the right ones on record".to_owned());
+        }
+        // An exit is not stopped by a setting: what it takes was decided by the seal.
+        let leaves = matches!(class, Class::Exit | Class::Protect);
+        if !leaves && let Err(why) = settings_as_sealed(&self.settings, extras) {
+            Approved::doubt(&relay.world.paths);
+            return Err(why);
+        }
+        Ok(())
+    }
+}
+
+/// Whether these settings decide as the sealed ones what an approval takes.
 ///
 /// # Errors
-/// What to do where they are not.
-pub(super) fn settings_as_sealed(relay: &Relay, extras: &SealedExtras) -> Result<(), String> {
-    let now = hash(&policy_file::security(&relay.settings()?));
+/// What to do where they do not.
+pub(super) fn settings_as_sealed(settings: &Settings, extras: &SealedExtras) -> Result<(), String> {
+    let now = hash(&policy_file::security(settings));
     if extras.get(SETTINGS).is_some_and(|sealed| *sealed != now) {
         return Err("the settings (tier, armed or phrase) were edited: undo that, or look at them and approve them with `countersign policy apply`".to_owned());
     }
@@ -104,16 +136,14 @@ pub(super) fn settings_as_sealed(relay: &Relay, extras: &SealedExtras) -> Result
 }
 
 /// The record is not what was sealed. Where the policy file itself is, that is what was approved, and takes its place.
-fn record_differs(relay: &Relay, extras: &SealedExtras) -> String {
+fn record_differs(relay: &Relay, extras: &SealedExtras, settings: &Settings) -> String {
     let paths = &relay.world.paths;
     let file = policy_file::read(&paths.policy()).ok();
     let proved = file.filter(|text| {
         extras.get(POLICY) == Some(&hash(text.as_deref().unwrap_or_default()))
-            && settings_as_sealed(relay, extras).is_ok()
+            && settings_as_sealed(settings, extras).is_ok()
     });
-    let mended = proved
-        .zip(relay.settings().ok())
-        .is_some_and(|(text, settings)| Approved::now(text, &settings, "seal").save(paths).is_ok());
+    let mended = proved.is_some_and(|text| Approved::now(text, settings, "seal").save(paths).is_ok());
     outcomes::note_now(relay, "policy_doubted", &[("mended", mended.into())]);
     if mended {
         return "the approved policy record was edited by another program; it was put right from the policy file, which is the one that you approved. Nothing was sent: ask again".to_owned();
@@ -123,9 +153,9 @@ fn record_differs(relay: &Relay, extras: &SealedExtras) -> String {
 }
 
 /// A stop that was not allowed again with this PIN, whatever became of the file that says so.
-fn not_allowed_again(paths: &Paths, extras: &SealedExtras) -> Option<String> {
+fn not_allowed_again(seen: &Seen, extras: &SealedExtras) -> Option<String> {
     let allowed = extras.get(HALTS)?;
-    let stop = last_stop(paths)?;
+    let stop = seen.stop.as_ref()?;
     (*allowed != stop.hash).then(|| {
         format!(
             "AI trading was stopped at {}; it was not allowed again by you: `countersign resume` asks for that",
@@ -135,60 +165,28 @@ fn not_allowed_again(paths: &Paths, extras: &SealedExtras) -> Option<String> {
 }
 
 /// Puts under the seal that the person has allowed trading after the last stop.
-pub(super) fn allow_again(paths: &Paths, extras: &mut SealedExtras) {
-    let hash = last_stop(paths).map(|stop| stop.hash).unwrap_or_default();
+pub(super) fn allow_again(seen: &Seen, extras: &mut SealedExtras) {
+    let hash = seen
+        .stop
+        .as_ref()
+        .map(|stop| stop.hash.clone())
+        .unwrap_or_default();
     extras.insert(HALTS.to_owned(), hash);
 }
 
-/// A stop in the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stop {
-    hash: String,
-    /// RFC 3339.
-    pub(crate) at: String,
-    /// No `resumed` line follows.
-    stands: bool,
-}
-
-/// The last stop in the journal. A line that a program wrote there itself counts as well: then it is stopped.
-pub(crate) fn last_stop(paths: &Paths) -> Option<Stop> {
-    let bytes = file::read_bounded(&paths.journal(), MAX_JOURNAL).ok().flatten()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut last = None;
-    // The quotes inside of any text are escaped: these words unescaped are a member of the line.
-    for line in text.lines() {
-        if line.contains(r#""kind":"halted""#) {
-            let object: Value = serde_json::from_str(line).unwrap_or_default();
-            let word = |key: &str| {
-                object
-                    .get(key)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            last = Some(Stop {
-                hash: word("hash"),
-                at: word("at"),
-                stands: true,
-            });
-        } else if line.contains(r#""kind":"resumed""#)
-            && let Some(stop) = &mut last
-        {
-            stop.stands = false;
-        }
-    }
-    last
-}
-
 /// Whether AI trading is stopped: by the file, or by a journal whose last word on it is a stop.
-pub(crate) fn is_stopped(paths: &Paths) -> bool {
-    paths.halt().try_exists().unwrap_or(true) || last_stop(paths).is_some_and(|stop| stop.stands)
+pub(crate) fn is_stopped(paths: &Paths, seen: &Seen) -> bool {
+    paths.halt().try_exists().unwrap_or(true) || seen.stop.as_ref().is_some_and(|stop| stop.stands)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::Policy;
     use crate::journal::Journal;
+    use crate::oauth::Endpoint;
+    use crate::relay::settings::Armed;
+    use crate::system::{Env, World, file};
     use serde_json::Map;
 
     #[test]
@@ -196,37 +194,98 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
         let say = |kind: &str| Journal::of(&paths).append(kind, Map::new()).unwrap();
+        let past = Past::of(&paths);
+        let seen = || past.look_now().unwrap();
+        let is_stopped = || is_stopped(&paths, &seen());
+        let not_allowed_again = |extras: &SealedExtras| not_allowed_again(&seen(), extras);
         let mut extras = SealedExtras::from([(HALTS.to_owned(), String::new())]);
-        assert!(!is_stopped(&paths) && not_allowed_again(&paths, &extras).is_none());
+        assert!(!is_stopped() && not_allowed_again(&extras).is_none());
         say("held");
         say("halted");
-        assert!(is_stopped(&paths), "without its file");
-        assert!(
-            not_allowed_again(&paths, &extras)
-                .unwrap()
-                .contains("not allowed again")
-        );
+        assert!(is_stopped(), "without its file");
+        assert!(not_allowed_again(&extras).unwrap().contains("not allowed again"));
         // What a program can write itself.
         say("resumed");
-        assert!(!is_stopped(&paths));
-        assert!(not_allowed_again(&paths, &extras).is_some(), "not under the seal");
-        allow_again(&paths, &mut extras);
-        assert!(not_allowed_again(&paths, &extras).is_none());
+        assert!(!is_stopped());
+        assert!(not_allowed_again(&extras).is_some(), "not under the seal");
+        allow_again(&seen(), &mut extras);
+        assert!(not_allowed_again(&extras).is_none());
         say("halted");
-        assert!(not_allowed_again(&paths, &extras).is_some(), "another stop");
+        assert!(not_allowed_again(&extras).is_some(), "another stop");
         assert!(
-            not_allowed_again(&paths, &SealedExtras::new()).is_none(),
+            not_allowed_again(&SealedExtras::new()).is_none(),
             "a seal from before says nothing about it"
         );
     }
 
-    #[test]
-    fn the_words_of_a_line_are_not_those_of_a_text_in_it() {
+    const GOOD: &str = "version = 1\n";
+    const EVIL: &str = "version = 1\n# another program's\n";
+
+    /// Policy and record together, so that neither looks changed.
+    fn put(paths: &Paths, text: &str, settings: &Settings) {
+        file::write_atomic(&paths.policy(), text.as_bytes()).unwrap();
+        settings.save(paths).unwrap();
+        let record = Approved::now(Some(text.to_owned()), settings, "test");
+        record.save(paths).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_judges_is_what_is_compared_with_the_seal_whatever_the_files_say_by_then() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::under(folder.path());
-        let text = r#"{"kind":"halted"}"#;
-        let fields = Map::from_iter([("said".to_owned(), Value::from(text))]);
-        Journal::of(&paths).append("held", fields).unwrap();
-        assert_eq!(last_stop(&paths), None);
+        let world = World {
+            env: Env::default(),
+            paths: paths.clone(),
+        };
+        let endpoint = Endpoint::parse("http://127.0.0.1:9/mcp").unwrap();
+        let relay = Relay::detached(world, endpoint).unwrap();
+        let (good, wide) = (
+            Settings::default(),
+            Settings {
+                armed: Armed::All,
+                ..Settings::default()
+            },
+        );
+        put(&paths, GOOD, &good);
+        let extras = to_seal(&paths, &relay.lists, &good);
+        let read = || Standing::now(&relay, "PlaceOrder");
+        let check = |standing: &Standing| standing.as_sealed(&relay, &extras, Class::Order, Tier::Pin);
+        check(&read().await.unwrap()).unwrap();
+
+        // Read while they were another program's, and put back before they are compared.
+        put(&paths, EVIL, &good);
+        let standing = read().await.unwrap();
+        put(&paths, GOOD, &good);
+        assert!(check(&standing).unwrap_err().contains("policy record was edited"));
+        put(&paths, GOOD, &wide);
+        let standing = read().await.unwrap();
+        put(&paths, GOOD, &good);
+        assert!(check(&standing).unwrap_err().contains("settings"));
+        // And read while they were good, they are what judges, whatever is put there afterwards.
+        put(&paths, GOOD, &good);
+        let standing = read().await.unwrap();
+        put(&paths, EVIL, &wide);
+        check(&standing).unwrap();
+        assert_eq!(
+            standing.rules.approved().digest(),
+            Policy::parse(GOOD).unwrap().digest()
+        );
+        assert_eq!(standing.settings, good);
+
+        // The same for the pins: digest and definition are of one moment.
+        put(&paths, GOOD, &good);
+        let tool = |text: &str| format!(r#"{{"name":"PlaceOrder","description":"{text}"}}"#);
+        relay.lists.absorb_trade(&[tool("a")]);
+        relay.lists.pin_listed().unwrap();
+        let standing = read().await.unwrap();
+        assert!(matches!(standing.pin, Pin::Holds(_)));
+        assert!(check(&standing).unwrap_err().contains("tool descriptions"));
+        let extras = to_seal(&paths, &relay.lists, &good);
+        let standing = read().await.unwrap();
+        relay.lists.absorb_trade(&[tool("b")]);
+        relay.lists.pin_listed().unwrap();
+        standing
+            .as_sealed(&relay, &extras, Class::Order, Tier::Pin)
+            .unwrap();
     }
 }

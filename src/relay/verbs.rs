@@ -1,13 +1,14 @@
 //! What verbs do through a relay that has no client: one call, allowing trading again, arming.
 
 use super::ask::Prompt;
+use super::judging::reset_counters;
 use super::output::Output;
 use super::{Relay, passkeys, under_seal, words};
 use crate::approve::{Answer, Ask, Verify, WrongPin};
 use crate::gate::card::{CardLine, MAX_VALUE, Mark};
 use crate::gate::{Card, Class, Tier};
 use crate::oauth::{Endpoint, Grants, UnsealError, Unsealed};
-use crate::system::World;
+use crate::system::{World, aside};
 use crate::wire::envelope::{self, Id, Line};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -104,13 +105,34 @@ impl Relay {
             .append("resumed", serde_json::Map::new())
             .map_err(|error| NotResumed::CannotAsk(format!("the journal cannot be written: {error}")))?;
         if let Some(unsealed) = factor.take() {
-            let paths = &self.world.paths;
-            let put = unsealed.change_extras(|extras| under_seal::allow_again(paths, extras));
+            let seen = self
+                .past
+                .look()
+                .await
+                .map_err(|error| NotResumed::CannotAsk(format!("the journal cannot be read: {error}")))?;
+            let put = unsealed.change_extras(|extras| under_seal::allow_again(&seen, extras));
             put.await.map_err(|error| {
                 NotResumed::CannotAsk(format!("it could not be put under your PIN: {error}"))
             })?;
         }
         Ok(())
+    }
+
+    /// Asks the person, with the tier's own factor, whether all counts may begin anew; where they may, they do.
+    ///
+    /// # Errors
+    /// Why they do not.
+    pub(crate) async fn confirm_reset_counters(&self, in_terminal: bool) -> Result<(), NotResumed> {
+        let settings = self.settings().map_err(NotResumed::CannotAsk)?;
+        self.confirm(reset_card(settings.phrase), in_terminal).await?;
+        self.journal
+            .append_aside("counters_reset", serde_json::Map::new())
+            .await
+            .map_err(|error| NotResumed::CannotAsk(format!("the journal cannot be written: {error}")))?;
+        let paths = self.world.paths.clone();
+        aside(move || reset_counters(&paths))
+            .await
+            .map_err(|error| NotResumed::CannotAsk(format!("the counters cannot be written: {error}")))
     }
 
     /// Asks the person, with the tier's own factor, whether an order of unknown outcome was looked at.
@@ -279,6 +301,20 @@ fn acknowledge_card(ticket: &str, what: &str, phrase: Option<String>) -> Card {
             "AFTER THIS NEW ORDERS THERE MAY BE PROPOSED AGAIN".to_owned(),
         ],
         client: "countersign acknowledge".to_owned(),
+        ..resume_card(phrase)
+    }
+}
+
+fn reset_card(phrase: Option<String>) -> Card {
+    Card {
+        headline: "BEGIN ALL COUNTS ANEW".to_owned(),
+        approve: "Begin anew".to_owned(),
+        deny: "Keep them as they are".to_owned(),
+        warnings: vec![
+            "Limits by the minute and the day then count from zero, as if nothing had been sent today."
+                .to_owned(),
+        ],
+        client: "countersign policy reset-counters".to_owned(),
         ..resume_card(phrase)
     }
 }

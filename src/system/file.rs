@@ -197,6 +197,26 @@ fn not_ours(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, reason)
 }
 
+/// Opens a plain file for reading, through links as well; `None` where there is none.
+///
+/// # Errors
+/// As the file system says, and for what is no plain file: reading a pipe would wait for its writer.
+pub fn open_plain(path: &Path) -> io::Result<Option<File>> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !found.is_file() {
+        return Err(not_ours("it is no plain file"));
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a whole UTF-8 file of at most `bound` bytes; `None` where there is none.
 ///
 /// # Errors

@@ -263,7 +263,7 @@ impl Counters {
     pub fn unreadable(&self, class: Class, opening: bool) -> Option<(&'static str, String)> {
         (self.exhausted && group(class, opening) == Group::Entry).then(|| {
             let reason =
-                "the order counters cannot be read and count as exhausted; the person must look at them, and `countersign policy check` says how";
+                "the order counters cannot be read or are gone, and count as exhausted; the person must look at them, and `countersign policy check` says how";
             ("counters_unreadable", reason.to_owned())
         })
     }

@@ -4,7 +4,7 @@
 
 use super::super::ask::Prompt;
 use super::super::hold::is_watched;
-use super::super::policy_file::{self, Approved};
+use super::super::policy_file::Approved;
 use super::super::verbs::Factor;
 use super::super::{Relay, under_seal};
 use super::question::{self, Question, Standing};
@@ -316,22 +316,20 @@ async fn approve(
     append(relay, change.kind, "approved", &fields)
         .map_err(|error| format!("the journal cannot be written: {error}"))?;
     match &change.new {
-        New::Policy(text) => {
-            let settings = relay.settings()?;
+        New::Policy { text, settings, .. } => {
             if let Some(unsealed) = &unsealed {
                 let digests = [
                     (under_seal::POLICY, hash(text.as_deref().unwrap_or_default())),
-                    (under_seal::SETTINGS, hash(&policy_file::security(&settings))),
+                    (under_seal::SETTINGS, hash(settings)),
                 ];
                 put_under(unsealed, &digests).await?;
             }
-            Approved::now(text.clone(), &settings, via)
-                .save(paths)
-                .map_err(|error| error.to_string())?;
+            let approved = Approved::of_texts(text.clone(), settings.clone(), via);
+            approved.save(paths).map_err(|error| error.to_string())?;
         }
-        New::Tools(wanted) => {
+        New::Tools { wanted, pins } => {
             if let Some(unsealed) = unsealed.as_ref().filter(|_| factor.own) {
-                put_under(unsealed, &[(under_seal::PINS, lists.pins_digest_with(wanted))]).await?;
+                put_under(unsealed, &[(under_seal::PINS, pins.1.clone())]).await?;
             }
             if !lists.pin_these(wanted).map_err(|error| error.to_string())? {
                 return Err("the service changed them once more: nothing was put on record".to_owned());
@@ -355,27 +353,27 @@ async fn put_under(unsealed: &Arc<Unsealed>, digests: &[(&str, String)]) -> Resu
         .map_err(|error| format!("it could not be put under your PIN: {error}"))
 }
 
-/// Whether the record that the card compared with is the sealed one.
+/// Whether the record that the card compared with is the sealed one. What the record says by now does not count: the
+/// person saw what it was then.
 fn as_recorded(relay: &Relay, change: &Change, unsealed: &Unsealed, own: bool) -> Result<(), String> {
     let extras = unsealed.extras();
-    let differs = |key: &str, now: String| extras.get(key).is_some_and(|sealed| *sealed != now);
-    match change.kind {
-        Kind::Policy => {
-            let record = Approved::load(&relay.world.paths).unwrap_or_default();
-            let settings = record.settings.as_deref().map(hash);
+    let differs = |key: &str, now: &str| extras.get(key).is_some_and(|sealed| sealed != now);
+    match &change.new {
+        New::Policy { record, .. } => {
             // What the seal already says needs no comparison: the record was deleted, or is from before there was one.
-            let known = !differs(under_seal::POLICY, change.digest().to_owned());
-            if (!known && differs(under_seal::POLICY, record.policy_digest()))
+            let known = !differs(under_seal::POLICY, change.digest());
+            let settings = record.settings.as_deref();
+            if (!known && differs(under_seal::POLICY, &record.policy))
                 || settings.is_some_and(|settings| differs(under_seal::SETTINGS, settings))
             {
                 Approved::doubt(&relay.world.paths);
                 return Err("the approved policy record was edited by another program, so the changed lines that you saw may not have been all: nothing was approved. `countersign policy apply` shows the whole policy".to_owned());
             }
         }
-        Kind::Tools if own && differs(under_seal::PINS, relay.lists.pins_digest()) => {
+        New::Tools { pins, .. } if own && differs(under_seal::PINS, &pins.0) => {
             return Err("the record of tool descriptions was edited by another program: nothing was approved. `countersign login --trade` puts the right ones on record".to_owned());
         }
-        Kind::Tools => {}
+        New::Tools { .. } => {}
     }
     Ok(())
 }

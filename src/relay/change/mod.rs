@@ -66,10 +66,27 @@ impl Kind {
 /// What an approval puts in force.
 #[derive(Debug, Clone)]
 enum New {
-    /// This text of the policy.
-    Policy(Option<String>),
+    /// This text of the policy, with these settings.
+    Policy {
+        text: Option<String>,
+        settings: String,
+        /// What both were compared with: it must be what was sealed.
+        record: Compared,
+    },
     /// These definitions: name and digest.
-    Tools(Vec<(String, String)>),
+    Tools {
+        wanted: Vec<(String, String)>,
+        /// The digest of the pins that they were compared with, and of the pins that they make.
+        pins: (String, String),
+    },
+}
+
+/// Digests of the record that a change was compared with.
+#[derive(Debug, Clone)]
+struct Compared {
+    policy: String,
+    /// `None` where no settings were on record.
+    settings: Option<String>,
 }
 
 /// One change, as it would be shown.
@@ -114,6 +131,10 @@ fn policy(paths: &Paths, sealed: bool) -> Result<Option<Change>, String> {
     let doubted = record.as_ref().is_some_and(|record| record.doubted);
     let first = record.is_none();
     let record = record.unwrap_or_default();
+    let compared = Compared {
+        policy: record.policy_digest(),
+        settings: record.settings.as_deref().map(hash),
+    };
     let rules_changed = doubted || record.policy != now;
     // What was never put on record is shown whole, or a deleted record would make it pass unseen.
     let old_settings = record.settings.clone().filter(|_| !doubted).unwrap_or_default();
@@ -169,7 +190,11 @@ fn policy(paths: &Paths, sealed: bool) -> Result<Option<Change>, String> {
             text,
             sha256: digest,
         },
-        new: New::Policy(now),
+        new: New::Policy {
+            text: now,
+            settings,
+            record: compared,
+        },
         whole: doubted,
     }))
 }
@@ -187,7 +212,7 @@ fn shown_path(path: &std::path::Path) -> String {
 
 fn tools(lists: &Lists) -> Result<Option<Change>, String> {
     lists.sync();
-    let differing = lists.differing();
+    let (differing, before, after) = lists.differing();
     if differing.is_empty() {
         return Ok(None);
     }
@@ -217,7 +242,7 @@ fn tools(lists: &Lists) -> Result<Option<Change>, String> {
     if text.len() > MAX_TOOLS {
         return Err(words::TOOLS_TOO_LONG.to_owned());
     }
-    let what = hash(&format!("{}\n{what}", lists.pins_digest()));
+    let what = hash(&format!("{before}\n{what}"));
     Ok(Some(Change {
         kind: Kind::Tools,
         headline: format!("TOOL DESCRIPTIONS: {changed} CHANGED, {new} NEW"),
@@ -234,7 +259,10 @@ fn tools(lists: &Lists) -> Result<Option<Change>, String> {
             sha256: what.clone(),
         },
         what,
-        new: New::Tools(named),
+        new: New::Tools {
+            wanted: named,
+            pins: (before, after),
+        },
         whole: false,
     }))
 }

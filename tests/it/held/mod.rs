@@ -18,6 +18,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 mod broken;
+mod counters;
 mod policy;
 mod record;
 mod stops;

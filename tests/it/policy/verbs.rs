@@ -110,7 +110,7 @@ async fn check_says_what_to_do_about_broken_counters() {
     let (code, _, err) = home.run(&["policy", "check"]).await;
     assert_eq!(code, 0);
     assert!(
-        err.contains("counters.json") && err.contains("delete that file"),
+        err.contains("counters.json") && err.contains("countersign policy reset-counters"),
         "{err}"
     );
 }

@@ -112,7 +112,8 @@ impl Place {
 
     /// Sends an order of the client's that then waits for the person; counters and old links are out of its way.
     async fn waits(&self, client: &mut Client, price: f64) -> u64 {
-        let _ = std::fs::remove_file(self.desk.home.folder().join("state/counters.json"));
+        let fresh = countersign::gate::Counters::parse(None).text();
+        self.desk.home.file("state/counters.json", &fresh);
         let _ = std::fs::remove_file(&self.link);
         client.send_call("PlaceOrder", &bid(price)).await
     }
@@ -237,10 +238,6 @@ async fn nothing_is_placed_by_an_agents_own_calls(tier: Sealed) {
             .iter()
             .any(|word| tried(&files, "settings at click, and a click").contains(word)),
         "{files}"
-    );
-    assert!(
-        !tried(&files, "press the middle button").contains("-> 0 times"),
-        "there was something to press"
     );
     assert!(tried(&files, "a journal line that says approved").contains("exits with 1"));
     place.nothing("files").await;
