@@ -1,6 +1,7 @@
 //! A ticket before the person: asked, followed while its card is up, and ended unless it is approved. What an approval
 //! sets off is in `send.rs`.
 
+use super::facts::Round;
 use super::hold::{self, Held};
 use super::judging::{self, counters, make_card};
 use super::passkeys::{OrderTouch, Signed};
@@ -21,6 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the facts on a shown card are read anew.
 const REFRESH_MS: u64 = 1800;
+/// The same where the service is slow or its requests are short, and no exit waits: others need their turn.
+const SLOW_REFRESH_MS: u64 = 5000;
+/// A round of reads that took this long (ms) had to wait for its turn.
+const SLOW_ROUND_MS: u64 = 700;
 /// How often what else may end a ticket is looked at: halt, policy, another process's decision.
 const WATCH: Duration = Duration::from_millis(200);
 /// How often one ticket may be asked again because something got worse.
@@ -364,16 +369,20 @@ impl Live {
     /// card is on its way to the screen; all others are read anew once the card can be seen.
     async fn follow_facts(&self, side: &Side) {
         let mut on_screen = side.on_screen.subscribe();
+        let mut pause = REFRESH_MS;
         loop {
             let read = lock(&self.latest).mono;
             if let Some(read) = read {
                 if on_screen.wait_for(|shown| *shown).await.is_err() {
                     return;
                 }
-                let due = read.saturating_add(REFRESH_MS);
+                let due = read.saturating_add(pause);
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
-            let Some((judgement, card)) = self.judged_anew().await else {
+            let began = mono_ms();
+            let anew = self.judged_anew().await;
+            pause = pause_after(mono_ms().saturating_sub(began), self.held.judgement.class);
+            let Some((judgement, card)) = anew else {
                 continue;
             };
             if !self.settle(&judgement, &card, side).await {
@@ -474,7 +483,7 @@ impl Live {
         let facts = self
             .relay
             .facts
-            .gather(&self.relay.read, &self.held.call, policy, true)
+            .gather(&self.relay.read, &self.held.call, policy, Round::Again)
             .await;
         *lock(&self.latest) = Latest {
             facts: facts.clone(),
@@ -696,5 +705,13 @@ pub(super) fn pins_changed(relay: &Relay, tool: &str) -> Option<(State, String)>
             State::Voided,
             format!("the service changed its description of {tool}"),
         )),
+    }
+}
+/// How long after the start of a round of reads the next one is due (ms), as long as this one took.
+const fn pause_after(took: u64, class: Class) -> u64 {
+    if took >= SLOW_ROUND_MS && !matches!(class, Class::Exit | Class::Protect) {
+        SLOW_REFRESH_MS
+    } else {
+        REFRESH_MS
     }
 }

@@ -2,9 +2,12 @@
 //! person's side in between is in `ask.rs` and `send.rs`.
 
 use super::change::{self, Kind};
+use super::facts::Round;
 use super::judging::{
-    count_ask, counters, effective_tier, entry_brake, judge_again, judge_now, make_card, update_counters,
+    count_ask, counters, effective_tier, judge_again, judge_now, make_card, note_look, stopped_unseen,
+    update_counters,
 };
+use super::line::Place;
 use super::outcomes::{headline, journal, mark_read, outcome_of, wait};
 use super::policy_file::{self, Approved, Rules};
 use super::refusals::Like;
@@ -129,11 +132,12 @@ enum NotHeld {
 /// Everything up to the ticket: its id and headline.
 async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHeld> {
     let paths = &relay.world.paths;
+    let came = mono_ms();
     let plain = is_plain_entry(&call);
-    let _line = if plain {
-        relay.looking.acquire().await.ok()
-    } else {
-        None
+    let like = plain.then(|| Like::of(&call));
+    let _place = match &like {
+        Some(like) => Some(stand_in_line(relay, &call, like).await?),
+        None => None,
     };
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
     // A few letters of the digest: lock files stay, and there must not be one for each order ever made. No exit waits for
@@ -192,20 +196,17 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         }
         Err((code, reason)) => return Err(refuse(code, &reason)),
     }
-    // Where a brake stopped its like a moment ago and still would, nothing is read again: a flood costs the service nothing.
-    let like = plain.then(|| Like::of(&call));
-    let stopped = like
-        .as_ref()
-        .and_then(|like| relay.refusals.stopped(like, mono_ms()));
-    if let Some((code, reason)) = stopped.and_then(|since| entry_brake(relay, since)) {
-        return Err(refuse(code, &format!("Nothing was sent: {reason}.")));
+    // What stood before it in the line may have been stopped.
+    if let Some((code, reason)) = like.as_ref().and_then(|like| stopped_unseen(relay, like)) {
+        return Err(refuse(code, &reason));
     }
     let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings) {
         (None, judgement)
     } else {
+        let round = if plain { Round::InLine(came) } else { Round::First };
         let facts = relay
             .facts
-            .gather(&relay.read, &call, rules.approved(), false)
+            .gather(&relay.read, &call, rules.approved(), round)
             .await;
         if facts.not_connected() {
             return Err(refuse(
@@ -236,12 +237,10 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         }
         Some(_) | None => None,
     };
+    if let Some(like) = like {
+        note_look(relay, like, &judgement).await;
+    }
     if judgement.verdict == Verdict::Deny {
-        // Whatever else was wrong with it (a read that did not come in the flood): a brake stops its like as well.
-        let now = wall_ms();
-        if let Some(like) = like.filter(|_| entry_brake(relay, now).is_some()) {
-            relay.refusals.stop(like, mono_ms(), now);
-        }
         return Err(refuse(judgement.code, &judgement.reason));
     }
     let tier = effective_tier(relay, &judgement);
@@ -322,6 +321,18 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     Ok((id, what))
 }
 
+/// The place of a new order at the head of the line, where nothing stops it before it is looked at.
+async fn stand_in_line<'a>(relay: &'a Relay, call: &Call, like: &Like) -> Result<Place<'a>, NotHeld> {
+    if let Some(answer) = twin_of(relay, call) {
+        return Err(NotHeld::Answered(answer));
+    }
+    if let Some((code, reason)) = stopped_unseen(relay, like) {
+        return Err(NotHeld::Refused(code, reason));
+    }
+    let full = || NotHeld::Refused("too_many_at_once", words::TOO_MANY_AT_ONCE.to_owned());
+    relay.line.enter(like).await.ok_or_else(full)
+}
+
 /// A new order that rests at a limit or goes at the market: what a flood is made of. Stops may protect, and the tools that
 /// close are no entries: those never wait in line.
 fn is_plain_entry(call: &Call) -> bool {
@@ -379,7 +390,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     let rules = Rules::of(relay)?;
     let facts = relay
         .facts
-        .gather(&relay.read, &call, rules.approved(), true)
+        .gather(&relay.read, &call, rules.approved(), Round::Again)
         .await;
     let counters = counters(relay);
     let judgement =
