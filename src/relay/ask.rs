@@ -370,6 +370,12 @@ impl Live {
     async fn follow_facts(&self, side: &Side) {
         let mut on_screen = side.on_screen.subscribe();
         let mut pause = REFRESH_MS;
+        let class = self.held.judgement.class;
+        let round = if matches!(class, Class::Exit | Class::Protect) {
+            Round::Again
+        } else {
+            Round::Shown
+        };
         loop {
             let read = lock(&self.latest).mono;
             if let Some(read) = read {
@@ -380,8 +386,8 @@ impl Live {
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
             let began = mono_ms();
-            let anew = self.judged_anew().await;
-            pause = pause_after(mono_ms().saturating_sub(began), self.held.judgement.class);
+            let anew = self.judged_anew(round).await;
+            pause = pause_after(mono_ms().saturating_sub(began), class);
             let Some((judgement, card)) = anew else {
                 continue;
             };
@@ -398,8 +404,8 @@ impl Live {
     }
 
     /// Judgement and card on facts that are read now; `None` where policy or settings cannot be read.
-    async fn judged_anew(&self) -> Option<(Judgement, Card)> {
-        let facts = self.read_facts().await;
+    async fn judged_anew(&self, round: Round) -> Option<(Judgement, Card)> {
+        let facts = self.read_facts(round).await;
         let (relay, call) = (&self.relay, &self.held.call);
         let (rules, settings) = Rules::of(relay).ok().zip(relay.settings().ok())?;
         let kept = counters(relay);
@@ -455,7 +461,7 @@ impl Live {
                 if *side.on_screen.borrow() {
                     return;
                 }
-                let Some((judgement, card)) = self.judged_anew().await else {
+                let Some((judgement, card)) = self.judged_anew(Round::Again).await else {
                     continue;
                 };
                 if self.goes_ahead(&judgement, &card, side) {
@@ -474,7 +480,7 @@ impl Live {
         card
     }
 
-    pub(super) async fn read_facts(&self) -> Facts {
+    pub(super) async fn read_facts(&self, round: Round) -> Facts {
         let mono = Some(mono_ms());
         // A policy that cannot be read ends the ticket elsewhere; here it only asks for fewer facts.
         let rules = Rules::of(&self.relay).ok();
@@ -483,7 +489,7 @@ impl Live {
         let facts = self
             .relay
             .facts
-            .gather(&self.relay.read, &self.held.call, policy, Round::Again)
+            .gather(&self.relay.read, &self.held.call, policy, round)
             .await;
         *lock(&self.latest) = Latest {
             facts: facts.clone(),
@@ -683,7 +689,7 @@ impl Live {
         if !sent_since {
             return false;
         }
-        let judged = tokio::time::timeout(LAST_LOOK, self.judged_anew()).await;
+        let judged = tokio::time::timeout(LAST_LOOK, self.judged_anew(Round::Again)).await;
         matches!(judged, Ok(Some((judgement, _))) if judgement.class == Class::Protect)
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What one round of reads may take.
 pub const BOUND: Duration = Duration::from_millis(1500);
-/// How long a read for a new order waits for its turn in the request budget before that: where others use it up, the order
+/// How long a read for a new order or its card waits for its turn in the request budget before that: where others use it up, the order
 /// is asked about a little later rather than refused for what could not be read.
 const TURN: Duration = Duration::from_secs(5);
 /// How long an answer about what moves slowly may be used again by the next card.
@@ -41,6 +41,8 @@ pub enum Round {
     InLine(u64),
     /// The card is there already, and only its changes are wanted.
     Again,
+    /// The same for a new order's card that nobody has decided on yet: others go first.
+    Shown,
 }
 
 /// The answers of the last moments.
@@ -96,7 +98,10 @@ impl FactCache {
     async fn one(&self, lane: &ReadLane, read: &StateRead, round: Round) -> Kept {
         let key = (read.tool.to_owned(), read.arguments.clone());
         let now = mono_ms();
-        let age = if round == Round::Again { SLOW_MS } else { FRESH_MS };
+        let age = match round {
+            Round::Again | Round::Shown => SLOW_MS,
+            Round::First | Round::InLine(_) => FRESH_MS,
+        };
         let kept = self
             .map()
             .get(&key)
@@ -110,19 +115,22 @@ impl FactCache {
         if let Some(kept) = kept.filter(serves) {
             return kept;
         }
-        let purpose = match round {
-            Round::InLine(_) => {
-                if tokio::time::timeout(TURN, lane.entry_turn()).await.is_err() {
-                    return Kept {
-                        mono: now,
-                        wall: wall_ms(),
-                        answer: Err(ReadFailure::TimedOut),
-                    };
-                }
-                Use::Drawn
-            }
-            Round::First | Round::Again => Use::Own,
+        let waits = match round {
+            Round::InLine(_) => Some(Use::Entry),
+            Round::Shown => Some(Use::Shown),
+            Round::First | Round::Again => None,
         };
+        let mut purpose = Use::Own;
+        if let Some(share) = waits {
+            if tokio::time::timeout(TURN, lane.turn(share)).await.is_err() {
+                return Kept {
+                    mono: now,
+                    wall: wall_ms(),
+                    answer: Err(ReadFailure::TimedOut),
+                };
+            }
+            purpose = Use::Drawn;
+        }
         let params = format!(r#"{{"name":"{}","arguments":{}}}"#, read.tool, read.arguments);
         let (mono, wall) = (mono_ms(), wall_ms());
         let answer = match tokio::time::timeout(BOUND, lane.own_for("tools/call", &params, purpose)).await {

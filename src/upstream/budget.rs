@@ -15,18 +15,24 @@ pub enum Use {
     Own,
     /// A read for a new order of the client that nobody has been asked about yet: a flood of them gets half at most.
     Entry,
+    /// A read that keeps the card of a new order up to date while the person looks at it.
+    Shown,
     /// A request whose turn was drawn before ([`Budget::turn`]).
     Drawn,
 }
 
 /// Requests that the client's reads leave in the bucket.
 const KEPT: f64 = 5.0;
-/// Requests that reads for new orders leave: an exit's reads and an approved order go first.
+/// Requests that reads for new orders, and for their cards, leave: an exit's reads and an approved order go first.
 const KEPT_FROM_ENTRIES: f64 = 2.0;
 /// What reads for new orders may take of all requests, over time.
 const SHARE: f64 = 0.5;
 /// What they may take at once, as a part of the burst: two looks at an order in the account's state.
 const SHARE_AT_ONCE: f64 = 0.75;
+/// How often (ms) one read of the clients may go below that rest, so that cards and new orders do not starve them.
+const CLIENT_EVERY_MS: u64 = 700;
+/// What it leaves even then: an exit's reads and an approved order go first.
+const KEPT_AT_LEAST: f64 = 1.0;
 /// How long one turn at the file may take before the request goes on without it.
 const TURN: Duration = Duration::from_millis(500);
 
@@ -46,6 +52,9 @@ struct Bucket {
     #[serde(default = "whole")]
     entries: f64,
     at: u64,
+    /// When the last read of a client went.
+    #[serde(default)]
+    client: u64,
 }
 
 /// More than any share: cut to the share where it is used.
@@ -87,6 +96,7 @@ impl Budget {
             tokens: self.burst,
             entries: whole(),
             at: now,
+            client: 0,
         });
         #[expect(clippy::cast_precision_loss, reason = "a span of milliseconds is small")]
         let passed = now.saturating_sub(bucket.at) as f64 / 1000.0;
@@ -97,17 +107,27 @@ impl Budget {
         bucket.at = now;
         let floor = match purpose {
             Use::Client => KEPT,
-            Use::Entry => KEPT_FROM_ENTRIES,
+            Use::Entry | Use::Shown => KEPT_FROM_ENTRIES,
             Use::Own | Use::Drawn => 0.0,
         };
         let mut wait = (1.0 + floor - bucket.tokens) / self.per_second;
-        if purpose == Use::Entry {
-            wait = wait.max((1.0 - bucket.entries) / rate);
+        match purpose {
+            Use::Entry => wait = wait.max((1.0 - bucket.entries) / rate),
+            Use::Client => {
+                // After a clock that was set back nothing went in the future.
+                bucket.client = bucket.client.min(now);
+                let due = CLIENT_EVERY_MS.saturating_sub(now.saturating_sub(bucket.client));
+                let due = Duration::from_millis(due).as_secs_f64();
+                wait = wait.min(due.max((1.0 + KEPT_AT_LEAST - bucket.tokens) / self.per_second));
+            }
+            Use::Own | Use::Shown | Use::Drawn => {}
         }
         if wait <= 0.0 {
             bucket.tokens -= 1.0;
-            if purpose == Use::Entry {
-                bucket.entries -= 1.0;
+            match purpose {
+                Use::Entry => bucket.entries -= 1.0,
+                Use::Client => bucket.client = now,
+                Use::Own | Use::Shown | Use::Drawn => {}
             }
         }
         // No sync: after a crash a full bucket is a fair guess.
@@ -158,6 +178,27 @@ mod tests {
             assert_eq!(budget.draw(Use::Entry).await.unwrap(), None);
         }
         assert!(budget.draw(Use::Entry).await.unwrap().is_some());
+        assert_eq!(budget.draw(Use::Own).await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_gets_a_turn_now_and_then_whatever_else_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let budget = Budget::new(&paths, 3.0, 20.0);
+        // The file and its folder.
+        assert_eq!(budget.draw(Use::Own).await.unwrap(), None);
+        let keep = |tokens: f64| {
+            let kept = format!(r#"{{"tokens":{tokens:?},"at":{},"client":0}}"#, clock::wall_ms());
+            std::fs::write(paths.budget(), kept).unwrap();
+        };
+        keep(2.5);
+        assert_eq!(budget.draw(Use::Client).await.unwrap(), None);
+        let wait = budget.draw(Use::Client).await.unwrap().unwrap();
+        assert!(wait <= Duration::from_millis(CLIENT_EVERY_MS), "{wait:?}");
+        // The last one is left to an order.
+        keep(1.0);
+        assert!(budget.draw(Use::Client).await.unwrap().is_some());
         assert_eq!(budget.draw(Use::Own).await.unwrap(), None);
     }
 

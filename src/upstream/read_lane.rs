@@ -132,9 +132,9 @@ impl ReadLane {
         self.own_for(method, params, Use::Own).await
     }
 
-    /// Waits until a read for a new order may be made; [`Self::own_for`] then makes it as [`Use::Drawn`].
-    pub async fn entry_turn(&self) {
-        self.0.budget.turn(Use::Entry).await;
+    /// Waits for a turn in the budget; [`Self::own_for`] then makes the request as [`Use::Drawn`].
+    pub async fn turn(&self, purpose: Use) {
+        self.0.budget.turn(purpose).await;
     }
 
     /// As [`Self::own`], in another part of the budget.

@@ -40,16 +40,20 @@ async fn pour(
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
     let mut codes = Vec::new();
+    // The last ones may still stand in line, which waits for its turn at the service.
+    let mut patience = Duration::from_secs(8);
     for id in ids {
         let fits = |line: &String| {
             let value: Value = serde_json::from_str(line).expect("JSON");
             (value["id"] == json!(id)).then_some(value)
         };
         // What is held is answered when the person decides.
-        if let Some(answer) = client.find(fits, Duration::from_millis(300)).await
+        if let Some(answer) = client.find(fits, patience).await
             && status(&answer["result"]) == "refused"
         {
             codes.push(code(&answer["result"]).to_owned());
+        } else {
+            patience = Duration::from_millis(300);
         }
     }
     let left = match leaving {
@@ -199,10 +203,11 @@ async fn five_hundred_orders_within_the_services_budget() {
         503,
         "every call has its end: {told}"
     );
-    assert!(kinds.len() > 1 && codes.len() >= 490, "{told}");
-    // The service would have granted twenty at once and three a second; a look at each order would be seven times 500.
-    assert!(cost <= 100, "{told}");
-    assert!(reads[reads.len() / 2] < Duration::from_secs(4), "{told}");
+    assert!(codes.len() >= 490, "{told}");
+    // With the reads of the cards that stood meanwhile; a look at each order would be seven times 500.
+    assert!(cost <= 150, "{told}");
+    // Reads share three requests a second with the exit, which goes first, and with the card on the screen.
+    assert!(reads[reads.len() / 2] < Duration::from_secs(3), "{told}");
     assert!(reads[reads.len() - 1] < Duration::from_secs(15), "{told}");
     for (before, after) in before.iter().zip(after) {
         assert!(after <= before + 8192, "{told}");
