@@ -1,6 +1,7 @@
 //! A ticket before the person: asked, followed while its card is up, and ended unless it is approved. What an approval
 //! sets off is in `send.rs`.
 
+use super::facts::Round;
 use super::hold::{self, Held};
 use super::judging::{self, counters, make_card};
 use super::passkeys::{OrderTouch, Signed};
@@ -21,6 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the facts on a shown card are read anew.
 const REFRESH_MS: u64 = 1800;
+/// The same where the service is slow or its requests are short, and no exit waits: others need their turn.
+const SLOW_REFRESH_MS: u64 = 5000;
+/// A round of reads that took this long (ms) had to wait for its turn.
+const SLOW_ROUND_MS: u64 = 700;
 /// How often what else may end a ticket is looked at: halt, policy, another process's decision.
 const WATCH: Duration = Duration::from_millis(200);
 /// How often one ticket may be asked again because something got worse.
@@ -367,16 +372,26 @@ impl Live {
     /// card is on its way to the screen; all others are read anew once the card can be seen.
     async fn follow_facts(&self, side: &Side) {
         let mut on_screen = side.on_screen.subscribe();
+        let mut pause = REFRESH_MS;
+        let class = self.held.judgement.class;
+        let round = if matches!(class, Class::Exit | Class::Protect) {
+            Round::Again
+        } else {
+            Round::Shown
+        };
         loop {
             let read = lock(&self.latest).mono;
             if let Some(read) = read {
                 if on_screen.wait_for(|shown| *shown).await.is_err() {
                     return;
                 }
-                let due = read.saturating_add(REFRESH_MS);
+                let due = read.saturating_add(pause);
                 tokio::time::sleep(Duration::from_millis(due.saturating_sub(mono_ms()))).await;
             }
-            let Some((judgement, card)) = self.judged_anew().await else {
+            let began = mono_ms();
+            let anew = self.judged_anew(round).await;
+            pause = pause_after(mono_ms().saturating_sub(began), class);
+            let Some((judgement, card)) = anew else {
                 continue;
             };
             if !self.settle(&judgement, &card, side).await {
@@ -392,8 +407,8 @@ impl Live {
     }
 
     /// Judgement and card on facts that are read now; `None` where policy or settings cannot be read.
-    async fn judged_anew(&self) -> Option<(Judgement, Card)> {
-        let facts = self.read_facts().await;
+    async fn judged_anew(&self, round: Round) -> Option<(Judgement, Card)> {
+        let facts = self.read_facts(round).await;
         let (relay, call) = (&self.relay, &self.held.call);
         let (rules, settings) = Rules::of(relay).ok().zip(relay.settings().ok())?;
         let kept = counters(relay).await;
@@ -449,7 +464,7 @@ impl Live {
                 if *side.on_screen.borrow() {
                     return;
                 }
-                let Some((judgement, card)) = self.judged_anew().await else {
+                let Some((judgement, card)) = self.judged_anew(Round::Again).await else {
                     continue;
                 };
                 if self.goes_ahead(&judgement, &card, side) {
@@ -468,7 +483,7 @@ impl Live {
         card
     }
 
-    pub(super) async fn read_facts(&self) -> Facts {
+    pub(super) async fn read_facts(&self, round: Round) -> Facts {
         let mono = Some(mono_ms());
         // A policy that cannot be read ends the ticket elsewhere; here it only asks for fewer facts.
         let rules = Rules::of(&self.relay).ok();
@@ -477,7 +492,7 @@ impl Live {
         let facts = self
             .relay
             .facts
-            .gather(&self.relay.read, &self.held.call, policy, true)
+            .gather(&self.relay.read, &self.held.call, policy, round)
             .await;
         *lock(&self.latest) = Latest {
             facts: facts.clone(),
@@ -677,7 +692,7 @@ impl Live {
         if !sent_since {
             return false;
         }
-        let judged = tokio::time::timeout(LAST_LOOK, self.judged_anew()).await;
+        let judged = tokio::time::timeout(LAST_LOOK, self.judged_anew(Round::Again)).await;
         matches!(judged, Ok(Some((judgement, _))) if judgement.class == Class::Protect)
     }
 
@@ -704,5 +719,13 @@ pub(super) fn pin_changed(pin: &super::lists::Pin, tool: &str) -> Option<(State,
             State::Voided,
             format!("the service changed its description of {tool}"),
         )),
+    }
+}
+/// How long after the start of a round of reads the next one is due (ms), as long as this one took.
+const fn pause_after(took: u64, class: Class) -> u64 {
+    if took >= SLOW_ROUND_MS && !matches!(class, Class::Exit | Class::Protect) {
+        SLOW_REFRESH_MS
+    } else {
+        REFRESH_MS
     }
 }

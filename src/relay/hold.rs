@@ -2,9 +2,12 @@
 //! person's side in between is in `ask.rs` and `send.rs`.
 
 use super::change::{self, Kind};
+use super::facts::Round;
 use super::judging::{
-    count_ask, counters, effective_tier, entry_brake, judge_again, judge_now, make_card, update_counters,
+    count_ask, counters, effective_tier, judge_again, judge_now, make_card, note_look, stopped_unseen,
+    update_counters,
 };
+use super::line::Place;
 use super::outcomes::{headline, journal, mark_read, outcome_of, wait};
 use super::policy_file::{self, Approved, Rules};
 use super::refusals::Like;
@@ -129,23 +132,33 @@ enum NotHeld {
 /// Everything up to the ticket: its id and headline.
 async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHeld> {
     let paths = &relay.world.paths;
+    let came = mono_ms();
     let plain = is_plain_entry(&call);
-    let _line = if plain {
-        relay.looking.acquire().await.ok()
-    } else {
-        None
+    let like = plain.then(|| Like::of(&call));
+    let _place = match &like {
+        Some(like) => Some(stand_in_line(relay, &call, like).await?),
+        None => None,
     };
     // The same call twice at once, from this client or another: one of them is looked at, the other is told.
     // A few letters of the digest: lock files stay, and there must not be one for each order ever made. No exit waits for
     // an entry whose letters are the same.
     let letters = call.digest().get(..2).unwrap_or_default();
-    let twin_lock = paths.lock(&format!("twin-{}{letters}", if plain { "entry-" } else { "" }));
+    let closes = matches!(
+        call.form(),
+        Form::ClosePosition | Form::Flatten | Form::FlattenEverything
+    );
+    let kind = match (plain, closes) {
+        (true, _) => "entry-",
+        (_, true) => "close-",
+        (false, false) => "",
+    };
+    let twin_lock = paths.lock(&format!("twin-{kind}{letters}"));
     let _twin = FileLock::take(&twin_lock, Duration::from_secs(4))
         .await
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => NotHeld::Answered(words::refused(
                 "twin",
-                "The same call is being looked at this moment; this call placed nothing.",
+                "Too many calls are being looked at this moment; this call placed nothing. Ask again.",
             )),
             _ => NotHeld::Answered(words::refused(
                 "disk",
@@ -198,22 +211,19 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         }
         Err((code, reason)) => return Err(refuse(code, &reason)),
     }
-    // Where a brake stopped its like a moment ago and still would, nothing is read again: a flood costs the service nothing.
-    let like = plain.then(|| Like::of(&call));
-    let stopped = like
-        .as_ref()
-        .and_then(|like| relay.refusals.stopped(like, mono_ms()));
-    if let Some(since) = stopped
-        && let Some((code, reason)) = entry_brake(relay, since).await
+    // What stood before it in the line may have been stopped.
+    if let Some(like) = &like
+        && let Some((code, reason)) = stopped_unseen(relay, like, call.is_market()).await
     {
-        return Err(refuse(code, &format!("Nothing was sent: {reason}.")));
+        return Err(refuse(code, &reason));
     }
     let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings).await {
         (None, judgement)
     } else {
+        let round = if plain { Round::InLine(came) } else { Round::First };
         let facts = relay
             .facts
-            .gather(&relay.read, &call, rules.approved(), false)
+            .gather(&relay.read, &call, rules.approved(), round)
             .await;
         if facts.not_connected() {
             return Err(refuse(
@@ -244,14 +254,10 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         }
         Some(_) | None => None,
     };
+    if let Some(like) = like {
+        note_look(relay, like, &judgement).await;
+    }
     if judgement.verdict == Verdict::Deny {
-        // Whatever else was wrong with it (a read that did not come in the flood): a brake stops its like as well.
-        let now = wall_ms();
-        if let Some(like) = like
-            && entry_brake(relay, now).await.is_some()
-        {
-            relay.refusals.stop(like, mono_ms(), now);
-        }
         return Err(refuse(judgement.code, &judgement.reason));
     }
     let tier = effective_tier(relay, &judgement);
@@ -332,6 +338,18 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     Ok((id, what))
 }
 
+/// The place of a new order at the head of the line, where nothing stops it before it is looked at.
+async fn stand_in_line<'a>(relay: &'a Relay, call: &Call, like: &Like) -> Result<Place<'a>, NotHeld> {
+    if let Some(answer) = twin_of(relay, call) {
+        return Err(NotHeld::Answered(answer));
+    }
+    if let Some((code, reason)) = stopped_unseen(relay, like, call.is_market()).await {
+        return Err(NotHeld::Refused(code, reason));
+    }
+    let full = || NotHeld::Refused("too_many_at_once", words::TOO_MANY_AT_ONCE.to_owned());
+    relay.line.enter(like).await.ok_or_else(full)
+}
+
 /// A new order that rests at a limit or goes at the market: what a flood is made of. Stops may protect, and the tools that
 /// close are no entries: those never wait in line.
 fn is_plain_entry(call: &Call) -> bool {
@@ -389,7 +407,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     let rules = Rules::of(relay)?;
     let facts = relay
         .facts
-        .gather(&relay.read, &call, rules.approved(), true)
+        .gather(&relay.read, &call, rules.approved(), Round::Again)
         .await;
     let counters = counters(relay).await;
     let judgement =

@@ -1,12 +1,14 @@
 //! Judging a call with what all processes of this installation know: policy, counters, tickets, settings.
 
 use super::Relay;
+use super::facts::Round;
 use super::past::{Past, Seen};
+use super::refusals::{Like, Stopped};
 use super::settings::Settings;
 use crate::gate::policy::Policy;
 use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
-use crate::system::clock::wall_ms;
+use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, Paths, aside, file};
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ const MAX_COUNTERS: u64 = 4 * 1024 * 1024;
 impl Relay {
     /// The state that a judgement of this call would be made on; nothing is asked, and nobody is signed in for it.
     pub(crate) async fn facts_for(&self, call: &Call, policy: &Policy) -> Facts {
-        self.facts.gather(&self.read, call, policy, false).await
+        self.facts.gather(&self.read, call, policy, Round::First).await
     }
 }
 
@@ -129,7 +131,50 @@ pub(super) async fn entry_brake(relay: &Relay, since: u64) -> Option<(&'static s
         ticket.state == State::Held && limits::group(ticket.class, ticket.opening) == limits::Group::Entry
     };
     let open = tickets.iter().filter(waits).count();
-    counters(relay).await.brake(Class::Order, true, open, wall_ms())
+    let (counters, now) = (counters(relay).await, wall_ms());
+    counters
+        .brake(Class::Order, true, open, now)
+        .or_else(|| counters.look_brake(limits::LOOKS_PER_MINUTE, now))
+}
+
+/// What stops a new order without a look at the account's state; a flood costs the service nothing then. One of a kind
+/// that was not looked at lately may close a position, and is stopped only where very many were looked at; one at the
+/// market may be the way out of a position that was filled since, and is looked at as long as few were.
+pub(super) async fn stopped_unseen(
+    relay: &Relay,
+    like: &Like,
+    market: bool,
+) -> Option<(&'static str, String)> {
+    let not_sent = |(code, reason)| (code, format!("Nothing was sent: {reason}."));
+    let most = if market {
+        limits::LOOKS_PER_MINUTE
+    } else {
+        limits::MOST_LOOKS
+    };
+    match relay.refusals.stopped(like, mono_ms()).filter(|_| !market) {
+        Some(Stopped::Unread(code, reason)) => Some((code, reason)),
+        Some(Stopped::Braked(since)) => entry_brake(relay, since).await.map(not_sent),
+        None => counters(relay).await.look_brake(most, wall_ms()).map(not_sent),
+    }
+}
+
+/// Counts a look at a new order, and remembers for its like what stopped it.
+pub(super) async fn note_look(relay: &Relay, like: Like, judgement: &Judgement) {
+    if judgement.verdict == Verdict::Allow {
+        return;
+    }
+    update_counters(relay, |counters| counters.note_look(wall_ms())).await;
+    if judgement.verdict != Verdict::Deny {
+        return;
+    }
+    // Whatever else was wrong with it (a read that did not come in the flood): a brake stops its like as well.
+    let now = wall_ms();
+    if entry_brake(relay, now).await.is_some() {
+        relay.refusals.stop(like, mono_ms(), Stopped::Braked(now));
+    } else if judgement.code.ends_with("_unread") {
+        let unread = Stopped::Unread(judgement.code, judgement.reason.clone());
+        relay.refusals.stop(like, mono_ms(), unread);
+    }
 }
 
 /// What it takes now: inside the armed time a click does, for what the armed time covers.

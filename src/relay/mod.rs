@@ -12,6 +12,7 @@ pub mod facts;
 mod hold;
 mod input;
 mod judging;
+mod line;
 pub mod lists;
 mod local;
 mod lookup;
@@ -90,8 +91,8 @@ pub struct Relay {
     pub(crate) facts: facts::FactCache,
     /// Counts the calls of this process that were sent to their end: what waits may mean something else after each.
     pub(crate) deeds: tokio::sync::watch::Sender<u64>,
-    /// Entries are looked at two at a time: a flood of them costs few reads.
-    pub(crate) looking: tokio::sync::Semaphore,
+    /// New orders are looked at one at a time: a flood of them costs few reads.
+    line: line::Line,
     /// Refusals that are not written down one by one.
     refusals: refusals::Refusals,
     pub(crate) unsealed: hold::Armed,
@@ -219,7 +220,7 @@ impl Relay {
                 past: past::Past::of(&world.paths),
                 facts: facts::FactCache::default(),
                 deeds: tokio::sync::watch::Sender::new(0),
-                looking: tokio::sync::Semaphore::new(2),
+                line: line::Line::default(),
                 refusals: refusals::Refusals::default(),
                 unsealed: hold::Armed::default(),
                 at_hand: passkeys::AtHand::default(),

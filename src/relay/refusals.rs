@@ -21,16 +21,27 @@ const SPAN: Duration = Duration::from_secs(60);
 
 /// How long (ms) a brake that stopped an entry stops its like without a look at the account. Only market and limit orders
 /// of `PlaceOrder` are ever stopped so; what closes a position by its own tool, and every stop, is always looked at.
-const REMEMBERED_MS: u64 = 10_000;
+const REMEMBERED_MS: u64 = 20_000;
+/// How long (ms) a state that could not be read counts as unread for the like of that order.
+const UNREAD_MS: u64 = 3000;
 /// More kinds of entries than this are not told apart: then all are looked at again.
 const MOST: usize = 64;
 
 /// What is counted at present.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Counted>, Mutex<HashMap<Like, (u64, u64)>>);
+pub(super) struct Refusals(Mutex<Counted>, Mutex<HashMap<Like, (u64, Stopped)>>);
+
+/// What stopped an entry after a look at it.
+#[derive(Debug, Clone)]
+pub(super) enum Stopped {
+    /// A brake, at this time (wall ms).
+    Braked(u64),
+    /// The account's state could not be read: the code and the reason.
+    Unread(&'static str, String),
+}
 
 /// Entries that are alike: where one opens, so do the others, as long as nothing happens there.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Like {
     account: Option<String>,
     root: Option<String>,
@@ -43,6 +54,15 @@ impl Like {
             account: call.account().map(str::to_owned),
             root: call.instrument_root().map(str::to_owned),
             side: call.fields().side,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn named(account: &str) -> Self {
+        Self {
+            account: Some(account.to_owned()),
+            root: None,
+            side: None,
         }
     }
 }
@@ -63,19 +83,23 @@ enum Take {
 }
 
 impl Refusals {
-    /// A brake stopped an entry at these times (monotonic, wall).
-    pub(super) fn stop(&self, like: Like, mono: u64, wall: u64) {
+    /// An entry was looked at and stopped at this time (monotonic ms).
+    pub(super) fn stop(&self, like: Like, mono: u64, why: Stopped) {
         let mut stopped = lock(&self.1);
         if stopped.len() >= MOST {
             stopped.clear();
         }
-        stopped.insert(like, (mono, wall));
+        stopped.insert(like, (mono, why));
     }
 
-    /// When (wall) a brake last stopped the like of it, where that is not long ago.
-    pub(super) fn stopped(&self, like: &Like, mono: u64) -> Option<u64> {
-        let (then, wall) = *lock(&self.1).get(like)?;
-        (mono.saturating_sub(then) <= REMEMBERED_MS).then_some(wall)
+    /// What last stopped the like of it, where that is not long ago.
+    pub(super) fn stopped(&self, like: &Like, mono: u64) -> Option<Stopped> {
+        let (then, why) = lock(&self.1).get(like).cloned()?;
+        let remembered = match why {
+            Stopped::Braked(_) => REMEMBERED_MS,
+            Stopped::Unread(..) => UNREAD_MS,
+        };
+        (mono.saturating_sub(then) <= remembered).then_some(why)
     }
 
     fn take(&self, code: &'static str, now: u64) -> Take {

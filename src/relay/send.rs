@@ -1,6 +1,7 @@
 //! What an approval sets off: judged again, sent once, told.
 
 use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pin_changed};
+use super::facts::Round;
 use super::judging::{self, counters, make_card};
 use super::outcomes::{self, journal};
 use super::passkeys::Signed;
@@ -300,7 +301,7 @@ impl Live {
         let latest = lock(&self.latest).clone();
         match latest.mono {
             Some(mono) if mono_ms().saturating_sub(mono) <= STALE_MS => latest.facts,
-            _ => self.read_facts().await,
+            _ => self.read_facts(Round::Again).await,
         }
     }
 

@@ -309,6 +309,10 @@ pub fn paused(until: &str) -> (String, Vec<String>) {
     )
 }
 
+/// More new orders at once than the line takes.
+pub const TOO_MANY_AT_ONCE: &str = "Too many orders came at once, and this one was not looked at. Wait for the \
+answers to the others. To close a position use a tool that closes: it still reaches the person.";
+
 /// The button of that notice.
 pub const END_PAUSE: &str = "End the pause";
 
@@ -511,6 +515,7 @@ mod tests {
                 "refused",
                 &refused("blocked", "This account is blocked by your policy."),
             ),
+            line("too many at once", &refused("too_many_at_once", TOO_MANY_AT_ONCE)),
             line(
                 "the policy changed",
                 &refused(

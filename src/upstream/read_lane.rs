@@ -129,12 +129,25 @@ impl ReadLane {
     /// # Errors
     /// As [`Self::request`], without a second try; a JSON-RPC error is [`Failure::Refused`].
     pub async fn own(&self, method: &str, params: &str) -> Result<String, Failure> {
+        self.own_for(method, params, Use::Own).await
+    }
+
+    /// Waits for a turn in the budget; [`Self::own_for`] then makes the request as [`Use::Drawn`].
+    pub async fn turn(&self, purpose: Use) {
+        self.0.budget.turn(purpose).await;
+    }
+
+    /// As [`Self::own`], in another part of the budget.
+    ///
+    /// # Errors
+    /// As [`Self::own`].
+    pub async fn own_for(&self, method: &str, params: &str, purpose: Use) -> Result<String, Failure> {
         let (id, text) = self.compose(method, params);
         let text = Bytes::from(text);
-        let answer = match self.request_once(&text, &id, Use::Own).await {
+        let answer = match self.request_once(&text, &id, purpose).await {
             Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if wait.unwrap_or(1) <= PATIENCE => {
                 tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
-                self.request_once(&text, &id, Use::Own).await?
+                self.request_once(&text, &id, purpose).await?
             }
             outcome => outcome?,
         };

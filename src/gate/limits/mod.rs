@@ -20,6 +20,11 @@ use sent::SentOrders;
 
 /// Asks per minute of one group, at most (DESIGN section 5, ticket).
 pub const ASKS_PER_MINUTE: usize = 6;
+/// New orders per minute that are looked at, at most. Beyond them only a kind that was not looked at lately is, for it may
+/// close a position.
+pub const LOOKS_PER_MINUTE: usize = 12;
+/// New orders per minute that are looked at, of whatever kind.
+pub const MOST_LOOKS: usize = 24;
 /// Open entry tickets, at most.
 pub const OPEN_ENTRIES: usize = 3;
 /// How long entries pause.
@@ -66,6 +71,8 @@ pub struct Counters {
     asks: Vec<Millis>,
     neutral_asks: Vec<Millis>,
     aside_asks: Vec<Millis>,
+    #[serde(default)]
+    looks: Vec<Millis>,
     denials: Vec<Millis>,
     unanswered: u32,
     sent: SentOrders,
@@ -110,6 +117,7 @@ impl Counters {
             asks: old.asks,
             neutral_asks: old.neutral_asks,
             aside_asks: old.aside_asks,
+            looks: Vec::new(),
             denials: old.denials,
             unanswered: old.unanswered,
             sent: SentOrders::from_times(&old.sent),
@@ -153,6 +161,21 @@ impl Counters {
             Group::Aside => note(&mut self.aside_asks, now_wall, MINUTE),
             Group::Free => {}
         }
+    }
+
+    /// A new order was looked at in the account's state, whatever came of it.
+    pub fn note_look(&mut self, now_wall: Millis) {
+        note(&mut self.looks, now_wall, MINUTE);
+    }
+
+    /// What stops a new order before it is looked at: too many were, within a minute; `None` where nothing does.
+    pub fn look_brake(&self, most: usize, now_wall: Millis) -> Option<(&'static str, String)> {
+        (within(&self.looks, now_wall, MINUTE) >= most).then(|| {
+            let reason = format!(
+                "more than {LOOKS_PER_MINUTE} orders came within a minute; wait a minute. To close a position use a tool that closes: it still reaches the person"
+            );
+            ("too_many_orders", reason)
+        })
     }
 
     /// The person denied an entry card: three in a minute begin a pause.

@@ -7,7 +7,7 @@ use crate::gate::Tier;
 use crate::gate::catalogue::{self, Class};
 use crate::gate::facts::{Facts, ReadFailure, StateRead};
 use crate::gate::judge::{Judgement, Situation, Verdict, judge, judge_again};
-use crate::gate::limits::Counters;
+use crate::gate::limits::{Counters, LOOKS_PER_MINUTE, MOST_LOOKS};
 use crate::gate::policy::Policy;
 
 const BUY: &str =
@@ -654,6 +654,30 @@ fn limits_of_jobs_and_alerts_are_their_own() {
     assert!(counters.brake(Class::Alert, false, 0, NOW).is_some());
     assert!(counters.brake(Class::Order, true, 0, NOW).is_none());
     assert!(counters.brake(Class::Alert, false, 0, NOW + 60_000).is_none());
+}
+
+#[test]
+fn looks_at_new_orders_are_few_a_minute() {
+    let mut counters = Counters::parse(None);
+    for n in 0..LOOKS_PER_MINUTE {
+        assert!(counters.look_brake(LOOKS_PER_MINUTE, NOW).is_none(), "{n}");
+        counters.note_look(NOW);
+    }
+    // Kept over a restart, and over a clock that is set back.
+    let counters = Counters::parse(Some(&counters.text()));
+    for now in [NOW, NOW + 59_999, NOW - 3_600_000] {
+        let (code, _) = counters.look_brake(LOOKS_PER_MINUTE, now).expect("a brake");
+        assert_eq!(code, "too_many_orders");
+        assert!(counters.look_brake(MOST_LOOKS, now).is_none());
+        // What was looked at may be asked about.
+        assert!(counters.brake(Class::Order, true, 0, now).is_none());
+    }
+    assert!(counters.look_brake(LOOKS_PER_MINUTE, NOW + 60_000).is_none());
+    // The file of an earlier version has none.
+    let whole = Counters::parse(None).text();
+    let earlier = whole.replacen("\"looks\":[],", "", 1);
+    assert_ne!(earlier, whole);
+    assert!(!Counters::parse(Some(&earlier)).is_exhausted());
 }
 
 #[test]

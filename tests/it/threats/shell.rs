@@ -120,7 +120,8 @@ impl Place {
 
     /// The person allows AI trading again.
     async fn the_person_allows_again(&self) {
-        self.the_person_confirms(&["resume"], "ALLOW AI TRADING AGAIN").await;
+        self.the_person_confirms(&["resume"], "ALLOW AI TRADING AGAIN")
+            .await;
     }
 
     /// The person runs a verb that asks for the PIN on a page, and types it there.
@@ -161,7 +162,8 @@ impl Place {
             .filter(|ticket| ticket["state"] == "unknown")
         {
             let id = ticket["id"].as_str().expect("an id");
-            self.the_person_confirms(&["acknowledge", id], "I HAVE LOOKED AT").await;
+            self.the_person_confirms(&["acknowledge", id], "I HAVE LOOKED AT")
+                .await;
         }
         // Guesses keep the next PIN waiting for a while.
         tokio::time::sleep(Duration::from_secs(6)).await;
@@ -234,9 +236,11 @@ async fn nothing_is_placed_by_an_agents_own_calls(tier: Sealed) {
     place.the_person_allows_again().await;
     let files = place.agent("files.sh", &[]).await;
     assert!(
-        ["sealed", "not approved the change"]
-            .iter()
-            .any(|word| tried(&files, "settings at click, and a click").contains(word)),
+        ["sealed", "not approved the change"].iter().any(|word| tried(
+            &files,
+            "settings at click, and a click"
+        )
+        .contains(word)),
         "{files}"
     );
     assert!(tried(&files, "a journal line that says approved").contains("exits with 1"));
