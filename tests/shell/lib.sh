@@ -18,8 +18,9 @@ order() {
 attempt() {
     local what=$1 said code
     shift
-    # Questions are counted by the minute; the agent forgets them.
-    printf '{"version":2}' >"$COUNTERSIGN_HOME/state/counters.json"
+    # Questions are counted by the minute; the agent writes counters that have seen none.
+    printf '{"version":1,"asks":[],"neutral_asks":[],"aside_asks":[],"denials":[],"unanswered":0,"sent":[],"pause_until":null}' \
+        >"$COUNTERSIGN_HOME/state/counters.json"
     said=$(timeout "${SECONDS_EACH:-4}" "$@" --url "$COUNTERSIGN_URL" call PlaceOrder "$(order)" </dev/null 2>&1)
     code=$?
     tried "$what" "$(printf %s "$said" | came "$code")"
