@@ -26,7 +26,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tail::{Tail, Torn};
 
 /// The `prev` of the first line.
@@ -121,13 +121,13 @@ impl Journal {
 
     /// The turn to append, within the same time for what this process and what other ones write.
     async fn turn(&self) -> io::Result<Turn> {
-        let until = Instant::now() + TURN;
+        let begun = clock::mono_ms();
         let own = Arc::clone(&self.queue).lock_owned();
         let own = tokio::time::timeout(TURN, own).await.map_err(|_| {
             let what = format!("{} is held: this process waits to write", self.lock.display());
             io::Error::new(io::ErrorKind::TimedOut, what)
         })?;
-        let left = until.saturating_duration_since(Instant::now());
+        let left = TURN.saturating_sub(Duration::from_millis(clock::mono_ms().saturating_sub(begun)));
         Ok(Turn {
             file: FileLock::take(&self.lock, left).await?,
             _own: own,
