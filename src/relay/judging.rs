@@ -7,6 +7,7 @@ use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
 use crate::system::clock::wall_ms;
 use crate::system::{FileLock, Paths, aside, file};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest counters file: the most orders that it keeps, each copied to the most accounts.
@@ -60,10 +61,10 @@ impl Around {
             open_entries: 0,
             unknown: Vec::new(),
         };
-        for ticket in relay
+        let survey = relay.tickets.survey();
+        for ticket in survey
             .tickets
-            .all()
-            .into_iter()
+            .iter()
             .filter(|ticket| Some(ticket.id.as_str()) != but)
         {
             match ticket.state {
@@ -73,19 +74,19 @@ impl Around {
                 // A backtest or an alert whose answer was lost leaves no doubt about a position.
                 State::Unknown | State::Sending
                     if limits::group(ticket.class, ticket.opening) != limits::Group::Aside
-                        && is_in_doubt(relay, &ticket) =>
+                        && is_in_doubt(relay, ticket) =>
                 {
                     around.unknown.push((
-                        ticket.account.unwrap_or_default(),
-                        ticket.root.unwrap_or_default(),
+                        ticket.account.clone().unwrap_or_default(),
+                        ticket.root.clone().unwrap_or_default(),
                     ));
                 }
                 _ => {}
             }
         }
         // What was in a ticket that cannot be read may have been sent, anywhere.
-        for id in relay.tickets.unreadable() {
-            if !relay.tickets.notes(&id).acknowledged {
+        for id in &survey.unreadable {
+            if !relay.tickets.notes(id).acknowledged {
                 around.unknown.push((String::new(), String::new()));
             }
         }
@@ -124,7 +125,7 @@ pub(super) fn entry_brake(relay: &Relay, since: u64) -> Option<(&'static str, St
     if tickets.iter().any(|ticket| ticket.sent_wall >= Some(since)) {
         return None;
     }
-    let waits = |ticket: &&Ticket| {
+    let waits = |ticket: &&Arc<Ticket>| {
         ticket.state == State::Held && limits::group(ticket.class, ticket.opening) == limits::Group::Entry
     };
     let open = tickets.iter().filter(waits).count();
