@@ -6,8 +6,9 @@ use crate::gate::policy::Policy;
 use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
 use crate::system::clock::wall_ms;
+use crate::system::file::Stamp;
 use crate::system::{FileLock, Paths, aside, file};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The largest counters file: the most orders that it keeps, each copied to the most accounts.
@@ -162,7 +163,31 @@ pub(super) fn make_card(
 
 /// The counters of all processes; what cannot be read counts as exhausted.
 pub(super) fn counters(relay: &Relay) -> Counters {
-    counters_at(&relay.world.paths)
+    relay.counted.read(&relay.world.paths)
+}
+
+/// The counters as they were read last: they may be long, and are asked for with every refusal.
+#[derive(Debug, Default)]
+pub(super) struct Counted(Mutex<Option<(Stamp, Counters)>>);
+
+impl Counted {
+    /// The counters as they are now, read where the file is not the one that was read.
+    fn read(&self, paths: &Paths) -> Counters {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before reading: a file that is replaced in between is read once more the next time.
+        let before = known.as_ref().map(|(stamp, _)| stamp);
+        let stamp = Stamp::of(&paths.counters(), before).ok().flatten();
+        if let Some((stamp, (before, counters))) = stamp.as_ref().zip(known.as_ref())
+            && stamp.is_still(before)
+        {
+            return counters.clone();
+        }
+        let counters = counters_at(paths);
+        // That a file cannot be read may pass, and is asked each time.
+        let stamp = stamp.filter(|_| !counters.is_exhausted());
+        *known = stamp.map(|stamp| (stamp, counters.clone()));
+        counters
+    }
 }
 
 /// The same for verbs that run without a relay.
@@ -220,5 +245,49 @@ pub(super) async fn count_ask(relay: &Relay, judgement: &Judgement) {
             counters.note_ask_for(class, opening, wall_ms());
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewrite(paths: &Paths, text: &str) {
+        file::write_atomic(&paths.counters(), text.as_bytes()).unwrap();
+    }
+
+    fn age(paths: &Paths) {
+        let file = std::fs::File::options()
+            .write(true)
+            .open(paths.counters())
+            .unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    }
+
+    #[test]
+    fn counters_are_never_older_than_their_file() {
+        let home = tempfile::tempdir().unwrap();
+        let (paths, counted) = (Paths::under(home.path()), Counted::default());
+        let now = wall_ms();
+        assert_eq!(counted.read(&paths), Counters::parse(None));
+        for old in [false, true] {
+            for unanswered in [0, 1, 2] {
+                let mut counters = Counters::parse(None);
+                for _ in 0..unanswered {
+                    counters.note_unanswered(now);
+                }
+                rewrite(&paths, &counters.text());
+                if old {
+                    age(&paths);
+                }
+                assert_eq!(counted.read(&paths), counters);
+                assert_eq!(counted.read(&paths), counters);
+            }
+        }
+        rewrite(&paths, "nonsense");
+        age(&paths);
+        assert!(counted.read(&paths).is_exhausted() && counted.read(&paths).is_exhausted());
+        std::fs::remove_file(paths.counters()).unwrap();
+        assert_eq!(counted.read(&paths), Counters::parse(None));
     }
 }

@@ -85,6 +85,7 @@ pub struct Relay {
     pub(crate) tickets: Tickets,
     pub(crate) journal: Journal,
     pub(crate) facts: facts::FactCache,
+    counted: judging::Counted,
     /// Counts the calls of this process that were sent to their end: what waits may mean something else after each.
     pub(crate) deeds: tokio::sync::watch::Sender<u64>,
     /// Entries are looked at two at a time: a flood of them costs few reads.
@@ -214,6 +215,7 @@ impl Relay {
                 tickets: Tickets::of(&world.paths),
                 journal: Journal::of(&world.paths),
                 facts: facts::FactCache::default(),
+                counted: judging::Counted::default(),
                 deeds: tokio::sync::watch::Sender::new(0),
                 looking: tokio::sync::Semaphore::new(2),
                 refusals: refusals::Refusals::default(),
