@@ -25,7 +25,10 @@ pub(super) async fn acknowledge(context: &Context, ticket: Option<&str>) -> Exit
         );
         return Exit::Failure;
     }
-    let what = found.map_or_else(|| "its file cannot be read".to_owned(), waiting::headline);
+    let what = found.map_or_else(
+        || "its file cannot be read".to_owned(),
+        |ticket| waiting::headline(ticket),
+    );
     // It opens a live account again. Without a PIN it is the person's word; with one, one line of a shell must not do.
     if !matches!(context.grants().sealed_at().await, Ok(None))
         && let Err(exit) = confirmed(context, &id, &what).await
@@ -67,7 +70,7 @@ async fn confirmed(context: &Context, ticket: &str, what: &str) -> Result<(), Ex
 
 /// Tickets whose files cannot be read, and that the person has not looked at: what was in them may have been sent.
 fn unreadable(tickets: &Tickets) -> Vec<String> {
-    let ids = tickets.unreadable().into_iter();
+    let ids = tickets.survey().unreadable.into_iter();
     ids.filter(|id| !tickets.notes(id).acknowledged).collect()
 }
 

@@ -20,20 +20,20 @@ const LOOK: Duration = Duration::from_millis(300);
 
 pub(super) async fn pending(context: &Context) -> Exit {
     let changes = apply::waiting(context).await;
-    let open: Vec<Ticket> = Tickets::of(&context.world.paths)
+    let open: Vec<Arc<Ticket>> = Tickets::of(&context.world.paths)
         .all()
         .into_iter()
         .filter(|ticket| ticket.state.is_open())
         .collect();
     let changed = changes.iter().map(apply::object);
-    let objects: Vec<Value> = changed.chain(open.iter().map(object)).collect();
+    let objects: Vec<Value> = changed.chain(open.iter().map(|ticket| object(ticket))).collect();
     let doubts = doubts(&Tickets::of(&context.world.paths));
     let mut text = if objects.is_empty() {
         "Nothing is waiting.".to_owned()
     } else {
         let changed = changes.iter().map(|change| apply::line(context, change));
         changed
-            .chain(open.iter().map(line))
+            .chain(open.iter().map(|ticket| line(ticket)))
             .collect::<Vec<_>>()
             .join("\n")
     };
@@ -49,7 +49,7 @@ pub(super) async fn pending(context: &Context) -> Exit {
 }
 
 /// A ticket whose outcome is unknown, with its notes.
-pub(super) type Doubt = (Ticket, Notes);
+pub(super) type Doubt = (Arc<Ticket>, Notes);
 
 /// The tickets whose outcome is unknown and not acknowledged.
 pub(super) fn doubts(tickets: &Tickets) -> Vec<Doubt> {

@@ -29,6 +29,9 @@ pub const WAIT_FOR_SCREEN: Millis = 60_000;
 /// How often a call that provably did not run may be cleared again: once more, and only after judging again.
 const MAX_NOT_RUN: u32 = 1;
 
+/// The longest text that a ticket keeps which ended without being sent, in bytes. Orders are far shorter.
+const KEPT_TEXT: usize = 16 * 1024;
+
 /// Letters and digits that nobody mixes up.
 const ID_LETTERS: [char; 32] = [
     '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'J', 'K', 'L', 'M', 'N',
@@ -172,7 +175,7 @@ pub struct Ticket {
     pub ended_wall: Option<Millis>,
     /// The name as written.
     pub name_raw: String,
-    /// The arguments as written.
+    /// The arguments as written; empty where they were long, and it ended without being sent.
     pub arguments_raw: String,
     /// The digest over both.
     pub digest: String,
@@ -341,7 +344,23 @@ impl Ticket {
         self.decided_wall = Some(now_wall);
         self.ended_wall = Some(now_wall);
         self.reason = Some(reason.to_owned());
+        self.lighten();
         Ok(())
+    }
+
+    /// Lets go of long texts (written code) where the ticket has ended and nothing of it was sent: nobody looks for such
+    /// an order, and every process reads a week of tickets. Digests, lengths and short arguments stay.
+    pub fn lighten(&mut self) {
+        if self.state.is_open() || self.sent_wall.is_some() {
+            return;
+        }
+        if self.arguments_raw.len() > KEPT_TEXT {
+            self.arguments_raw = String::new();
+        }
+        let free = self.card.as_mut().and_then(|card| card.free_text.as_mut());
+        if let Some(free) = free.filter(|free| free.text.len() > KEPT_TEXT) {
+            free.text = String::new();
+        }
     }
 
     /// Sending to accepted, rejected or unknown.
@@ -390,6 +409,7 @@ impl Ticket {
         self.state = state;
         self.ended_wall = Some(now_wall);
         self.reason = Some(reason.to_owned());
+        self.lighten();
         Some(state)
     }
 

@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tail::{Tail, Torn};
 
@@ -46,6 +47,8 @@ const TORN: &str = "torn";
 pub struct Journal {
     path: PathBuf,
     lock: PathBuf,
+    /// The lines of this process are written in the order in which they came.
+    queue: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Journal {
@@ -54,6 +57,7 @@ impl Journal {
         Self {
             path: paths.journal(),
             lock: paths.lock("journal.lock"),
+            queue: Arc::default(),
         }
     }
 
@@ -62,7 +66,11 @@ impl Journal {
     /// # Errors
     /// Where the line could not be written and synced: the effect that it announces must then not happen.
     pub fn append(&self, kind: &str, fields: Map<String, Value>) -> io::Result<()> {
-        let _turn = FileLock::take_blocking(&self.lock, TURN)?;
+        let turn = FileLock::take_blocking(&self.lock, TURN)?;
+        self.append_under(&turn, kind, fields)
+    }
+
+    fn append_under(&self, _turn: &FileLock, kind: &str, fields: Map<String, Value>) -> io::Result<()> {
         let mut out = file::open_append(&self.path)?;
         let tail = Tail::read(&mut out)?;
         let mut line = String::new();
@@ -103,8 +111,34 @@ impl Journal {
     /// As [`Self::append`].
     pub async fn append_aside(&self, kind: &'static str, fields: Map<String, Value>) -> io::Result<()> {
         let journal = self.clone();
-        aside(move || journal.append(kind, fields)).await
+        let written = tokio::spawn(async move {
+            // Waited for here: the disk's one thread waits for nobody's lock.
+            let turn = journal.turn().await?;
+            aside(move || journal.append_under(&turn.file, kind, fields)).await
+        });
+        written.await.map_err(io::Error::other)?
     }
+
+    /// The turn to append, within the same time for what this process and what other ones write.
+    async fn turn(&self) -> io::Result<Turn> {
+        let begun = clock::mono_ms();
+        let own = Arc::clone(&self.queue).lock_owned();
+        let own = tokio::time::timeout(TURN, own).await.map_err(|_| {
+            let what = format!("{} is held: this process waits to write", self.lock.display());
+            io::Error::new(io::ErrorKind::TimedOut, what)
+        })?;
+        let left = TURN.saturating_sub(Duration::from_millis(clock::mono_ms().saturating_sub(begun)));
+        Ok(Turn {
+            file: FileLock::take(&self.lock, left).await?,
+            _own: own,
+        })
+    }
+}
+
+/// The right to append. The lock goes before the place in this process's line.
+struct Turn {
+    file: FileLock,
+    _own: tokio::sync::OwnedMutexGuard<()>,
 }
 
 /// How far back an answer is looked for: it was written moments before its process died.

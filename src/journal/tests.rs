@@ -239,3 +239,45 @@ fn many_writers_make_one_chain() {
     let verdict = verdict_of(&journal);
     assert_eq!((verdict.lines, verdict.faults.len()), (40, 0));
 }
+
+#[tokio::test]
+async fn a_wait_for_another_process_keeps_the_disk_free_and_outlasts_its_caller() {
+    let (_keep, journal) = journal();
+    let other = FileLock::try_take(&journal.lock).unwrap().unwrap();
+    let fields = |ticket: &str| Map::from_iter([("ticket".to_owned(), ticket.into())]);
+    let writing = |ticket: &str| {
+        let (journal, fields) = (journal.clone(), fields(ticket));
+        tokio::spawn(async move { journal.append_aside("held", fields).await })
+    };
+    let (left, waits) = (writing("A"), writing("B"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Far within the time that the lines wait: other work is done meanwhile.
+    tokio::time::timeout(TURN / 2, aside(|| Ok(())))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!left.is_finished() && !waits.is_finished());
+    left.abort();
+    drop(other);
+    waits.await.unwrap().unwrap();
+    assert_eq!(tickets_of(&journal), ["A", "B"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_does_not_come_back_refuses_every_line_within_its_time() {
+    let (_keep, journal) = journal();
+    let _other = FileLock::try_take(&journal.lock).unwrap().unwrap();
+    let begun = clock::mono_ms();
+    let (one, two, three) = tokio::join!(
+        journal.append_aside("held", Map::new()),
+        journal.append_aside("held", Map::new()),
+        journal.append_aside("held", Map::new())
+    );
+    for came in [one, two, three] {
+        assert_eq!(came.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+    // Together, not one after the other.
+    let took = Duration::from_millis(clock::mono_ms() - begun);
+    assert!(took < TURN * 2, "{took:?}");
+    assert!(!journal.path.exists());
+}

@@ -310,7 +310,7 @@ impl Live {
     async fn leave_to_terminal(&self) -> (State, String) {
         let side = Side::new(&self.relay, self.held.card.clone());
         let overdue = async {
-            while !matches!(self.relay.tickets.load(self.id()), Ok(Some(ticket)) if ticket.is_overdue(wall_ms()))
+            while !matches!(self.relay.tickets.peek(self.id()), Ok(Some(ticket)) if ticket.is_overdue(wall_ms()))
             {
                 tokio::time::sleep(WATCH).await;
             }
@@ -578,7 +578,7 @@ impl Live {
     }
 
     fn decided_elsewhere(&self) -> Option<(State, String)> {
-        match self.relay.tickets.load(self.id()) {
+        match self.relay.tickets.peek(self.id()) {
             Ok(Some(ticket)) if ticket.state != State::Held => {
                 Some((ticket.state, "decided elsewhere".to_owned()))
             }

@@ -9,7 +9,9 @@ use crate::gate::policy::Policy;
 use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Call, Card, Class, Counters, Facts, Judgement, Tier, Verdict, card, judge, limits};
 use crate::system::clock::{mono_ms, wall_ms};
+use crate::system::file::Stamp;
 use crate::system::{FileLock, Paths, aside, file};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The largest counters file: the most orders that it keeps, each copied to the most accounts.
@@ -63,10 +65,10 @@ impl Around {
             open_entries: 0,
             unknown: Vec::new(),
         };
-        for ticket in relay
+        let survey = relay.tickets.survey();
+        for ticket in survey
             .tickets
-            .all()
-            .into_iter()
+            .iter()
             .filter(|ticket| Some(ticket.id.as_str()) != but)
         {
             match ticket.state {
@@ -76,19 +78,19 @@ impl Around {
                 // A backtest or an alert whose answer was lost leaves no doubt about a position.
                 State::Unknown | State::Sending
                     if limits::group(ticket.class, ticket.opening) != limits::Group::Aside
-                        && is_in_doubt(relay, &ticket) =>
+                        && is_in_doubt(relay, ticket) =>
                 {
                     around.unknown.push((
-                        ticket.account.unwrap_or_default(),
-                        ticket.root.unwrap_or_default(),
+                        ticket.account.clone().unwrap_or_default(),
+                        ticket.root.clone().unwrap_or_default(),
                     ));
                 }
                 _ => {}
             }
         }
         // What was in a ticket that cannot be read may have been sent, anywhere.
-        for id in relay.tickets.unreadable() {
-            if !relay.tickets.notes(&id).acknowledged {
+        for id in &survey.unreadable {
+            if !relay.tickets.notes(id).acknowledged {
                 around.unknown.push((String::new(), String::new()));
             }
         }
@@ -127,7 +129,7 @@ pub(super) async fn entry_brake(relay: &Relay, since: u64) -> Option<(&'static s
     if tickets.iter().any(|ticket| ticket.sent_wall >= Some(since)) {
         return None;
     }
-    let waits = |ticket: &&Ticket| {
+    let waits = |ticket: &&Arc<Ticket>| {
         ticket.state == State::Held && limits::group(ticket.class, ticket.opening) == limits::Group::Entry
     };
     let open = tickets.iter().filter(waits).count();
@@ -208,11 +210,35 @@ pub(super) fn make_card(
 /// The counters of all processes; what cannot be read counts as exhausted. So do counters that are gone, where a trade
 /// grant lies under a PIN and something was sent lately: whoever deleted them did not ask the person.
 pub(super) async fn counters(relay: &Relay) -> Counters {
-    if let Some(kept) = kept_at(&relay.world.paths) {
+    if let Some(kept) = relay.counted.read(&relay.world.paths) {
         return kept;
     }
     let sealed = relay.is_sealed_anywhere().await;
     missing(sealed && was_sent_lately(relay.past.look().await))
+}
+
+/// The counters as they were read last: they may be long, and are asked for with every refusal.
+#[derive(Debug, Default)]
+pub(super) struct Counted(Mutex<Option<(Stamp, Counters)>>);
+
+impl Counted {
+    /// The counters as they are now, read where the file is not the one that was read; `None` where there is none.
+    fn read(&self, paths: &Paths) -> Option<Counters> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before reading: a file that is replaced in between is read once more the next time.
+        let before = known.as_ref().map(|(stamp, _)| stamp);
+        let stamp = Stamp::of(&paths.counters(), before).ok().flatten();
+        if let Some((stamp, (before, counters))) = stamp.as_ref().zip(known.as_ref())
+            && stamp.is_still(before)
+        {
+            return Some(counters.clone());
+        }
+        let counters = kept_at(paths);
+        // That a file cannot be read may pass, and is asked each time.
+        let readable = counters.clone().filter(|counters| !counters.is_exhausted());
+        *known = stamp.zip(readable);
+        counters
+    }
 }
 
 /// The same for verbs that run without a relay; `sealed` where a trade grant lies under a PIN.
@@ -299,5 +325,49 @@ pub(super) async fn count_ask(relay: &Relay, judgement: &Judgement) {
             counters.note_ask_for(class, opening, wall_ms());
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewrite(paths: &Paths, text: &str) {
+        file::write_atomic(&paths.counters(), text.as_bytes()).unwrap();
+    }
+
+    fn age(paths: &Paths) {
+        let file = std::fs::File::options()
+            .write(true)
+            .open(paths.counters())
+            .unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    }
+
+    #[test]
+    fn counters_are_never_older_than_their_file() {
+        let home = tempfile::tempdir().unwrap();
+        let (paths, counted) = (Paths::under(home.path()), Counted::default());
+        let now = wall_ms();
+        assert_eq!(counted.read(&paths), Counters::parse(None));
+        for old in [false, true] {
+            for unanswered in [0, 1, 2] {
+                let mut counters = Counters::parse(None);
+                for _ in 0..unanswered {
+                    counters.note_unanswered(now);
+                }
+                rewrite(&paths, &counters.text());
+                if old {
+                    age(&paths);
+                }
+                assert_eq!(counted.read(&paths), counters);
+                assert_eq!(counted.read(&paths), counters);
+            }
+        }
+        rewrite(&paths, "nonsense");
+        age(&paths);
+        assert!(counted.read(&paths).is_exhausted() && counted.read(&paths).is_exhausted());
+        std::fs::remove_file(paths.counters()).unwrap();
+        assert_eq!(counted.read(&paths), Counters::parse(None));
     }
 }

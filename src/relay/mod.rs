@@ -89,6 +89,7 @@ pub struct Relay {
     /// What the journal says of the past, read on as it grows.
     pub(crate) past: past::Past,
     pub(crate) facts: facts::FactCache,
+    counted: judging::Counted,
     /// Counts the calls of this process that were sent to their end: what waits may mean something else after each.
     pub(crate) deeds: tokio::sync::watch::Sender<u64>,
     /// New orders are looked at one at a time: a flood of them costs few reads.
@@ -219,6 +220,7 @@ impl Relay {
                 journal: Journal::of(&world.paths),
                 past: past::Past::of(&world.paths),
                 facts: facts::FactCache::default(),
+                counted: judging::Counted::default(),
                 deeds: tokio::sync::watch::Sender::new(0),
                 line: line::Line::default(),
                 refusals: refusals::Refusals::default(),

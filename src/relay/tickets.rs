@@ -12,7 +12,14 @@ use crate::system::{FileLock, Paths, aside, file};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+mod known;
+#[cfg(test)]
+mod tests;
+
+use known::Known;
 
 /// The longest ticket file: written code travels in the arguments.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -27,6 +34,17 @@ const KEPT_MS: u64 = 7 * 24 * 3600 * 1000;
 #[derive(Debug, Clone)]
 pub struct Tickets {
     folder: PathBuf,
+    /// What was read before, for all clones.
+    known: Arc<Mutex<Known>>,
+}
+
+/// What lies in the folder at one moment.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The tickets that can be read, newest first.
+    pub tickets: Vec<Arc<Ticket>>,
+    /// The ids of tickets whose files are there and cannot be read: what was in them may have been sent.
+    pub unreadable: Vec<String>,
 }
 
 /// What is kept beside a ticket after its end.
@@ -62,6 +80,7 @@ impl Tickets {
     pub fn of(paths: &Paths) -> Self {
         Self {
             folder: paths.tickets(),
+            known: Arc::default(),
         }
     }
 
@@ -114,13 +133,29 @@ impl Tickets {
     /// # Errors
     /// As the file system says, and for a file that is no ticket.
     pub fn load(&self, id: &str) -> io::Result<Option<Ticket>> {
-        if id.is_empty() || id.len() > 8 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if !is_id(id) {
             return Ok(None);
         }
         let Some(text) = file::read_bounded(&self.path(id, "json"), MAX_FILE)? else {
             return Ok(None);
         };
         Ok(Some(serde_json::from_slice(&text)?))
+    }
+
+    /// The ticket as it is now, for looking at it often: read again only where its file is another one. To change it,
+    /// [`Self::load`] it under its turn.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn peek(&self, id: &str) -> io::Result<Option<Arc<Ticket>>> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        self.known().read(id, &self.path(id, "json"), || self.load(id))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The notes of a ticket; none yet where they cannot be read.
@@ -147,18 +182,30 @@ impl Tickets {
         notes
     }
 
-    /// All tickets that can be read, newest first.
-    pub fn all(&self) -> Vec<Ticket> {
-        let ids = self.ids().into_iter();
-        let mut all: Vec<Ticket> = ids.filter_map(|id| self.load(&id).ok().flatten()).collect();
-        all.sort_by_key(|ticket| std::cmp::Reverse(ticket.created_wall));
-        all
+    /// All tickets that can be read, newest first. See [`Self::survey`].
+    pub fn all(&self) -> Vec<Arc<Ticket>> {
+        self.survey().tickets
     }
 
-    /// The ids of tickets whose files are there and cannot be read: what was in them may have been sent.
-    pub fn unreadable(&self) -> Vec<String> {
-        let ids = self.ids().into_iter();
-        ids.filter(|id| self.load(id).is_err()).collect()
+    /// What lies in the folder now. Files that are as they were are not read again: this is asked at every judgement, of
+    /// a week's tickets. To change a ticket, [`Self::load`] it under its turn.
+    pub fn survey(&self) -> Survey {
+        let ids = self.ids();
+        let mut known = self.known();
+        known.keep_only(&ids);
+        let mut survey = Survey::default();
+        for id in ids {
+            match known.read(&id, &self.path(&id, "json"), || self.load(&id)) {
+                Ok(Some(ticket)) => survey.tickets.push(ticket),
+                Ok(None) => {}
+                Err(_) => survey.unreadable.push(id),
+            }
+        }
+        drop(known);
+        survey
+            .tickets
+            .sort_by_key(|ticket| std::cmp::Reverse(ticket.created_wall));
+        survey
     }
 
     fn ids(&self) -> Vec<String> {
@@ -168,9 +215,8 @@ impl Tickets {
         let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         names
             .filter_map(|name| {
-                name.strip_suffix(".json")
-                    .filter(|id| !id.starts_with('.'))
-                    .map(str::to_owned)
+                let id = name.strip_suffix(".json").filter(|id| is_id(id));
+                id.map(str::to_owned)
             })
             .collect()
     }
@@ -229,6 +275,10 @@ impl Tickets {
             }
         }
     }
+}
+
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 8 && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 fn random() -> io::Result<[u8; 3]> {

@@ -111,6 +111,74 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// What tells whether a file is the one that was read before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    len: u64,
+    modified: Option<std::time::SystemTime>,
+    /// Device, file, and when its entry changed: a file that replaces another is another one (Unix alone).
+    inode: [u64; 2],
+    changed: [i64; 2],
+}
+
+/// How long a file may be written again within one step of the file system's clock, in milliseconds; the coarsest step is
+/// two seconds.
+const SETTLES: u64 = 2500;
+
+/// A file as it was met. To be taken before the file is read: what changes in between then shows at the next look.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    mark: Mark,
+    /// When it was first met so, by the clock that nobody sets.
+    first: u64,
+    /// Whether a later change is sure to show.
+    settled: bool,
+}
+
+impl Stamp {
+    /// The file as it is met now; `None` where there is none. `before` is how it was met when it was read.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn of(path: &Path, before: Option<&Self>) -> io::Result<Option<Self>> {
+        let (now, wall) = (super::mono_ms(), wall_ms());
+        let found = match fs::metadata(path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        #[cfg(unix)]
+        let (inode, changed) = {
+            use std::os::unix::fs::MetadataExt;
+            ([found.dev(), found.ino()], [found.ctime(), found.ctime_nsec()])
+        };
+        #[cfg(not(unix))]
+        let (inode, changed) = ([0; 2], [0; 2]);
+        let mark = Mark {
+            len: found.len(),
+            modified: found.modified().ok(),
+            inode,
+            changed,
+        };
+        let before = before.filter(|before| before.mark == mark);
+        let first = before.map_or(now, |before| before.first);
+        let since = mark
+            .modified
+            .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let written = since.and_then(|since| u64::try_from(since.as_millis()).ok());
+        // After a clock that was set back the age says nothing for hours.
+        let settled = written.is_some_and(|at| wall.saturating_sub(at) >= SETTLES)
+            || now.saturating_sub(first) >= SETTLES;
+        Ok(Some(Self { mark, first, settled }))
+    }
+
+    /// Whether what was read at `before` is in the file still. What was read soon after the file was written has to be
+    /// read once more: its times may be too coarse to show a second change, and its number may have come again.
+    pub fn is_still(&self, before: &Self) -> bool {
+        before.settled && self.mark == before.mark
+    }
+}
+
 /// Reads a whole file of at most `bound` bytes; `None` where there is none.
 ///
 /// # Errors

@@ -241,15 +241,26 @@ impl Counters {
         Some(until.min(now_wall.saturating_add(PAUSE)))
     }
 
-    /// After a clock that was set back: the pause goes on, and no longer than a pause from now; it must not last for days.
+    /// After a clock that was set back: the pause goes on, and no longer than a pause from now; asks and denials that
+    /// seem to lie ahead count as of now, and so for one more minute. Neither must last for hours. What was sent keeps
+    /// its times: the limits of a day say so where a clock was ahead.
     /// Whether anything was to be changed.
     pub fn settle(&mut self, now_wall: Millis) -> bool {
         let longest = now_wall.saturating_add(PAUSE);
-        let beyond = self.pause_until.is_some_and(|until| until > longest);
-        if beyond {
-            self.pause_until = Some(longest);
+        let pause = self.pause_until.iter_mut().map(|until| (until, longest));
+        let asks = [
+            &mut self.asks,
+            &mut self.neutral_asks,
+            &mut self.aside_asks,
+            &mut self.denials,
+        ];
+        let times = asks.into_iter().flatten().map(|time| (time, now_wall));
+        let mut changed = false;
+        for (time, latest) in pause.chain(times) {
+            changed |= *time > latest;
+            *time = latest.min(*time);
         }
-        beyond
+        changed
     }
 
     /// The limit that stands in the way of this call, with its machine word; `None` where none does.

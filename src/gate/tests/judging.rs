@@ -646,6 +646,50 @@ fn a_pause_ends_by_itself_or_by_a_click() {
 }
 
 #[test]
+fn a_clock_set_back_holds_a_limit_for_one_more_minute_and_not_for_hours() {
+    let ahead = NOW + 5 * 3_600_000;
+    for (class, opening) in [
+        (Class::Order, true),
+        (Class::Cancel, false),
+        (Class::Alert, false),
+    ] {
+        let mut counters = Counters::parse(None);
+        for _ in 0..6 {
+            counters.note_ask_for(class, opening, ahead);
+        }
+        let stops = |counters: &Counters, at| {
+            counters.brake(class, opening, 0, at).map(|(code, _)| code) == Some("too_many_asks")
+        };
+        assert!(
+            stops(&counters, NOW) && stops(&counters, NOW + 60_000),
+            "{class:?}"
+        );
+        assert!(counters.settle(NOW) && !counters.settle(NOW), "{class:?}");
+        assert!(
+            stops(&counters, NOW) && stops(&counters, NOW + 59_999),
+            "{class:?}"
+        );
+        assert!(!stops(&counters, NOW + 60_000), "{class:?}");
+    }
+    // Two denials ahead and one two minutes after the clock went back are no three within a minute.
+    let denied = |settled: bool| {
+        let mut counters = Counters::parse(None);
+        counters.note_denied(ahead);
+        counters.note_denied(ahead);
+        assert!(!settled || counters.settle(NOW));
+        counters.note_denied(NOW + 120_000);
+        counters.paused_until(NOW + 120_000).is_some()
+    };
+    assert!(denied(false) && !denied(true));
+    // What lies behind keeps its time.
+    let mut counters = Counters::parse(None);
+    counters.note_ask(NOW - 1);
+    let before = counters.clone();
+    assert!(!counters.settle(NOW));
+    assert_eq!(counters, before);
+}
+
+#[test]
 fn limits_of_jobs_and_alerts_are_their_own() {
     let mut counters = Counters::parse(None);
     for _ in 0..6 {
