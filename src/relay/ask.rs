@@ -174,7 +174,8 @@ impl Live {
     }
 
     async fn run(&mut self) {
-        if self.held.judgement.verdict == Verdict::Allow {
+        // Whoever decides in a terminal is asked there, also where the policy would allow it by now.
+        if self.held.judgement.verdict == Verdict::Allow && self.prompt == Prompt::Desk {
             match self.decide("policy").await {
                 Decided::Done => return,
                 Decided::NotSent(why) => return self.tell_not_sent(&why).await,
