@@ -508,12 +508,18 @@ impl Live {
     /// Opens the trade connection while the person reads, and looks whether the definitions still are the pinned ones:
     /// once, and again whenever the service says that its tools have changed.
     async fn warm(&self, side: &Side) {
-        if self.held.tier != Tier::Click || side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err()
-        {
+        if side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err() {
             return;
         }
-        let Ok(bearer) = self.relay.grants.bearer(GrantKind::Trade).await else {
-            return;
+        // A sealed grant warms nothing before it is open: in the armed time it is.
+        let open = lock(&self.unsealed).clone().or_else(|| self.relay.at_hand.grant());
+        let bearer = match open {
+            Some(open) => open.bearer(),
+            None if self.held.tier == Tier::Click => match self.relay.grants.bearer(GrantKind::Trade).await {
+                Ok(bearer) => bearer,
+                Err(_) => return,
+            },
+            None => return,
         };
         if let Err(failure) = self.relay.trade.warm(&bearer).await {
             tracing::info!(%failure, "the trade connection could not be warmed");
