@@ -512,7 +512,9 @@ impl Live {
             return;
         }
         // A sealed grant warms nothing before it is open: in the armed time it is.
-        let open = lock(&self.unsealed).clone().or_else(|| self.relay.at_hand.grant());
+        let open = lock(&self.unsealed)
+            .clone()
+            .or_else(|| self.relay.at_hand.grant());
         let bearer = match open {
             Some(open) => open.bearer(),
             None if self.held.tier == Tier::Click => match self.relay.grants.bearer(GrantKind::Trade).await {

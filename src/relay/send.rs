@@ -281,6 +281,8 @@ impl Live {
     /// Ends the held ticket, whose turn we have; an end that the disk does not take is kept and told all the same.
     async fn end_in_turn(&self, mut ticket: Ticket, state: State, reason: &str) {
         if ticket.end(state, reason, wall_ms()).is_ok() {
+            // An end that the disk does not take is kept with this lock: nobody sends the call meanwhile.
+            self.is_sender();
             let locks = Locks::Sender(lock(&self.sender).take());
             let late = Late::new(ticket, state.word(), ("reason", reason), locks);
             let _ = self.relay.write_or_keep(late).await;
