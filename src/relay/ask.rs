@@ -70,6 +70,8 @@ pub(super) struct Live {
     pub(super) since: Moment,
     /// The ticket as it was written when its sending began: its outcome goes into this one, whatever the file says by then.
     pub(super) sending: Mutex<Vec<u8>>,
+    /// Its order stands among those of today, and has not been sent yet.
+    pub(super) counted: bool,
     /// Whether the person has heard that a position is unprotected.
     alarmed: AtomicBool,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
@@ -157,6 +159,7 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         signed: Arc::default(),
         since: Moment::now(),
         sending: Mutex::default(),
+        counted: false,
         alarmed: AtomicBool::new(false),
         _alive: alive,
     };

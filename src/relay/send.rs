@@ -64,6 +64,16 @@ impl Live {
 
     /// An approval has come: judge again, then send, once.
     pub(super) async fn decide(&mut self, via: &'static str) -> Decided {
+        let decided = self.judge_and_send(via).await;
+        // What did not go is no order of today, and its repeat no duplicate.
+        if std::mem::take(&mut self.counted) {
+            let id = self.id().to_owned();
+            judging::update_counters(&self.relay, move |counters| counters.forget(&id, wall_ms())).await;
+        }
+        decided
+    }
+
+    async fn judge_and_send(&mut self, via: &'static str) -> Decided {
         let approved_mono = mono_ms();
         let signed = lock(&self.signed).take();
         if let Err(why) = self.is_signed(signed.as_ref()) {
@@ -94,11 +104,13 @@ impl Live {
                 .await;
             let (not_run, why) = match sent {
                 Ok(Ok(sent)) => {
+                    self.counted = false;
                     self.finish(sent, on_its_way).await;
                     return Decided::Done;
                 }
                 Ok(Err(given_back)) => given_back,
                 Err(_) => {
+                    self.counted = false;
                     let failed = Sent::Unknown("the program failed while sending".to_owned());
                     self.finish(failed, on_its_way).await;
                     return Decided::Done;
@@ -238,6 +250,8 @@ impl Live {
             return Err(Decided::NotSent(JUMPED.to_owned()));
         }
         if !self.is_sender() {
+            // Whoever has it counts it.
+            self.counted = false;
             return Err(Decided::Done);
         }
         // A look after an unknown outcome, by whatever process, tells its trace from what was there before.
@@ -370,6 +384,7 @@ impl Live {
             return Ok(None);
         }
         kept.note_sent(&ticket.id, &judgement, wall_ms());
+        self.counted = true;
         let (path, text) = (paths.counters(), kept.text());
         aside(move || file::write_atomic(&path, text.as_bytes()))
             .await
@@ -409,9 +424,6 @@ impl Live {
                 .map_err(|error| unkept(error.to_string()));
         }
         self.end_in_turn(ticket, State::Voided, &why.to_string()).await;
-        // What did not run is no order of today.
-        let id = self.id().to_owned();
-        judging::update_counters(relay, move |counters| counters.forget(&id, wall_ms())).await;
         Err(why.to_string())
     }
 
