@@ -16,6 +16,7 @@ use crate::oauth::{Bearer, GrantKind};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, aside, file};
 use crate::upstream::{Failure, NotSent, Sent};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -77,15 +78,11 @@ impl Live {
         let approved_mono = mono_ms();
         let signed = lock(&self.signed).take();
         if let Err(why) = self.is_signed(signed.as_ref()) {
-            let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, why).await;
-            return Decided::NotSent(why.to_owned());
+            return self.void(why.to_owned()).await;
         }
         let mut bearer = match self.bearer().await {
             Ok(bearer) => bearer,
-            Err(why) => {
-                let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, &why).await;
-                return Decided::NotSent(why);
-            }
+            Err(why) => return self.void(why).await,
         };
         for attempt in 0..2 {
             let cleared = match self.clear(via, signed.as_ref(), approved_mono).await {
@@ -129,10 +126,7 @@ impl Live {
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
                     Ok(renewed) => bearer = renewed,
-                    Err(why) => {
-                        let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, &why).await;
-                        return Decided::NotSent(why);
-                    }
+                    Err(why) => return self.void(why).await,
                 }
             }
         }
@@ -207,15 +201,20 @@ impl Live {
     ) -> Result<Cleared, Decided> {
         let relay = Arc::clone(&self.relay);
         let facts = self.fresh_facts().await;
-        let Ok(_turn) = relay.tickets.turn(self.id()).await else {
-            return Err(Decided::NotSent("another process held its ticket".to_owned()));
+        let start_by = approved_mono.saturating_add(START_MS);
+        let _turn = loop {
+            match relay.tickets.turn(self.id()).await {
+                Ok(turn) => break turn,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && mono_ms() < start_by => {}
+                Err(_) => return Err(self.not_here("another process held its ticket".to_owned()).await),
+            }
         };
         let mut ticket = match relay.tickets.load(self.id()) {
             Ok(Some(ticket)) if ticket.state == State::Held => ticket,
             // Another process was quicker, and tells what came of it.
             Ok(Some(_)) => return Err(Decided::Done),
-            Ok(None) => return Err(Decided::NotSent("its ticket is gone".to_owned())),
-            Err(error) => return Err(Decided::NotSent(format!("its ticket cannot be read: {error}"))),
+            Ok(None) => return Err(self.not_here("its ticket is gone".to_owned()).await),
+            Err(error) => return Err(self.not_here(format!("its ticket cannot be read: {error}")).await),
         };
         // The file lies where other programs of the user can write. What is sent comes from memory; a file that says
         // something else was meddled with.
@@ -283,6 +282,49 @@ impl Live {
         }
         *lock(&self.sending) = serde_json::to_vec(&ticket).unwrap_or_default();
         Ok(cleared)
+    }
+
+    /// Ends the ticket unsent, which was approved here.
+    async fn void(&self, why: String) -> Decided {
+        if outcomes::end_held(&self.relay, self.id(), State::Voided, &why)
+            .await
+            .is_ok()
+        {
+            return Decided::NotSent(why);
+        }
+        match self.relay.tickets.load(self.id()) {
+            // Another process was quicker, and tells what came of it.
+            Ok(Some(ticket)) if ticket.state != State::Held => Decided::Done,
+            _ => self.not_here(why).await,
+        }
+    }
+
+    /// It could not be decided on here. That it was not sent is said only by whoever has the right to send it: else another
+    /// process may be sending it this moment.
+    async fn not_here(&self, why: String) -> Decided {
+        if self.is_sender() {
+            // What was said stays true: whoever has the turn could still take this right before its own time is over.
+            let (ending, sender) = (self.relay.ending.clone(), lock(&self.sender).take());
+            self.relay.tasks.spawn(async move {
+                let _ = tokio::time::timeout(Duration::from_millis(START_MS), ending.cancelled()).await;
+                drop(sender);
+            });
+            return Decided::NotSent(why);
+        }
+        let lines = vec![
+            "Another process is deciding on it, and may send it. Do not send it again before you looked."
+                .to_owned(),
+            format!("Look at ticket {}: `countersign journal show`.", self.id()),
+            ascii(&why),
+        ];
+        let title = format!("DECIDED ELSEWHERE: {}", self.held.card.headline);
+        let notice = Notice {
+            title,
+            lines,
+            lasting: true,
+        };
+        self.relay.desk.notice(notice).await;
+        Decided::Done
     }
 
     /// Takes the right to send, and keeps it: a second try has it already.
