@@ -81,8 +81,40 @@ pub(super) struct Live {
 #[derive(Debug, Clone)]
 pub(super) struct Latest {
     pub(super) facts: Facts,
-    /// When the reads began (monotonic); `None` before the first.
-    pub(super) mono: Option<u64>,
+    /// When the reads began; `None` before the first.
+    pub(super) began: Option<Began>,
+}
+
+/// The moment before a round of reads: what was sent after it, they may not show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Began {
+    pub(super) mono: u64,
+    wall: u64,
+    /// How many calls this process had sent by then.
+    deeds: u64,
+}
+
+impl Began {
+    pub(super) fn now(relay: &Relay) -> Self {
+        Self {
+            mono: mono_ms(),
+            wall: wall_ms(),
+            deeds: *relay.deeds.borrow(),
+        }
+    }
+
+    /// Whether another call, of whatever process, was sent or answered since; or, with `all`, is on its way.
+    pub(super) fn is_overtaken(self, relay: &Relay, but: &str, all: bool) -> bool {
+        let later = |ticket: &Ticket| {
+            let since = |at: u64| at >= self.wall;
+            let on_its_way = all && ticket.ended_wall.is_none();
+            ticket.id != but
+                && ticket
+                    .sent_wall
+                    .is_some_and(|sent| on_its_way || since(sent) || ticket.ended_wall.is_some_and(since))
+        };
+        *relay.deeds.borrow() != self.deeds || relay.tickets.all().iter().any(later)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -134,7 +166,7 @@ impl Side {
 pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let latest = Latest {
         facts: held.facts.clone().unwrap_or_default(),
-        mono: held.facts.is_some().then(mono_ms),
+        began: held.facts.as_ref().and(held.began),
     };
     let basis = Basis {
         judgement: held.judgement.clone(),
@@ -369,7 +401,7 @@ impl Live {
     async fn follow_facts(&self, side: &Side) {
         let mut on_screen = side.on_screen.subscribe();
         loop {
-            let read = lock(&self.latest).mono;
+            let read = lock(&self.latest).began.map(|began| began.mono);
             if let Some(read) = read {
                 if on_screen.wait_for(|shown| *shown).await.is_err() {
                     return;
@@ -470,7 +502,7 @@ impl Live {
     }
 
     pub(super) async fn read_facts(&self) -> Facts {
-        let mono = Some(mono_ms());
+        let began = Some(Began::now(&self.relay));
         // A policy that cannot be read ends the ticket elsewhere; here it only asks for fewer facts.
         let rules = Rules::of(&self.relay).ok();
         let default = crate::gate::Policy::default();
@@ -482,7 +514,7 @@ impl Live {
             .await;
         *lock(&self.latest) = Latest {
             facts: facts.clone(),
-            mono,
+            began,
         };
         facts
     }

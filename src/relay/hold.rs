@@ -90,6 +90,8 @@ pub(super) struct Held {
     pub(super) policy_digest: String,
     /// `None` for an exit whose card goes up before its facts are read.
     pub(super) facts: Option<Facts>,
+    /// When their reads began.
+    pub(super) began: Option<ask::Began>,
     pub(super) judgement: Judgement,
     pub(super) card: Card,
     pub(super) tier: Tier,
@@ -200,6 +202,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
     if let Some((code, reason)) = stopped.and_then(|since| entry_brake(relay, since)) {
         return Err(refuse(code, &format!("Nothing was sent: {reason}.")));
     }
+    let began = Some(ask::Began::now(relay));
     let (facts, mut judgement) = if let Some(judgement) = at_once(relay, &call, &rules, settings) {
         (None, judgement)
     } else {
@@ -313,6 +316,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         call,
         policy_digest,
         facts,
+        began,
         judgement,
         card,
         tier,
@@ -377,6 +381,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     }
     let settings = &settings;
     let rules = Rules::of(relay)?;
+    let began = Some(ask::Began::now(relay));
     let facts = relay
         .facts
         .gather(&relay.read, &call, rules.approved(), true)
@@ -406,6 +411,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
         call,
         policy_digest,
         facts: Some(facts),
+        began,
         judgement,
         card,
         tier,

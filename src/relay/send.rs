@@ -26,6 +26,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 const STALE_MS: u64 = 2000;
 /// Sending starts within this time of the approval or not at all.
 const START_MS: u64 = 10_000;
+/// How long an order waits for the one before it.
+const IN_LINE: Duration = Duration::from_secs(3);
 /// The longest answer to an order that a ticket keeps (bytes). Real ones are below a kilobyte.
 const MAX_OUTCOME: usize = 1024 * 1024;
 
@@ -84,6 +86,7 @@ impl Live {
             Ok(bearer) => bearer,
             Err(why) => return self.void(why).await,
         };
+        let _line = self.in_line().await;
         for attempt in 0..2 {
             let cleared = match self.clear(via, signed.as_ref(), approved_mono).await {
                 Ok(cleared) => cleared,
@@ -200,7 +203,7 @@ impl Live {
         approved_mono: u64,
     ) -> Result<Cleared, Decided> {
         let relay = Arc::clone(&self.relay);
-        let facts = self.fresh_facts().await;
+        let _ = self.fresh_facts(STALE_MS, true).await;
         let start_by = approved_mono.saturating_add(START_MS);
         let _turn = loop {
             match relay.tickets.turn(self.id()).await {
@@ -226,6 +229,8 @@ impl Live {
             self.end_in_turn(ticket, State::Tampered, what).await;
             return Err(Decided::NotSent(what.to_owned()));
         }
+        // Again only where the turn was long in coming, or another order went meanwhile.
+        let facts = self.fresh_facts(2 * STALE_MS, false).await;
         let verdict = self.judge_again(&facts, &ticket).await;
         match verdict {
             Ok(None) => {}
@@ -347,12 +352,33 @@ impl Live {
         }
     }
 
-    async fn fresh_facts(&self) -> Facts {
+    /// Facts not older than this, and from before no order that has ended since; nor, where `all` is asked for, from
+    /// while one is on its way.
+    async fn fresh_facts(&self, stale: u64, all: bool) -> Facts {
         let latest = lock(&self.latest).clone();
-        match latest.mono {
-            Some(mono) if mono_ms().saturating_sub(mono) <= STALE_MS => latest.facts,
+        match latest.began {
+            Some(began)
+                if mono_ms().saturating_sub(began.mono) <= stale
+                    && !began.is_overtaken(&self.relay, self.id(), all) =>
+            {
+                latest.facts
+            }
             _ => self.read_facts().await,
         }
+    }
+
+    /// One order of all processes at a time, so that each is judged on what the one before it did. A way out waits for
+    /// none, and no order waits long for an answer that does not come.
+    async fn in_line(&self) -> Option<FileLock> {
+        let (class, opening) = {
+            let basis = lock(&self.basis);
+            (basis.judgement.class, basis.judgement.opening)
+        };
+        if limits::group(class, opening) == limits::Group::Free {
+            return None;
+        }
+        let line = self.relay.world.paths.lock("sending.lock");
+        FileLock::take(&line, IN_LINE).await.ok()
     }
 
     /// `Ok(None)`: as good as when it was shown. `Ok(Some)`: ask again. `Err`: not any more.
