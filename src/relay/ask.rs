@@ -77,6 +77,8 @@ pub(super) struct Live {
     pub(super) since: Moment,
     /// The ticket as it was written when its sending began: its outcome goes into this one, whatever the file says by then.
     pub(super) sending: Mutex<Vec<u8>>,
+    /// Its order stands among those of today, and has not been sent yet.
+    pub(super) counted: bool,
     /// Whether the person has heard that a position is unprotected.
     alarmed: AtomicBool,
     /// Counted by the relay: the trade lane is closed when no ticket lives any more.
@@ -86,8 +88,40 @@ pub(super) struct Live {
 #[derive(Debug, Clone)]
 pub(super) struct Latest {
     pub(super) facts: Facts,
-    /// When the reads began (monotonic); `None` before the first.
-    pub(super) mono: Option<u64>,
+    /// When the reads began; `None` before the first.
+    pub(super) began: Option<Began>,
+}
+
+/// The moment before a round of reads: what was sent after it, they may not show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Began {
+    pub(super) mono: u64,
+    wall: u64,
+    /// How many calls this process had sent by then.
+    deeds: u64,
+}
+
+impl Began {
+    pub(super) fn now(relay: &Relay) -> Self {
+        Self {
+            mono: mono_ms(),
+            wall: wall_ms(),
+            deeds: *relay.deeds.borrow(),
+        }
+    }
+
+    /// Whether another call, of whatever process, was sent or answered since; or, with `all`, is on its way.
+    pub(super) fn is_overtaken(self, relay: &Relay, but: &str, all: bool) -> bool {
+        let later = |ticket: &Arc<Ticket>| {
+            let since = |at: u64| at >= self.wall;
+            let on_its_way = all && ticket.ended_wall.is_none();
+            ticket.id != but
+                && ticket
+                    .sent_wall
+                    .is_some_and(|sent| on_its_way || since(sent) || ticket.ended_wall.is_some_and(since))
+        };
+        *relay.deeds.borrow() != self.deeds || relay.tickets.all().iter().any(later)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -139,7 +173,7 @@ impl Side {
 pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
     let latest = Latest {
         facts: held.facts.clone().unwrap_or_default(),
-        mono: held.facts.is_some().then(mono_ms),
+        began: held.facts.as_ref().and(held.began),
     };
     let basis = Basis {
         judgement: held.judgement.clone(),
@@ -165,6 +199,7 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         signed: Arc::default(),
         since: Moment::now(),
         sending: Mutex::default(),
+        counted: false,
         alarmed: AtomicBool::new(false),
         _alive: alive,
     };
@@ -182,7 +217,8 @@ impl Live {
     }
 
     async fn run(&mut self) {
-        if self.held.judgement.verdict == Verdict::Allow {
+        // Whoever decides in a terminal is asked there, also where the policy would allow it by now.
+        if self.held.judgement.verdict == Verdict::Allow && self.prompt == Prompt::Desk {
             match self.decide("policy").await {
                 Decided::Done => return,
                 Decided::NotSent(why) => return self.tell_not_sent(&why).await,
@@ -380,7 +416,7 @@ impl Live {
             Round::Shown
         };
         loop {
-            let read = lock(&self.latest).mono;
+            let read = lock(&self.latest).began.map(|began| began.mono);
             if let Some(read) = read {
                 if on_screen.wait_for(|shown| *shown).await.is_err() {
                     return;
@@ -484,7 +520,7 @@ impl Live {
     }
 
     pub(super) async fn read_facts(&self, round: Round) -> Facts {
-        let mono = Some(mono_ms());
+        let began = Some(Began::now(&self.relay));
         // A policy that cannot be read ends the ticket elsewhere; here it only asks for fewer facts.
         let rules = Rules::of(&self.relay).ok();
         let default = crate::gate::Policy::default();
@@ -496,7 +532,7 @@ impl Live {
             .await;
         *lock(&self.latest) = Latest {
             facts: facts.clone(),
-            mono,
+            began,
         };
         facts
     }
@@ -525,12 +561,20 @@ impl Live {
     /// Opens the trade connection while the person reads, and looks whether the definitions still are the pinned ones:
     /// once, and again whenever the service says that its tools have changed.
     async fn warm(&self, side: &Side) {
-        if self.held.tier != Tier::Click || side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err()
-        {
+        if side.on_screen.subscribe().wait_for(|shown| *shown).await.is_err() {
             return;
         }
-        let Ok(bearer) = self.relay.grants.bearer(GrantKind::Trade).await else {
-            return;
+        // A sealed grant warms nothing before it is open: in the armed time it is.
+        let open = lock(&self.unsealed)
+            .clone()
+            .or_else(|| self.relay.at_hand.grant());
+        let bearer = match open {
+            Some(open) => open.bearer(),
+            None if self.held.tier == Tier::Click => match self.relay.grants.bearer(GrantKind::Trade).await {
+                Ok(bearer) => bearer,
+                Err(_) => return,
+            },
+            None => return,
         };
         if let Err(failure) = self.relay.trade.warm(&bearer).await {
             tracing::info!(%failure, "the trade connection could not be warmed");

@@ -93,6 +93,8 @@ pub(super) struct Held {
     pub(super) policy_digest: String,
     /// `None` for an exit whose card goes up before its facts are read.
     pub(super) facts: Option<Facts>,
+    /// When their reads began.
+    pub(super) began: Option<ask::Began>,
     pub(super) judgement: Judgement,
     pub(super) card: Card,
     pub(super) tier: Tier,
@@ -133,6 +135,8 @@ enum NotHeld {
 async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHeld> {
     let paths = &relay.world.paths;
     let came = mono_ms();
+    // What is read for it may have been read for another order while it stood in line.
+    let began = Some(ask::Began::now(relay));
     let plain = is_plain_entry(&call);
     let like = plain.then(|| Like::of(&call));
     let _place = match &like {
@@ -329,6 +333,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         call,
         policy_digest,
         facts,
+        began,
         judgement,
         card,
         tier,
@@ -405,6 +410,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
     }
     let settings = &settings;
     let rules = Rules::of(relay)?;
+    let began = Some(ask::Began::now(relay));
     let facts = relay
         .facts
         .gather(&relay.read, &call, rules.approved(), Round::Again)
@@ -434,6 +440,7 @@ pub(crate) async fn decide_here(relay: &Arc<Relay>, ticket: &Ticket) -> Result<(
         call,
         policy_digest,
         facts: Some(facts),
+        began,
         judgement,
         card,
         tier,

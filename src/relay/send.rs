@@ -10,11 +10,14 @@ use super::unwritten::{Late, Locks};
 use super::{Relay, lock, lookup, words};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
-use crate::gate::{Before, Card, Class, Cleared, Facts, Judgement, NotRun, Tier, Verdict, outcome};
+use crate::gate::{
+    Before, Card, Class, Cleared, Counters, Facts, Judgement, NotRun, Tier, Verdict, limits, outcome,
+};
 use crate::oauth::{Bearer, GrantKind, SealedExtras};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, aside, file};
 use crate::upstream::{Failure, NotSent, Sent};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,6 +27,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 const STALE_MS: u64 = 2000;
 /// Sending starts within this time of the approval or not at all.
 const START_MS: u64 = 10_000;
+/// How long an order waits for the one before it.
+const IN_LINE: Duration = Duration::from_secs(3);
 /// The longest answer to an order that a ticket keeps (bytes). Real ones are below a kilobyte.
 const MAX_OUTCOME: usize = 1024 * 1024;
 
@@ -63,19 +68,26 @@ impl Live {
 
     /// An approval has come: judge again, then send, once.
     pub(super) async fn decide(&mut self, via: &'static str) -> Decided {
+        let decided = self.judge_and_send(via).await;
+        // What did not go is no order of today, and its repeat no duplicate.
+        if std::mem::take(&mut self.counted) {
+            let id = self.id().to_owned();
+            judging::update_counters(&self.relay, move |counters| counters.forget(&id, wall_ms())).await;
+        }
+        decided
+    }
+
+    async fn judge_and_send(&mut self, via: &'static str) -> Decided {
         let approved_mono = mono_ms();
         let signed = lock(&self.signed).take();
         if let Err(why) = self.is_signed(signed.as_ref()) {
-            let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, why).await;
-            return Decided::NotSent(why.to_owned());
+            return self.void(why.to_owned()).await;
         }
         let mut bearer = match self.bearer().await {
             Ok(bearer) => bearer,
-            Err(why) => {
-                let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, &why).await;
-                return Decided::NotSent(why);
-            }
+            Err(why) => return self.void(why).await,
         };
+        let _line = self.in_line().await;
         for attempt in 0..2 {
             let cleared = match self.clear(via, signed.as_ref(), approved_mono).await {
                 Ok(cleared) => cleared,
@@ -93,11 +105,13 @@ impl Live {
                 .await;
             let (not_run, why) = match sent {
                 Ok(Ok(sent)) => {
+                    self.counted = false;
                     self.finish(sent, on_its_way).await;
                     return Decided::Done;
                 }
                 Ok(Err(given_back)) => given_back,
                 Err(_) => {
+                    self.counted = false;
                     let failed = Sent::Unknown("the program failed while sending".to_owned());
                     self.finish(failed, on_its_way).await;
                     return Decided::Done;
@@ -116,10 +130,7 @@ impl Live {
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
                     Ok(renewed) => bearer = renewed,
-                    Err(why) => {
-                        let _ = outcomes::end_held(&self.relay, self.id(), State::Voided, &why).await;
-                        return Decided::NotSent(why);
-                    }
+                    Err(why) => return self.void(why).await,
                 }
             }
         }
@@ -168,11 +179,9 @@ impl Live {
         standing.as_sealed(&self.relay, extras, class, self.held.tier)
     }
 
-    /// A sealed lane cannot be warmed: its list of tools is looked at now, before anything is sent.
+    /// What lies under a seal may not have been warmed, in the armed time as well: its list of tools is looked at now,
+    /// before anything is sent.
     async fn look_at_definitions(&self, mut bearer: Bearer) -> Result<Bearer, String> {
-        if self.held.tier < Tier::Pin {
-            return Ok(bearer);
-        }
         let mut tools = self.relay.trade.list_tools(&bearer).await;
         if matches!(tools, Err(Failure::Unauthorized)) {
             bearer = self.renewed(&bearer).await?;
@@ -202,16 +211,21 @@ impl Live {
         approved_mono: u64,
     ) -> Result<Cleared, Decided> {
         let relay = Arc::clone(&self.relay);
-        let facts = self.fresh_facts().await;
-        let Ok(_turn) = relay.tickets.turn(self.id()).await else {
-            return Err(Decided::NotSent("another process held its ticket".to_owned()));
+        let _ = self.fresh_facts(STALE_MS, true).await;
+        let start_by = approved_mono.saturating_add(START_MS);
+        let _turn = loop {
+            match relay.tickets.turn(self.id()).await {
+                Ok(turn) => break turn,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && mono_ms() < start_by => {}
+                Err(_) => return Err(self.not_here("another process held its ticket".to_owned()).await),
+            }
         };
         let mut ticket = match relay.tickets.load(self.id()) {
             Ok(Some(ticket)) if ticket.state == State::Held => ticket,
             // Another process was quicker, and tells what came of it.
             Ok(Some(_)) => return Err(Decided::Done),
-            Ok(None) => return Err(Decided::NotSent("its ticket is gone".to_owned())),
-            Err(error) => return Err(Decided::NotSent(format!("its ticket cannot be read: {error}"))),
+            Ok(None) => return Err(self.not_here("its ticket is gone".to_owned()).await),
+            Err(error) => return Err(self.not_here(format!("its ticket cannot be read: {error}")).await),
         };
         // The file lies where other programs of the user can write. What is sent comes from memory; a file that says
         // something else was meddled with.
@@ -223,6 +237,8 @@ impl Live {
             self.end_in_turn(ticket, State::Tampered, what).await;
             return Err(Decided::NotSent(what.to_owned()));
         }
+        // Again only where the turn was long in coming, or another order went meanwhile.
+        let facts = self.fresh_facts(2 * STALE_MS, false).await;
         let verdict = self.judge_again(&facts, &ticket).await;
         match verdict {
             Ok(None) => {}
@@ -246,6 +262,8 @@ impl Live {
             return Err(Decided::NotSent(JUMPED.to_owned()));
         }
         if !self.is_sender() {
+            // Whoever has it counts it.
+            self.counted = false;
             return Err(Decided::Done);
         }
         // A look after an unknown outcome, by whatever process, tells its trace from what was there before.
@@ -279,6 +297,49 @@ impl Live {
         Ok(cleared)
     }
 
+    /// Ends the ticket unsent, which was approved here.
+    async fn void(&self, why: String) -> Decided {
+        if outcomes::end_held(&self.relay, self.id(), State::Voided, &why)
+            .await
+            .is_ok()
+        {
+            return Decided::NotSent(why);
+        }
+        match self.relay.tickets.load(self.id()) {
+            // Another process was quicker, and tells what came of it.
+            Ok(Some(ticket)) if ticket.state != State::Held => Decided::Done,
+            _ => self.not_here(why).await,
+        }
+    }
+
+    /// It could not be decided on here. That it was not sent is said only by whoever has the right to send it: else another
+    /// process may be sending it this moment.
+    async fn not_here(&self, why: String) -> Decided {
+        if self.is_sender() {
+            // What was said stays true: whoever has the turn could still take this right before its own time is over.
+            let (ending, sender) = (self.relay.ending.clone(), lock(&self.sender).take());
+            self.relay.tasks.spawn(async move {
+                let _ = tokio::time::timeout(Duration::from_millis(START_MS), ending.cancelled()).await;
+                drop(sender);
+            });
+            return Decided::NotSent(why);
+        }
+        let lines = vec![
+            "Another process is deciding on it, and may send it. Do not send it again before you looked."
+                .to_owned(),
+            format!("Look at ticket {}: `countersign journal show`.", self.id()),
+            ascii(&why),
+        ];
+        let title = format!("DECIDED ELSEWHERE: {}", self.held.card.headline);
+        let notice = Notice {
+            title,
+            lines,
+            lasting: true,
+        };
+        self.relay.desk.notice(notice).await;
+        Decided::Done
+    }
+
     /// Takes the right to send, and keeps it: a second try has it already.
     fn is_sender(&self) -> bool {
         let mut sender = lock(&self.sender);
@@ -291,18 +352,41 @@ impl Live {
     /// Ends the held ticket, whose turn we have; an end that the disk does not take is kept and told all the same.
     async fn end_in_turn(&self, mut ticket: Ticket, state: State, reason: &str) {
         if ticket.end(state, reason, wall_ms()).is_ok() {
+            // An end that the disk does not take is kept with this lock: nobody sends the call meanwhile.
+            self.is_sender();
             let locks = Locks::Sender(lock(&self.sender).take());
             let late = Late::new(ticket, state.word(), ("reason", reason), locks);
             let _ = self.relay.write_or_keep(late).await;
         }
     }
 
-    async fn fresh_facts(&self) -> Facts {
+    /// Facts not older than this, and from before no order that has ended since; nor, where `all` is asked for, from
+    /// while one is on its way.
+    async fn fresh_facts(&self, stale: u64, all: bool) -> Facts {
         let latest = lock(&self.latest).clone();
-        match latest.mono {
-            Some(mono) if mono_ms().saturating_sub(mono) <= STALE_MS => latest.facts,
+        match latest.began {
+            Some(began)
+                if mono_ms().saturating_sub(began.mono) <= stale
+                    && !began.is_overtaken(&self.relay, self.id(), all) =>
+            {
+                latest.facts
+            }
             _ => self.read_facts(Round::Again).await,
         }
+    }
+
+    /// One order of all processes at a time, so that each is judged on what the one before it did. A way out waits for
+    /// none, and no order waits long for an answer that does not come.
+    async fn in_line(&self) -> Option<FileLock> {
+        let (class, opening) = {
+            let basis = lock(&self.basis);
+            (basis.judgement.class, basis.judgement.opening)
+        };
+        if limits::group(class, opening) == limits::Group::Free {
+            return None;
+        }
+        let line = self.relay.world.paths.lock("sending.lock");
+        FileLock::take(&line, IN_LINE).await.ok()
     }
 
     /// `Ok(None)`: as good as when it was shown. `Ok(Some)`: ask again. `Err`: not any more.
@@ -331,20 +415,25 @@ impl Live {
             return Err(why);
         }
         let paths = &relay.world.paths;
-        let counting = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
-        let _turn = counting.map_err(|_| "the counters are held by another process".to_owned())?;
+        let judged = |kept: &Counters| {
+            rules.judge(|policy| {
+                judging::judge_again(&relay, &ticket.id, &self.held.call, facts, policy, settings, kept)
+            })
+        };
         let mut kept = counters(&relay).await;
-        let judgement = rules.judge(|policy| {
-            judging::judge_again(
-                &relay,
-                &ticket.id,
-                &self.held.call,
-                facts,
-                policy,
-                settings,
-                &kept,
-            )
-        });
+        let mut judgement = judged(&kept);
+        // No limit stops a proven way out, so it waits for nobody's counting.
+        let is_free = |judgement: &Judgement| {
+            judgement.verdict != Verdict::Deny
+                && limits::group(judgement.class, judgement.opening) == limits::Group::Free
+        };
+        let mut counting = None;
+        if !is_free(&judgement) {
+            let taken = FileLock::take(&paths.lock("counters.lock"), Duration::from_secs(2)).await;
+            counting = Some(taken.map_err(|_| "the counters are held by another process".to_owned())?);
+            kept = counters(&relay).await;
+            judgement = judged(&kept);
+        }
         if judgement.verdict == Verdict::Deny {
             return Err(judgement.reason);
         }
@@ -370,7 +459,16 @@ impl Live {
             };
             return Ok(Some(card));
         }
+        if counting.is_none() {
+            let (relay, id) = (Arc::clone(&relay), ticket.id.clone());
+            relay.sent.clone().spawn(async move {
+                judging::update_counters(&relay, move |kept| kept.note_sent(&id, &judgement, wall_ms()))
+                    .await;
+            });
+            return Ok(None);
+        }
         kept.note_sent(&ticket.id, &judgement, wall_ms());
+        self.counted = true;
         let (path, text) = (paths.counters(), kept.text());
         aside(move || file::write_atomic(&path, text.as_bytes()))
             .await
@@ -410,9 +508,6 @@ impl Live {
                 .map_err(|error| unkept(error.to_string()));
         }
         self.end_in_turn(ticket, State::Voided, &why.to_string()).await;
-        // What did not run is no order of today.
-        let id = self.id().to_owned();
-        judging::update_counters(relay, move |counters| counters.forget(&id, wall_ms())).await;
         Err(why.to_string())
     }
 
@@ -556,7 +651,7 @@ impl Relay {
     ///
     /// # Errors
     /// The journal cannot be read: then it is not known.
-    pub(crate) async fn is_halted_on_record(&self) -> std::io::Result<bool> {
+    pub(crate) async fn is_halted_on_record(&self) -> io::Result<bool> {
         if self.world.paths.halt().try_exists().unwrap_or(true) {
             return Ok(false);
         }

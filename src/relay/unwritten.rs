@@ -6,7 +6,7 @@
 use super::outcomes::fields;
 use super::tickets::Owned;
 use super::{Relay, lock};
-use crate::gate::ticket::Ticket;
+use crate::gate::ticket::{State, Ticket};
 use crate::system::FileLock;
 use serde_json::{Map, Value};
 use std::io;
@@ -68,10 +68,29 @@ impl Relay {
     pub(super) async fn write_late(&self) {
         let kept = std::mem::take(&mut *lock(&self.unwritten.0));
         for late in kept {
-            // Without its turn as well: whoever decides now finds locks that it cannot have.
-            let _turn = self.tickets.turn(&late.ticket.id).await.ok();
-            let _ = self.write_or_keep(late).await;
+            // Without its turn as well, where it was sent: whoever decides now finds locks that it cannot have.
+            let turn = self.tickets.turn(&late.ticket.id).await.ok();
+            match self.is_due(&late, turn.is_some()) {
+                Some(true) => {
+                    let _ = self.write_or_keep(late).await;
+                }
+                Some(false) => tracing::warn!(ticket = %late.ticket.id, "it had another end by then"),
+                None => lock(&self.unwritten.0).push(late),
+            }
         }
+    }
+
+    /// Whether this end is still the ticket's: what was never sent may have been decided on by another process, where no
+    /// lock of its own could be had. `None` where that cannot be told now.
+    fn is_due(&self, late: &Late, has_turn: bool) -> Option<bool> {
+        if late.ticket.sent_wall.is_some() || !late.unsaved {
+            return Some(true);
+        }
+        if !has_turn {
+            return None;
+        }
+        let file = self.tickets.load(&late.ticket.id).ok()?;
+        Some(file.is_some_and(|file| file.state == State::Held))
     }
 
     /// Whether all of it is written now.

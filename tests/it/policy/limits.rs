@@ -228,3 +228,20 @@ fn held(home: &Home) -> Option<Value> {
 fn warned(ticket: &Value) -> bool {
     ticket["card"]["warnings"].to_string().contains("max_drift")
 }
+
+/// Two orders that each fit, at once, from two processes: what the first one did is read before the second is sent.
+#[tokio::test]
+async fn two_orders_at_once_do_not_share_one_flat_position() {
+    let place = Place::new().await;
+    place.limit("max_position = { MES = 2 }");
+    let (mut one, mut two) = (place.client().await, place.client().await);
+    // Past the first start of either lane.
+    one.call("ListAccounts", &json!({})).await;
+    two.call("ListAccounts", &json!({})).await;
+    let first = one.send_call("PlaceOrder", &market(2)).await;
+    let second = two.send_call("PlaceOrder", &market(1)).await;
+    let told = [one.result(first).await, two.result(second).await];
+    let sent = told.iter().filter(|told| status(told) == "accepted").count();
+    assert_eq!(sent, 1, "{} / {}", text(&told[0]), text(&told[1]));
+    assert_eq!(place.sim.executed().await, ["PlaceOrder"]);
+}

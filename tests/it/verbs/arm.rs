@@ -94,6 +94,25 @@ async fn one_pin_then_a_click_for_every_order_until_halt() {
     assert_eq!(pages(&log), 3, "the PIN was asked for again");
 }
 
+/// The armed time spares the PIN, and nothing else: a definition that changed is seen before anything is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_armed_order_whose_definition_changed_is_not_sent() {
+    let (place, _log) = armed_place("armed = \"all\"\n").await;
+    let mut client = place.client().await;
+    client.call("ListAccounts", &json!({})).await;
+    let (code, _out, err) = place.run(&["arm", "5"]).await;
+    assert_eq!(code, 0, "{err}");
+    journaled(&place, "armed").await;
+    clear(&place);
+    let id = client.send_call("PlaceOrder", &buy(1)).await;
+    card(&place).await;
+    place.sim.fault("schema_change", "").await;
+    // Seen on the warmed lane, before anybody can click.
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "voided", "{result}");
+    assert_eq!(place.sim.executed().await, [""; 0]);
+}
+
 /// Waits until a card of an order can be clicked.
 async fn card(place: &Place) {
     until("a card on the screen", async || {
