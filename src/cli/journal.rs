@@ -100,11 +100,12 @@ fn verify(context: &Context, path: &Path, source: impl BufRead) -> io::Result<Ex
         .collect();
     let words = match verdict.faults.first() {
         None => format!(
-            "The journal holds: {} lines, none changed, removed or inserted.{}\nhead {}{}",
+            "The journal holds: {} lines, none changed, removed or inserted.{}\nhead {}{}{}",
             verdict.lines,
             scars(verdict.torn),
             verdict.head,
-            by_key(&signed.approved)
+            by_key(&signed.approved),
+            unsigned(&signed)
         ),
         Some(first) => format!(
             "The journal does NOT hold: {} of its places are wrong, the first is line {}: {}.",
@@ -115,7 +116,7 @@ fn verify(context: &Context, path: &Path, source: impl BufRead) -> io::Result<Ex
     };
     context.out.data(
         &words,
-        &json!({ "lines": verdict.lines, "torn": verdict.torn, "head": verdict.head, "faults": faults, "approvals": approvals(&signed.approved) }),
+        &json!({ "lines": verdict.lines, "torn": verdict.torn, "head": verdict.head, "faults": faults, "approvals": approvals(&signed.approved), "unsigned": signed.unsigned, "firstKeys": signed.firsts }),
     );
     Ok(if verdict.faults.is_empty() {
         Exit::Fine
@@ -143,17 +144,35 @@ fn signed(entries: impl Iterator<Item = io::Result<journal::Entry>>) -> io::Resu
     Ok(proofs)
 }
 
+/// What no signature says anything of.
+fn unsigned(signed: &journal::Proofs) -> String {
+    let approvals = match signed.unsigned {
+        0 => String::new(),
+        1 => "\n1 approval carries no signature: it was given by a click or a PIN.".to_owned(),
+        n => format!("\n{n} approvals carry no signature: they were given by a click or a PIN."),
+    };
+    let keys = match signed.firsts {
+        0 => String::new(),
+        1 => "\n1 passkey was let in by no other: the first of its sign-in.".to_owned(),
+        n => format!(
+            "\n{n} passkeys were let in by no other, each the first of a sign-in: did you sign in for trading so often?"
+        ),
+    };
+    approvals + &keys
+}
+
 /// Which key approved which order, one line each.
 fn by_key(approved: &[journal::Approved]) -> String {
     let line = |order: &journal::Approved| {
         let id: String = order.key.chars().take(8).collect();
         format!(
-            "\n{}  {} {} was approved with the passkey {} ({})",
+            "\n{}  {} {} at {} was approved with the passkey {} ({})",
             out::safe(order.at.get(..19).unwrap_or(&order.at)).replace('T', " "),
             out::safe(&order.ticket),
             out::safe(&order.tool),
             out::safe(&order.name),
-            out::safe(&id)
+            out::safe(&id),
+            out::safe(&order.endpoint)
         )
     };
     approved.iter().map(line).collect()
@@ -162,6 +181,6 @@ fn by_key(approved: &[journal::Approved]) -> String {
 fn approvals(approved: &[journal::Approved]) -> Vec<Value> {
     approved
         .iter()
-        .map(|order| json!({ "line": order.line, "ticket": order.ticket, "tool": order.tool, "at": order.at, "key": order.key, "name": order.name }))
+        .map(|order| json!({ "line": order.line, "ticket": order.ticket, "tool": order.tool, "endpoint": order.endpoint, "at": order.at, "key": order.key, "name": order.name }))
         .collect()
 }

@@ -209,6 +209,13 @@ pub(super) fn gone(context: &Context, extras: &crate::oauth::SealedExtras, why: 
 
 /// A sign-in is new or gone: no passkey lies under it.
 pub(super) fn forget(context: &Context) {
+    // For the journal's own check: the next key is let in by no key before it.
+    let endpoint = context.endpoint.url();
+    if !passkeys::noted(&context.world.paths, endpoint).is_empty()
+        && let Ok(relay) = relay(context)
+    {
+        passkeys::forgotten(&relay);
+    }
     note(context, &KeyRing::default());
 }
 

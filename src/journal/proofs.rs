@@ -23,6 +23,8 @@ pub struct Approved {
     pub ticket: String,
     /// The tool.
     pub tool: String,
+    /// The address that it was for.
+    pub endpoint: String,
     /// When, as the journal says.
     pub at: String,
     /// The key's id.
@@ -38,8 +40,12 @@ pub struct Proofs {
     /// By endpoint and id.
     keys: BTreeMap<(String, String), Key>,
     held: BTreeMap<String, Held>,
-    /// Challenges that were answered, and for which ticket.
-    used: BTreeMap<String, String>,
+    /// Challenges that were answered, and the `held` line of the call that it was for.
+    used: BTreeMap<String, usize>,
+    /// Approvals that carry no signature, and need none.
+    pub unsigned: usize,
+    /// Passkeys that no passkey before them let in: the first of each sign-in.
+    pub firsts: usize,
     /// Orders whose signature holds.
     pub approved: Vec<Approved>,
     /// Signatures that do not hold, and approvals without one.
@@ -49,6 +55,8 @@ pub struct Proofs {
 /// What a `held` line says of a call.
 #[derive(Debug)]
 struct Held {
+    line: usize,
+    endpoint: String,
     tool: String,
     digest: String,
     /// The bytes do not have the digest.
@@ -59,6 +67,8 @@ struct Held {
 struct Registered {
     key: Key,
     proof: Proof,
+    /// By a key that was there, where one was.
+    allowed: Option<Proof>,
 }
 
 impl Proofs {
@@ -69,6 +79,8 @@ impl Proofs {
             keys: BTreeMap::new(),
             held: BTreeMap::new(),
             used: BTreeMap::new(),
+            unsigned: 0,
+            firsts: 0,
             approved: Vec::new(),
             faults: Vec::new(),
         }
@@ -78,7 +90,7 @@ impl Proofs {
     pub fn take(&mut self, line: usize, object: &Value) {
         let fault = match text(object, "kind") {
             "held" => {
-                self.hold(object);
+                self.hold(line, object);
                 Ok(())
             }
             "passkey_registered" => self.register(object),
@@ -89,6 +101,12 @@ impl Proofs {
                     id.unwrap_or_default().to_owned(),
                 );
                 self.keys.remove(&place);
+                Ok(())
+            }
+            // The seal that held them is gone; the sign-in after it begins without one.
+            "passkeys_forgotten" => {
+                let endpoint = text(object, "endpoint");
+                self.keys.retain(|(at, _), _| at != endpoint);
                 Ok(())
             }
             "approved" => self.approve(line, object),
@@ -105,13 +123,15 @@ impl Proofs {
         }
     }
 
-    fn hold(&mut self, object: &Value) {
+    fn hold(&mut self, line: usize, object: &Value) {
         let digest = text(object, "digest").to_owned();
         // Long arguments (written code) are kept by their digest alone.
         let bytes = object.get("arguments").and_then(Value::as_str);
         let broken =
             bytes.is_some_and(|arguments| (self.digest_of)(text(object, "name"), arguments) != digest);
         let held = Held {
+            line,
+            endpoint: text(object, "endpoint").to_owned(),
             tool: text(object, "tool").to_owned(),
             digest,
             broken,
@@ -124,7 +144,7 @@ impl Proofs {
             .get("passkey")
             .and_then(|passkey| Registered::deserialize(passkey).ok())
             .ok_or("a passkey was registered without its proof")?;
-        let Registered { key, proof } = registered;
+        let Registered { key, proof, allowed } = registered;
         let endpoint = text(object, "endpoint").to_owned();
         let fresh = Key {
             counter: 0,
@@ -132,6 +152,12 @@ impl Proofs {
         };
         let about = Subject::verb(Subject::PROVE, &endpoint);
         let holds = proof.subject == about && proof.check(&fresh) == Ok(key.counter);
+        if self.keys.keys().any(|(at, _)| *at == endpoint) {
+            self.let_in(&endpoint, allowed.as_ref())
+                .ok_or_else(|| format!("no passkey before it let in {} ({})", key.name, key.short_id()))?;
+        } else {
+            self.firsts += 1;
+        }
         self.keys.insert((endpoint, key.id.clone()), key.clone());
         holds.then_some(()).ok_or_else(|| {
             format!(
@@ -142,6 +168,15 @@ impl Proofs {
         })
     }
 
+    /// Whether a key that was there signed that another one may come.
+    fn let_in(&mut self, endpoint: &str, allowed: Option<&Proof>) -> Option<()> {
+        let allowed = allowed.filter(|proof| proof.subject == Subject::verb(Subject::ALLOW, endpoint))?;
+        let place = (endpoint.to_owned(), allowed.assertion.id.clone());
+        let key = self.keys.get_mut(&place)?;
+        key.counter = allowed.check(key).ok()?;
+        Some(())
+    }
+
     fn approve(&mut self, line: usize, object: &Value) -> Result<(), String> {
         let ticket = text(object, "ticket");
         let wrong = |what: &str| format!("ticket {ticket}: {what}");
@@ -149,6 +184,7 @@ impl Proofs {
             return if text(object, "tier") == "passkey" {
                 Err(wrong("it took a passkey, and no signature is on record"))
             } else {
+                self.unsigned += 1;
                 Ok(())
             };
         };
@@ -163,7 +199,7 @@ impl Proofs {
         let subject = Subject {
             deed: Subject::ORDER.to_owned(),
             ticket: ticket.to_owned(),
-            endpoint: proof.subject.endpoint.clone(),
+            endpoint: held.endpoint.clone(),
             tool: held.tool.clone(),
             digest: held.digest.clone(),
             card: card_digest(text(object, "shown")),
@@ -171,27 +207,32 @@ impl Proofs {
         if proof.subject != subject {
             return Err(wrong("the signature is about another order, or another card"));
         }
-        let place = (subject.endpoint, proof.assertion.id.clone());
+        let place = (subject.endpoint.clone(), proof.assertion.id.clone());
         let key = self
             .keys
-            .get(&place)
+            .get_mut(&place)
             .ok_or_else(|| wrong("the signature is by a key that was not registered then"))?;
-        proof
-            .check(key)
-            .map_err(|refusal| wrong(&format!("the signature does not hold: {refusal}")))?;
-        // A call that provably did not run may be sent once more by the same approval.
+        // A call that provably did not run may be sent once more by the same approval; another one of the same name
+        // may not.
         let nonce = serde_json::to_string(&proof.nonce).unwrap_or_default();
-        if self
-            .used
-            .insert(nonce, ticket.to_owned())
-            .is_some_and(|other| other != ticket)
-        {
+        let before = self.used.get(&nonce).copied();
+        if before.is_some_and(|other| other != held.line) {
             return Err(wrong("its signature was used before, for another order"));
         }
+        let counted = Key {
+            counter: if before.is_some() { 0 } else { key.counter },
+            ..key.clone()
+        };
+        let counter = proof
+            .check(&counted)
+            .map_err(|refusal| wrong(&format!("the signature does not hold: {refusal}")))?;
+        key.counter = key.counter.max(counter);
+        self.used.insert(nonce, held.line);
         self.approved.push(Approved {
             line,
             ticket: ticket.to_owned(),
             tool: held.tool.clone(),
+            endpoint: subject.endpoint,
             at: text(object, "at").to_owned(),
             key: key.id.clone(),
             name: key.name.clone(),
@@ -211,10 +252,19 @@ mod tests {
 
     const RECORDED: &str = include_str!("../passkey/tests/chromium.jsonl");
 
+    /// The recorded lines, the held one with the address that such a line carries by now.
+    fn recorded() -> Vec<Value> {
+        let mut lines: Vec<Value> = RECORDED
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        lines[1]["endpoint"] = lines[0]["endpoint"].clone();
+        lines
+    }
+
     fn look(change: impl Fn(&mut Value)) -> Proofs {
         let mut proofs = Proofs::new(digest_of);
-        for (index, line) in RECORDED.lines().enumerate() {
-            let mut object = serde_json::from_str(line).unwrap();
+        for (index, mut object) in recorded().into_iter().enumerate() {
             change(&mut object);
             proofs.take(index + 1, &object);
         }
@@ -249,11 +299,12 @@ mod tests {
             ("approved", "/ticket", "ZZZZ", "never held"),
             ("approved", "/shown", "BUY 100", "another order"),
             ("approved", "/passkey/subject/deed", "resume", "another order"),
+            ("held", "/endpoint", "https://x.example", "another order"),
             (
                 "approved",
                 "/passkey/subject/endpoint",
                 "https://x.example",
-                "not registered",
+                "another order",
             ),
             ("approved", "/passkey/assertion/id", "AAAA", "not registered"),
             ("approved", "/passkey/nonce", zeros, "something else than"),
@@ -302,12 +353,9 @@ mod tests {
     #[test]
     fn a_signature_serves_one_ticket() {
         let mut proofs = Proofs::new(digest_of);
-        let lines: Vec<Value> = RECORDED
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        for line in &lines[..3] {
-            proofs.take(1, line);
+        let lines = recorded();
+        for (index, line) in lines[..3].iter().enumerate() {
+            proofs.take(index + 1, line);
         }
         // Sent once more after a proof that it had not run.
         proofs.take(4, &lines[2]);
@@ -320,5 +368,64 @@ mod tests {
             proofs.faults[0].what.contains("not registered then"),
             "{proofs:?}"
         );
+    }
+
+    #[test]
+    fn a_signature_is_not_replayed_for_a_second_call_of_the_same_name() {
+        let mut proofs = Proofs::new(digest_of);
+        let lines = recorded();
+        // All the lines again behind their end: held, approved, accepted.
+        for (index, line) in lines.iter().chain(&lines[1..]).enumerate() {
+            proofs.take(index + 1, line);
+        }
+        assert_eq!((proofs.approved.len(), proofs.faults.len()), (1, 1), "{proofs:?}");
+        assert!(proofs.faults[0].what.contains("used before"), "{proofs:?}");
+        assert_eq!(proofs.faults[0].line, lines.len() + 2);
+    }
+
+    #[test]
+    fn a_key_counts_on_with_each_approval() {
+        let mut proofs = Proofs::new(digest_of);
+        let lines = recorded();
+        lines[..3]
+            .iter()
+            .enumerate()
+            .for_each(|(n, line)| proofs.take(n, line));
+        let registered = lines[0]["passkey"]["key"]["counter"].as_u64().unwrap();
+        let key = proofs.keys.values().next().unwrap();
+        assert_eq!(u64::from(key.counter), registered + 1);
+    }
+
+    #[test]
+    fn a_second_key_is_let_in_by_one_that_is_there() {
+        let lines = recorded();
+        let mut proofs = Proofs::new(digest_of);
+        proofs.take(1, &lines[0]);
+        assert_eq!((proofs.firsts, proofs.faults.len()), (1, 0));
+        // No signature of the first, and one about something else.
+        let mut other = lines[0].clone();
+        proofs.take(2, &other);
+        other["passkey"]["allowed"] = other["passkey"]["proof"].clone();
+        proofs.take(3, &other);
+        other["passkey"]["allowed"]["subject"]["deed"] = Subject::ALLOW.into();
+        proofs.take(4, &other);
+        let faults: Vec<usize> = proofs.faults.iter().map(|fault| fault.line).collect();
+        assert_eq!(faults, [2, 3, 4]);
+        assert!(proofs.faults[0].what.contains("let in"), "{proofs:?}");
+        // A new sign-in begins without keys.
+        let gone = serde_json::json!({ "kind": "passkeys_forgotten", "endpoint": lines[0]["endpoint"] });
+        proofs.take(5, &gone);
+        proofs.take(6, &lines[0]);
+        assert_eq!((proofs.firsts, proofs.faults.len()), (2, 3));
+    }
+
+    #[test]
+    fn approvals_without_a_signature_are_counted() {
+        let mut proofs = Proofs::new(digest_of);
+        proofs.take(
+            1,
+            &serde_json::json!({ "kind": "approved", "ticket": "ABCD", "tier": "pin" }),
+        );
+        assert_eq!((proofs.unsigned, proofs.faults.len()), (1, 0));
     }
 }

@@ -46,6 +46,8 @@ impl Subject {
     pub const ORDER: &'static str = "order";
     /// The first signature of a new key.
     pub const PROVE: &'static str = "prove a new key";
+    /// The signature of a registered key that lets another one in.
+    pub const ALLOW: &'static str = "allow a new key";
 
     /// What a verb asks a touch for: no order can be approved with it.
     pub fn verb(deed: &str, endpoint: &str) -> Self {

@@ -246,6 +246,7 @@ pub(crate) fn fields(ticket: &Ticket, more: &[(&str, Value)]) -> Map<String, Val
     let mut fields = Map::new();
     fields.insert("ticket".into(), ticket.id.clone().into());
     fields.insert("tool".into(), tool_name(ticket).into());
+    fields.insert("endpoint".into(), ticket.endpoint.clone().into());
     fields.insert("digest".into(), ticket.digest.clone().into());
     fields.insert("client".into(), ticket.client.clone().into());
     for (key, value) in more {

@@ -58,6 +58,7 @@ pub(crate) async fn enrol(
         name: name.to_owned(),
         known: ring,
         stage: Arc::new(Mutex::new(begin)),
+        allowed: Arc::new(Mutex::new(None)),
         done: Arc::clone(&done),
     };
     let phrase = relay.settings().ok().and_then(|settings| settings.phrase);
@@ -96,6 +97,8 @@ struct EnrolTouch {
     name: String,
     known: KeyRing,
     stage: Arc<Mutex<Stage>>,
+    /// The signature of the key that let the new one in, for the journal.
+    allowed: Arc<Mutex<Option<Proof>>>,
     done: Arc<Mutex<Option<Enrolled>>>,
 }
 
@@ -110,7 +113,7 @@ impl Touch for EnrolTouch {
 
     fn subject(&self, _: Option<&Card>) -> Subject {
         let deed = match &*lock(&self.stage) {
-            Stage::Known => "allow a new key",
+            Stage::Known => Subject::ALLOW,
             Stage::Create => "make a key",
             Stage::Prove(_) => Subject::PROVE,
         };
@@ -126,6 +129,7 @@ impl Touch for EnrolTouch {
     fn take(&self, touched: Touched) -> BoxFuture<'static, Result<Progress, String>> {
         let (relay, unsealed) = (Arc::clone(&self.relay), Arc::clone(&self.unsealed));
         let (stage, done) = (Arc::clone(&self.stage), Arc::clone(&self.done));
+        let allowed = Arc::clone(&self.allowed);
         let (name, now) = (self.name.clone(), lock(&self.stage).clone());
         Box::pin(async move {
             let proof_of = |assertion| Proof {
@@ -136,7 +140,9 @@ impl Touch for EnrolTouch {
             };
             match (now, touched.brought) {
                 (Stage::Known, Brought::Signed(assertion)) => {
-                    accept(&unsealed, &proof_of(assertion)).await?;
+                    let proof = proof_of(assertion);
+                    accept(&unsealed, &proof).await?;
+                    *lock(&allowed) = Some(proof);
                     *lock(&stage) = Stage::Create;
                     Ok(Progress::Next)
                 }
@@ -149,7 +155,8 @@ impl Touch for EnrolTouch {
                 (Stage::Prove(mut key), Brought::Signed(assertion)) => {
                     let proof = proof_of(assertion);
                     key.counter = proof.check(&key).map_err(|refusal| refusal.to_string())?;
-                    let enrolled = keep(&relay, &unsealed, key, &proof).await?;
+                    let allowed = lock(&allowed).clone();
+                    let enrolled = keep(&relay, &unsealed, key, (&proof, allowed)).await?;
                     *lock(&done) = Some(enrolled);
                     Ok(Progress::Done)
                 }
@@ -160,11 +167,17 @@ impl Touch for EnrolTouch {
 }
 
 /// On record first, then under the seal.
-async fn keep(relay: &Relay, unsealed: &Unsealed, key: Key, proof: &Proof) -> Result<Enrolled, String> {
+async fn keep(
+    relay: &Relay,
+    unsealed: &Unsealed,
+    key: Key,
+    (proof, allowed): (&Proof, Option<Proof>),
+) -> Result<Enrolled, String> {
     let mut fields = serde_json::Map::new();
     fields.insert("endpoint".to_owned(), relay.endpoint.url().into());
     // As it was when it proved itself: the journal's own check counts on from there.
-    fields.insert("passkey".to_owned(), json!({ "key": key, "proof": proof }));
+    let passkey = json!({ "key": key, "proof": proof, "allowed": allowed });
+    fields.insert("passkey".to_owned(), passkey);
     relay
         .journal
         .append("passkey_registered", fields)
@@ -201,6 +214,12 @@ pub(crate) async fn take_away(relay: &Relay, unsealed: &Unsealed, key: &Key) -> 
         });
     });
     saved.await.map_err(|error| error.to_string()).and(changed)
+}
+
+/// All keys went with the seal that held them, for the journal.
+pub(crate) fn forgotten(relay: &Relay) {
+    let fields = [("endpoint", relay.endpoint.url().into())];
+    outcomes::note_now(relay, "passkeys_forgotten", &fields);
 }
 
 /// A key that is not there any more, for the journal.
