@@ -9,7 +9,8 @@
 //! anew: the journal shows accidents and clumsy edits, and proves nothing against a program under the same user.
 //!
 //! A line that a power failure tore stays where it is, and the next line is one of kind `torn` that gives its length and
-//! SHA-256: nothing is taken away silently, and a journal with such a scar holds.
+//! SHA-256: nothing is taken away silently, and a journal with such a scar holds. Where that write is torn as well, the
+//! next one vouches for both.
 
 mod proofs;
 mod read;
@@ -78,7 +79,7 @@ impl Journal {
             line.push('\n');
         }
         let (mut count, mut prev) = (tail.count, tail.hash);
-        if let Some(torn) = tail.torn {
+        for torn in tail.torn {
             let (mark, hash) = compose(count, &prev, TORN, vouch(torn));
             line.push_str(&mark);
             (count, prev) = (count.saturating_add(1), hash);

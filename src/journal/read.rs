@@ -54,7 +54,7 @@ pub struct Piece {
 }
 
 impl Piece {
-    fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         self.digest.clone().unwrap_or_else(|| digest_of(&self.text))
     }
 
@@ -181,20 +181,21 @@ pub fn verify(source: impl BufRead) -> io::Result<Verdict> {
             head: GENESIS.to_owned(),
         },
         next: 0,
-        torn: None,
+        torn: Vec::new(),
     };
     for piece in pieces(source) {
         check.piece(&piece?);
     }
-    check.settle_torn(None);
+    check.settle_torn();
+    check.verdict.faults.sort_by_key(|fault| fault.line);
     Ok(check.verdict)
 }
 
 struct Check {
     verdict: Verdict,
     next: u64,
-    /// A line that is none, until the next one says whether a crash tore it: its number, length and digest.
-    torn: Option<(usize, u64, String)>,
+    /// Lines that are none, until the marks behind them say whether a crash tore them: number, length and digest.
+    torn: Vec<(usize, u64, String)>,
 }
 
 impl Check {
@@ -203,11 +204,14 @@ impl Check {
         let text = |key: &str| object.get(key).and_then(Value::as_str);
         let number = object.get("n").and_then(Value::as_u64);
         let (Some(n), Some(own), Some(prev)) = (number, text("hash"), text("prev")) else {
-            self.settle_torn(None);
-            self.torn = Some((piece.number, piece.length, piece.digest()));
+            self.torn.push((piece.number, piece.length, piece.digest()));
             return;
         };
-        self.settle_torn((text("kind") == Some(TORN)).then_some(&object));
+        if text("kind") == Some(TORN) {
+            self.vouched(&object);
+        } else {
+            self.settle_torn();
+        }
         if !is_own_hash(&piece.text, own) {
             self.fault(
                 piece.number,
@@ -227,18 +231,21 @@ impl Check {
         self.next = n.saturating_add(1);
     }
 
-    /// A torn line is in order where the line after it vouches for exactly these bytes.
-    fn settle_torn(&mut self, mark: Option<&Value>) {
-        let Some((line, length, digest)) = self.torn.take() else {
-            return;
+    /// A torn line is in order where a mark, before any other line, vouches for exactly these bytes.
+    fn vouched(&mut self, mark: &Value) {
+        let (bytes, sha256) = (mark.get("bytes"), mark.get("sha256"));
+        let of = |(_, length, digest): &(usize, u64, String)| {
+            bytes.and_then(Value::as_u64) == Some(*length)
+                && sha256.and_then(Value::as_str) == Some(digest.as_str())
         };
-        let vouched = mark.is_some_and(|mark| {
-            mark.get("bytes").and_then(Value::as_u64) == Some(length)
-                && mark.get("sha256").and_then(Value::as_str) == Some(digest.as_str())
-        });
-        if vouched {
+        if let Some(at) = self.torn.iter().position(of) {
+            self.torn.remove(at);
             self.verdict.torn += 1;
-        } else {
+        }
+    }
+
+    fn settle_torn(&mut self) {
+        for (line, _, _) in std::mem::take(&mut self.torn) {
             self.fault(
                 line,
                 "not a whole line (torn by a crash, or not written by countersign)",

@@ -113,6 +113,39 @@ fn a_line_torn_at_every_byte_is_marked() {
     }
 }
 
+/// The write that was to vouch for a torn line is cut at every byte as well, and the one after it: nothing is lost.
+#[test]
+fn lines_torn_twice_at_every_byte_are_marked() {
+    for first in [false, true] {
+        let (_keep, journal) = journal();
+        if !first {
+            say(&journal, "A");
+        }
+        let one = std::fs::read(&journal.path).unwrap_or_default().len();
+        say(&journal, "B");
+        let whole = std::fs::read(&journal.path).unwrap();
+        for cut in [one + 1, one + 4, one + 40, whole.len() - 2] {
+            std::fs::write(&journal.path, &whole[..cut]).unwrap();
+            say(&journal, "C");
+            let twice = std::fs::read(&journal.path).unwrap();
+            for again in cut..=twice.len() {
+                std::fs::write(&journal.path, &twice[..again]).unwrap();
+                say(&journal, "D");
+                let verdict = verdict_of(&journal);
+                assert_eq!(verdict.faults, [], "cut at {cut} and {again}");
+                assert_eq!(tickets_of(&journal).last().unwrap(), "D");
+                let thrice = std::fs::read(&journal.path).unwrap();
+                assert!(thrice.starts_with(&twice[..again]), "nothing is taken away");
+                // And a third time, somewhere in what vouches for the two.
+                let third = again + (thrice.len() - again) * (again % 7) / 7;
+                std::fs::write(&journal.path, &thrice[..third]).unwrap();
+                say(&journal, "E");
+                assert_eq!(verdict_of(&journal).faults, [], "{cut}, {again} and {third}");
+            }
+        }
+    }
+}
+
 /// The first line of all can be torn as well.
 #[test]
 fn a_torn_first_line_is_marked() {
