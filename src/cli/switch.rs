@@ -6,8 +6,9 @@ use crate::journal::Journal;
 use crate::relay::past::Past;
 use crate::relay::settings::Settings;
 use crate::relay::{NotResumed, Relay, change_counters, counters_at, request_arming, under_seal};
-use crate::system::wall_ms;
+use crate::system::{Paths, wall_ms};
 use serde_json::{Map, Value, json};
+use std::io;
 
 pub(super) fn halt(context: &Context) -> Exit {
     // Without a journal line the halt still stands: stopping must never fail for want of a disk.
@@ -36,10 +37,14 @@ pub(super) async fn resume(context: &Context) -> Exit {
     let path = paths.halt();
     // Under a PIN the file and the journal say less than the seal: who asks is told by the PIN.
     let sealed = !matches!(context.grants().sealed_at().await, Ok(None));
-    let seen = Past::of(paths).look_now().unwrap_or_default();
+    let past = Past::of(paths);
+    let seen = past.look_now().unwrap_or_default();
     let maybe = sealed && seen.stop.is_some();
-    if !under_seal::is_stopped(paths, &seen) && !maybe {
-        return end_pause(context, sealed);
+    // A pause takes no PIN to end, and a stop of long ago is no reason to ask for one.
+    let stopped = under_seal::is_stopped(paths, &seen);
+    let paused = counters_at(paths, sealed, &past).paused_until(wall_ms()).is_some();
+    if !stopped && (paused || !maybe) {
+        return end_pause(context, paused, sealed);
     }
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
@@ -52,7 +57,7 @@ pub(super) async fn resume(context: &Context) -> Exit {
         return not_confirmed(context, why, "AI trading stays stopped", "countersign resume");
     }
     match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
             context.out.error(
                 &format!("{}: {error}", path.display()),
                 "AI trading stays stopped",
@@ -60,6 +65,13 @@ pub(super) async fn resume(context: &Context) -> Exit {
             Exit::Failure
         }
         Ok(()) | Err(_) => {
+            if paused && let Err(error) = lift_pause(paths, sealed) {
+                context.out.error(
+                    &error.to_string(),
+                    "AI trading is allowed again, but new orders stay paused",
+                );
+                return Exit::Partly;
+            }
             context.out.data(
                 "AI trading is allowed again; every trade call is still held for your approval.",
                 &json!({ "halted": false }),
@@ -84,21 +96,14 @@ pub(super) fn not_confirmed(context: &Context, why: NotResumed, so: &str, verb: 
 }
 
 /// A pause of new orders is ended as freely as by the click on its notice: each order is still held.
-fn end_pause(context: &Context, sealed: bool) -> Exit {
-    let paths = &context.world.paths;
-    let past = Past::of(paths);
-    let now = wall_ms();
-    if counters_at(paths, sealed, &past).paused_until(now).is_none() {
+fn end_pause(context: &Context, paused: bool, sealed: bool) -> Exit {
+    if !paused {
         context
             .out
             .data("AI trading is not stopped.", &json!({ "halted": false }));
         return Exit::Fine;
     }
-    let fields = Map::from_iter([("via".to_owned(), Value::from("countersign resume"))]);
-    let ended = Journal::of(paths)
-        .append("pause_ended", fields)
-        .and_then(|()| change_counters(paths, sealed, &past, Counters::end_pause));
-    if let Err(error) = ended {
+    if let Err(error) = lift_pause(&context.world.paths, sealed) {
         context.out.error(&error.to_string(), "new orders stay paused");
         return Exit::Failure;
     }
@@ -107,6 +112,14 @@ fn end_pause(context: &Context, sealed: bool) -> Exit {
         &json!({ "halted": false, "pauseEnded": true }),
     );
     Exit::Fine
+}
+
+fn lift_pause(paths: &Paths, sealed: bool) -> io::Result<()> {
+    let fields = Map::from_iter([("via".to_owned(), Value::from("countersign resume"))]);
+    Journal::of(paths)
+        .append("pause_ended", fields)
+        .and_then(|()| change_counters(paths, sealed, &Past::of(paths), Counters::end_pause))
+        .map(|_| ())
 }
 
 /// `arm [MINUTES]`.
