@@ -7,11 +7,13 @@ use crate::oauth::{
     TokenReport, UnsealError, Which,
 };
 use crate::relay::lists::{Lists, PinReport};
-use crate::relay::policy_file;
+use crate::relay::policy_file::{self, Approved};
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said, Under};
+use crate::relay::under_seal;
 use crate::system::process;
 use crate::upstream::TradeLane;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +52,16 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         settings.budget(&context.world.paths),
     );
     // Nothing could be traded before this, and the person is here: the rules as they stand are theirs.
+    if let Some(pin) = &pin
+        && let Err(why) = doubt_policy(context, &grants, pin).await
+    {
+        return fail(
+            context,
+            &why,
+            "nothing was kept of this sign-in; run it again",
+            Exit::Failure,
+        );
+    }
     if trade {
         adopt_policy(context, &settings);
     }
@@ -75,6 +87,30 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         }
     }
     done(context, what, pinned)
+}
+
+/// Where a sign-in lay under a PIN before, the approved policy is what its seal says, not what a file says that any
+/// program can write. A sign-in that lay open protected nothing, so its record is taken as it is.
+async fn doubt_policy(context: &Context, grants: &Grants, pin: &SecretString) -> Result<(), String> {
+    let paths = &context.world.paths;
+    let have = grants.overview().await.map_err(|error| error.to_string())?;
+    let before = have.iter().find(|grant| grant.kind == GrantKind::Trade);
+    let sealed = before.is_some_and(|grant| grant.sealed);
+    let open = before.is_some_and(|grant| !grant.sealed && grant.withdrawn.is_none());
+    if open || (!sealed && Approved::load(paths).is_none()) {
+        return Ok(());
+    }
+    let opened = if sealed {
+        grants.sealed_extras(pin).await.ok()
+    } else {
+        None
+    };
+    let proved = under_seal::doubt_unproved(paths, opened.as_ref())
+        .map_err(|error| format!("the record of the approved policy cannot be written: {error}"))?;
+    if !proved {
+        context.out.say("The policy on record is not proved by the sign-in before (another PIN, or another program edited it): your next trade call shows you the whole policy once.");
+    }
+    Ok(())
 }
 
 /// The first sign-in for trading puts the policy on record; from then on a changed one waits for its approval.

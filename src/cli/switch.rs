@@ -42,7 +42,9 @@ pub(super) async fn resume(context: &Context) -> Exit {
     let maybe = sealed && seen.stop.is_some();
     // A pause takes no PIN to end, and a stop of long ago is no reason to ask for one.
     let stopped = under_seal::is_stopped(paths, &seen);
-    let paused = counters_at(paths, sealed, &past).paused_until(wall_ms()).is_some();
+    let paused = counters_at(paths, sealed, &past)
+        .paused_until(wall_ms())
+        .is_some();
     if !stopped && (paused || !maybe) {
         return end_pause(context, paused, sealed);
     }

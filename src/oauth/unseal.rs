@@ -13,7 +13,7 @@ use super::contents::{State, StoredGrant, Tries};
 use super::error::{TokenError, UnsealError};
 use super::grants::{GrantKind, Grants};
 use super::pin;
-use super::seal::{Cost, Payload, SealKey, Sealed};
+use super::seal::{Cost, Payload, SealKey, Sealed, SealedExtras};
 use super::unsealed::{Held, LOCK_LIMIT, Unsealed, no_seal, place, trade_grant};
 use crate::system::wall_ms;
 use secrecy::SecretString;
@@ -46,6 +46,17 @@ impl Grants {
             .spawn(async move { grants.unseal_in_turn(&pin).await })
             .await
             .unwrap_or_else(cut)
+    }
+
+    /// What lies beside the sealed tokens, without renewing them: for a sign-in that takes their place.
+    ///
+    /// # Errors
+    /// As [`Self::unseal`].
+    pub async fn sealed_extras(&self, pin: &SecretString) -> Result<SealedExtras, UnsealError> {
+        let _lock = self.refresh_lock(GrantKind::Trade, LOCK_LIMIT).await?;
+        let opened = self.open_seal(pin).await?;
+        self.update(|contents| contents.tries = Tries::default()).await?;
+        Ok(opened.payload.extras)
     }
 
     async fn unseal_in_turn(&self, pin: &SecretString) -> Result<Unsealed, UnsealError> {

@@ -276,6 +276,21 @@ impl Lists {
         Ok(true)
     }
 
+    /// Pins all listed definitions that differ, where the pins then have this digest: the person approved exactly those,
+    /// and a crash kept them off the record. False where they would have another one.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn pin_as_sealed(&self, sealed: &str) -> std::io::Result<bool> {
+        self.sync();
+        let (differing, _, after) = self.differing();
+        let wanted: Vec<(String, String)> = differing.into_iter().map(|one| (one.name, one.digest)).collect();
+        if wanted.is_empty() || after != sealed {
+            return Ok(false);
+        }
+        self.pin_these(&wanted)
+    }
+
     /// The address whose lists these are.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -653,6 +668,18 @@ mod tests {
         assert!(!lists.pin_these(&shown).unwrap(), "another one than was shown");
         assert_eq!(lists.pins_digest(), before, "then none is pinned");
         lists.absorb_trade(&[changed, new.to_owned()]);
+        // Sealed, and the process died before it was on record: the next one finishes exactly that.
+        assert!(!lists.pin_as_sealed(&before).unwrap(), "nothing new was sealed");
+        assert!(!lists.pin_as_sealed("another").unwrap());
+        assert_eq!(lists.pins_digest(), before);
+        let next = Lists::load(&paths, "https://example.test/mcp");
+        assert!(next.pin_as_sealed(&after).unwrap());
+        assert!(
+            !next.pin_as_sealed(&after).unwrap(),
+            "nothing is left to be pinned"
+        );
+        lists.sync();
+        assert_eq!(lists.pins_digest(), after);
         assert!(lists.pin_these(&shown).unwrap());
         assert_eq!(lists.differing(), (Vec::new(), after.clone(), after));
         assert!(matches!(lists.pin("PlaceAll"), Pin::Holds(_)));

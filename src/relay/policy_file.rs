@@ -75,7 +75,7 @@ impl Approved {
         }
     }
 
-    fn in_doubt() -> Self {
+    pub(super) fn in_doubt() -> Self {
         Self {
             doubted: true,
             ..Self::default()
@@ -94,6 +94,24 @@ impl Approved {
     pub(super) fn doubt(paths: &Paths) {
         if let Err(error) = Self::in_doubt().save(paths) {
             tracing::error!(%error, "the record of the approved policy is not what was sealed, and cannot be replaced");
+        }
+    }
+
+    /// Writes that what the record says of the settings cannot be trusted, where it is not what was sealed. The policy on
+    /// record stands: exits go by it.
+    pub(super) fn doubt_settings(paths: &Paths, sealed: Option<&String>) {
+        let Some(record) = Self::load(paths).filter(|record| !record.doubted) else {
+            return;
+        };
+        if record.settings.as_deref().map(hash).as_ref() == sealed {
+            return;
+        }
+        let left = Self {
+            settings: None,
+            ..record
+        };
+        if let Err(error) = left.save(paths) {
+            tracing::error!(%error, "the settings on record are not what was sealed, and cannot be taken out");
         }
     }
 
@@ -131,9 +149,14 @@ impl Approved {
 
     /// A record of these texts, approved now; the settings as [`security`] says them.
     pub(crate) fn of_texts(policy: Option<String>, settings: String, via: &str) -> Self {
+        Self::of(policy, Some(settings), via)
+    }
+
+    /// A record of exactly this.
+    pub(super) fn of(policy: Option<String>, settings: Option<String>, via: &str) -> Self {
         Self {
             policy,
-            settings: Some(settings),
+            settings,
             at: Some(clock::rfc3339(clock::wall_ms())),
             via: Some(via.to_owned()),
             doubted: false,

@@ -25,11 +25,13 @@ const HALTS: &str = "halts";
 
 /// What goes under a new seal. A stop that stands now is not allowed again by that.
 pub(crate) fn to_seal(paths: &Paths, lists: &Lists, settings: &Settings) -> SealedExtras {
-    let record = Approved::load(paths).unwrap_or_default();
-    let of_settings = record
-        .settings
-        .clone()
-        .unwrap_or_else(|| policy_file::security(settings));
+    let record = Approved::load(paths);
+    // A record that says nothing of them was doubted: then none are sealed as approved.
+    let of_settings = match &record {
+        Some(record) => record.settings.clone().unwrap_or_default(),
+        None => policy_file::security(settings),
+    };
+    let record = record.unwrap_or_default();
     // What cannot be read allows nothing.
     let seen = Past::of(paths).look_now().unwrap_or_default();
     let allowed = if is_stopped(paths, &seen) {
@@ -111,16 +113,50 @@ impl Standing {
             return Err(record_differs(relay, extras, &self.settings));
         }
         if differs(PINS, &self.pins) {
-            return Err("the record of tool descriptions was edited by another program: `countersign login --trade` puts the right ones on record".to_owned());
+            return Err(pins_differ(relay, extras));
         }
         // An exit is not stopped by a setting: what it takes was decided by the seal.
         let leaves = matches!(class, Class::Exit | Class::Protect);
         if !leaves && let Err(why) = settings_as_sealed(&self.settings, extras) {
-            Approved::doubt(&relay.world.paths);
+            Approved::doubt_settings(&relay.world.paths, extras.get(SETTINGS));
             return Err(why);
         }
         Ok(())
     }
+}
+
+/// The pinned definitions are not what was sealed. Where those that upstream lists now are, the person approved them and
+/// only the record was not written: they take its place.
+fn pins_differ(relay: &Relay, extras: &SealedExtras) -> String {
+    let sealed = extras.get(PINS).map(String::as_str).unwrap_or_default();
+    match relay.lists.pin_as_sealed(sealed) {
+        Ok(true) => {
+            relay.list_changed();
+            "the tool descriptions that you approved were not on record yet; they are now. Nothing was sent: ask again".to_owned()
+        }
+        Ok(false) => "the record of tool descriptions was edited by another program: `countersign login --trade` puts the right ones on record, and after it you are shown your policy once".to_owned(),
+        Err(error) => format!("the tool descriptions that you approved could not be put on record: {error}"),
+    }
+}
+
+/// At a new sign-in where one lay under a PIN: the record lies where any program can write, so it goes on only where
+/// the old seal, opened with its PIN, says the same. Else the next trade call shows the whole policy once.
+///
+/// # Errors
+/// As the file system says: then nothing may be sealed.
+pub(crate) fn doubt_unproved(paths: &Paths, opened: Option<&SealedExtras>) -> std::io::Result<bool> {
+    let record = Approved::load(paths).unwrap_or_default();
+    let says = |key: &str, now: String| opened.and_then(|extras| extras.get(key)) == Some(&now);
+    let proved = !record.doubted
+        && says(POLICY, record.policy_digest())
+        && record
+            .settings
+            .as_deref()
+            .is_some_and(|settings| says(SETTINGS, hash(settings)));
+    if !proved {
+        Approved::in_doubt().save(paths)?;
+    }
+    Ok(proved)
 }
 
 /// Whether these settings decide as the sealed ones what an approval takes.
@@ -139,11 +175,11 @@ pub(super) fn settings_as_sealed(settings: &Settings, extras: &SealedExtras) -> 
 fn record_differs(relay: &Relay, extras: &SealedExtras, settings: &Settings) -> String {
     let paths = &relay.world.paths;
     let file = policy_file::read(&paths.policy()).ok();
-    let proved = file.filter(|text| {
-        extras.get(POLICY) == Some(&hash(text.as_deref().unwrap_or_default()))
-            && settings_as_sealed(settings, extras).is_ok()
-    });
-    let mended = proved.is_some_and(|text| Approved::now(text, settings, "seal").save(paths).is_ok());
+    let proved = file.filter(|text| extras.get(POLICY) == Some(&hash(text.as_deref().unwrap_or_default())));
+    // Settings that are not the sealed ones wait for the person; what the policy lets out does not.
+    let settings = Some(policy_file::security(settings))
+        .filter(|now| extras.get(SETTINGS).is_none_or(|sealed| *sealed == hash(now)));
+    let mended = proved.is_some_and(|text| Approved::of(text, settings, "seal").save(paths).is_ok());
     outcomes::note_now(relay, "policy_doubted", &[("mended", mended.into())]);
     if mended {
         return "the approved policy record was edited by another program; it was put right from the policy file, which is the one that you approved. Nothing was sent: ask again".to_owned();
@@ -216,6 +252,57 @@ mod tests {
             not_allowed_again(&SealedExtras::new()).is_none(),
             "a seal from before says nothing about it"
         );
+    }
+
+    #[test]
+    fn a_new_sign_in_takes_only_a_record_that_the_old_seal_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let lists = Lists::load(&paths, "https://endpoint.example/mcp");
+        let (settings, rules) = (Settings::default(), Some("version = 1\n".to_owned()));
+        let honest = Approved::now(rules.clone(), &settings, "login");
+        honest.save(&paths).unwrap();
+        let old = to_seal(&paths, &lists, &settings);
+        assert!(doubt_unproved(&paths, Some(&old)).unwrap());
+        assert_eq!(Approved::load(&paths), Some(honest.clone()));
+        let mut armed = settings.clone();
+        armed.armed = Armed::All;
+        let others = [
+            Approved::now(Some("version = 1\n# loosened\n".to_owned()), &settings, "page"),
+            Approved::now(rules, &armed, "page"),
+            Approved::in_doubt(),
+        ];
+        for other in others {
+            other.save(&paths).unwrap();
+            assert!(!doubt_unproved(&paths, Some(&old)).unwrap());
+            assert_eq!(Approved::load(&paths), Some(Approved::in_doubt()), "{other:?}");
+        }
+        // Another PIN was typed: the old seal says nothing.
+        honest.save(&paths).unwrap();
+        assert!(!doubt_unproved(&paths, None).unwrap());
+        // Deleted: what stands in the file is not taken for the first.
+        std::fs::remove_file(paths.state().join("approved.json")).unwrap();
+        assert!(!doubt_unproved(&paths, Some(&old)).unwrap());
+        assert!(!policy_file::adopt_first(&paths, &settings, "login").unwrap());
+        let new = to_seal(&paths, &lists, &armed);
+        assert_eq!(new[SETTINGS], hash(""), "edited settings are not sealed either");
+    }
+
+    #[test]
+    fn edited_settings_leave_the_policy_on_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let record = Approved::now(Some("version = 1\n".to_owned()), &Settings::default(), "page");
+        record.save(&paths).unwrap();
+        let sealed = hash(record.settings.as_deref().unwrap());
+        // The settings file alone was edited: the record still says what was approved.
+        Approved::doubt_settings(&paths, Some(&sealed));
+        assert_eq!(Approved::load(&paths), Some(record.clone()));
+        // The record was edited with it.
+        Approved::doubt_settings(&paths, Some(&hash("other")));
+        let left = Approved::load(&paths).unwrap();
+        assert_eq!((left.policy, left.settings), (record.policy, None));
+        assert!(!left.doubted && !Approved::has_settings(&paths, &Settings::default()));
     }
 
     const GOOD: &str = "version = 1\n";

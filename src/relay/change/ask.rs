@@ -328,11 +328,22 @@ async fn approve(
             approved.save(paths).map_err(|error| error.to_string())?;
         }
         New::Tools { wanted, pins } => {
-            if let Some(unsealed) = unsealed.as_ref().filter(|_| factor.own) {
+            // Sealed first: what a crash in between leaves is finished by the next call, for the seal knows it.
+            let own = unsealed.as_ref().filter(|_| factor.own);
+            let before = own.and_then(|unsealed| unsealed.extras().get(under_seal::PINS).cloned());
+            if let Some(unsealed) = own {
                 put_under(unsealed, &[(under_seal::PINS, pins.1.clone())]).await?;
             }
-            if !lists.pin_these(wanted).map_err(|error| error.to_string())? {
-                return Err("the service changed them once more: nothing was put on record".to_owned());
+            let why = match lists.pin_these(wanted) {
+                Ok(true) => None,
+                Ok(false) => Some("the service changed them once more: nothing was put on record".to_owned()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(why) = why {
+                if let (Some(unsealed), Some(before)) = (own, before) {
+                    put_under(unsealed, &[(under_seal::PINS, before)]).await?;
+                }
+                return Err(why);
             }
             relay.list_changed();
         }
@@ -363,15 +374,21 @@ fn as_recorded(relay: &Relay, change: &Change, unsealed: &Unsealed, own: bool) -
             // What the seal already says needs no comparison: the record was deleted, or is from before there was one.
             let known = !differs(under_seal::POLICY, change.digest());
             let settings = record.settings.as_deref();
-            if (!known && differs(under_seal::POLICY, &record.policy))
-                || settings.is_some_and(|settings| differs(under_seal::SETTINGS, settings))
-            {
+            let other_settings = settings.is_some_and(|settings| differs(under_seal::SETTINGS, settings));
+            if !known && differs(under_seal::POLICY, &record.policy) {
                 Approved::doubt(&relay.world.paths);
                 return Err("the approved policy record was edited by another program, so the changed lines that you saw may not have been all: nothing was approved. `countersign policy apply` shows the whole policy".to_owned());
             }
+            if other_settings {
+                Approved::doubt_settings(&relay.world.paths, extras.get(under_seal::SETTINGS));
+                return Err("the settings on record were edited by another program, so the changed lines that you saw may not have been all: nothing was approved. `countersign policy apply` shows the settings whole".to_owned());
+            }
         }
-        New::Tools { pins, .. } if own && differs(under_seal::PINS, &pins.0) => {
-            return Err("the record of tool descriptions was edited by another program: nothing was approved. `countersign login --trade` puts the right ones on record".to_owned());
+        // Those that the seal knows already were approved, and only not put on record.
+        New::Tools { pins, .. }
+            if own && differs(under_seal::PINS, &pins.0) && differs(under_seal::PINS, &pins.1) =>
+        {
+            return Err("the record of tool descriptions was edited by another program: nothing was approved. `countersign login --trade` puts the right ones on record, and after it you are shown your policy once".to_owned());
         }
         New::Tools { .. } => {}
     }

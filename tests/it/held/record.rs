@@ -102,6 +102,34 @@ async fn an_edited_record_is_mended_from_a_policy_that_the_seal_proves() {
     assert_eq!(place.sim.executed().await, ["ClosePosition"]);
 }
 
+/// The settings are edited while the card of an order asks for the PIN: that order is void, and exits still go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_edited_under_a_card_stop_no_exit() {
+    let place = Place::sealed(Some(PLAIN)).await;
+    let mut client = place.client().await;
+    let close = json!({ "account": "Sim101", "instrument": "MES 12-26" });
+    let position = json!({ "account": "Sim101", "instrument": "MES 12-26", "quantity": 2 });
+    place.sim.post("position", &position).await;
+    let mut browser = Browser::start();
+    let id = client.send_call("PlaceOrder", &buy()).await;
+    place.order_page(&mut browser).await;
+    let path = place.home.folder().join("config/settings.toml");
+    let settings = std::fs::read_to_string(&path).expect("settings");
+    let wide = settings.replace("armed = \"exits\"", "armed = \"all\"");
+    assert_ne!(wide, settings);
+    place.home.meddle("config/settings.toml", &wide);
+    type_pin(&mut browser, PIN);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "voided", "{}", text(&result));
+    place.nothing_sent().await;
+    let id = client.send_call("ClosePosition", &close).await;
+    place.order_page(&mut browser).await;
+    type_pin(&mut browser, PIN);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
+    assert_eq!(place.sim.executed().await, ["ClosePosition"]);
+}
+
 /// The record deleted, and a setting widened beside it: the card shows every setting, as none is on record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_record_hides_no_setting() {
