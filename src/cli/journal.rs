@@ -166,7 +166,7 @@ fn by_key(approved: &[journal::Approved]) -> String {
     let line = |order: &journal::Approved| {
         let id: String = order.key.chars().take(8).collect();
         format!(
-            "\n{}  {} {} at {} was approved with the passkey {} ({})",
+            "\n{}  {} {} was approved with the passkey {} ({}), at {}",
             out::safe(order.at.get(..19).unwrap_or(&order.at)).replace('T', " "),
             out::safe(&order.ticket),
             out::safe(&order.tool),
