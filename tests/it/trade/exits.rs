@@ -243,3 +243,19 @@ async fn what_does_stop_an_exit_names_the_way_out() {
     assert!(!desk.screen.asked());
     assert_eq!(desk.sim.executed().await, [""; 0]);
 }
+
+/// Somebody holds the counting of orders: a way out is not counted, and goes.
+#[tokio::test]
+async fn an_exit_waits_for_nobodys_counting() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    let id = desk.hold(&mut client, "ClosePosition", &close()).await;
+    let counting = desk.home.folder().join("state/locks/counters.lock");
+    let counting = std::fs::File::create(counting).expect("its lock");
+    counting.lock().expect("held by nobody");
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert_eq!(desk.sim.executed().await, ["ClosePosition"]);
+}
