@@ -70,6 +70,7 @@ impl Counter {
             state.standing = Standing::new(core, step, touch.subject(state.card.as_ref()));
         }
         state.view.pin = false;
+        state.view.pin_hint = "";
         state.view.touch = state.standing.as_ref().map(|standing| standing.told.clone());
         state.view.approve = match (&state.card, &state.view.touch) {
             (Some(card), _) => format!("{} with your passkey", ascii(&card.approve)),
