@@ -17,6 +17,9 @@ use tokio::sync::watch;
 /// What was approved is not what stands now.
 const CHANGED: &str = "It changed while you answered. Read it again.";
 
+/// Nothing is said of what was sent: it may have been approved elsewhere.
+const TIME_OUT: &str = "Time ran out here. `countersign journal show` says what became of it.";
+
 /// What the server's tasks share: the card, who may see it, and the way for one answer.
 pub(super) struct Counter {
     pub(super) host: String,
@@ -156,7 +159,7 @@ impl Counter {
     /// Ends the page because its ask is over.
     pub(super) fn close(&self) {
         let text = if self.screen.left_ms() == 0 {
-            "Time ran out. Nothing was sent."
+            TIME_OUT
         } else if self.screen.makes_room() {
             "An exit is asked first. This comes back in a new tab; nothing was sent."
         } else {
@@ -329,7 +332,7 @@ impl Counter {
     /// The factor was right: whether it still counts for what stands.
     pub(super) fn approved(&self, core: u64) -> Outcome {
         if self.screen.left_ms() == 0 {
-            return self.decide(Answer::Expired, "Time ran out. Nothing was sent.");
+            return self.decide(Answer::Expired, TIME_OUT);
         }
         // The seconds of the check are long enough for another deed to come up.
         let mut state = self.state();
