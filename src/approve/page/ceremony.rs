@@ -137,7 +137,8 @@ impl Counter {
             brought,
         };
         match tokio::spawn(touch.take(touched)).await {
-            Ok(Ok(Progress::Done)) => self.approved(core),
+            Ok(Ok(Progress::Done)) => self.approved(core, None),
+            Ok(Ok(Progress::Code(code))) => self.approved(core, Some(code)),
             Ok(Ok(Progress::Next)) => Outcome::go_on(),
             Ok(Err(why)) => Outcome::not_yet(&format!("Not approved: {}.", ascii(&why))),
             Err(_) => Outcome::not_yet("The passkey could not be checked."),

@@ -78,6 +78,8 @@ pub(super) struct Outcome {
     /// The error is about the PIN.
     wrong_pin: bool,
     wait_ms: u64,
+    /// Letters for the terminal: told once, to whoever brought the last step, and never with the state of the page.
+    code: Option<String>,
     /// Another step of the passkey follows.
     #[serde(skip)]
     pub(super) next: bool,
@@ -326,11 +328,11 @@ impl Counter {
                 Err(_) => return Outcome::not_yet("The PIN could not be checked."),
             }
         }
-        self.approved(core)
+        self.approved(core, None)
     }
 
-    /// The factor was right: whether it still counts for what stands.
-    pub(super) fn approved(&self, core: u64) -> Outcome {
+    /// The factor was right: whether it still counts for what stands. The code is shown with it.
+    pub(super) fn approved(&self, core: u64, code: Option<String>) -> Outcome {
         if self.screen.left_ms() == 0 {
             return self.decide(Answer::Expired, TIME_OUT);
         }
@@ -339,14 +341,19 @@ impl Counter {
         if state.ended.is_none() && core != state.view.core {
             return Outcome::not_yet(CHANGED);
         }
-        let text = if self.touch.is_some() && state.card.is_none() {
+        let text = if code.is_some() {
+            "Almost done. The terminal asks for the letters that the page showed."
+        } else if self.touch.is_some() && state.card.is_none() {
             "Done. This tab can be closed; the terminal tells the rest."
         } else if state.card.is_some() {
             "Approved. What came of it is told in a notification; if anything is worse by now, you are asked again."
         } else {
             "Unlocked."
         };
-        self.decide_in(&mut state, Answer::Approved { via: VIA }, text)
+        Outcome {
+            code,
+            ..self.decide_in(&mut state, Answer::Approved { via: VIA }, text)
+        }
     }
 
     pub(super) fn wrong(&self, wrong: &WrongPin) -> Outcome {

@@ -255,12 +255,20 @@
     for (const touch of ["keydown", "pointerdown"]) addEventListener(touch, () => clearTimeout(timer), { once: true });
   };
 
+  // Told once, to the tab that made the passkey; it stays until it was read.
+  const showCode = (code) => {
+    ended = false;
+    end("Not registered yet. Type these letters into your terminal:");
+    at("ending-rest").append(" ", element("b", code, "code"));
+  };
+
   // Brings an answer.
   const answer = async (path, more) => {
     if (ended) return;
     try {
       const told = await post(path, { session, ...more }, 60000);
       next = told.body.next || null;
+      if (told.body.code) { showCode(told.body.code); return; }
       if (ended) return;
       if (told.body.ended) {
         end(told.body.ended);
