@@ -1,6 +1,7 @@
 //! The passkey at the page's counter: the challenge that stands, and what the browser brings for it.
 //!
-//! A nonce lives in this process only. It belongs to one version of the card (`core`), and the first answer that is looked
+//! A nonce lives in this process only. It belongs to one version of the card (a fact that changes ends it, a moving price
+//! does not), and the first answer that is looked
 //! at spends it, right or wrong. Neither challenge nor credential ids are told before the PIN has opened them.
 
 use super::counter::{Counter, Outcome, State};

@@ -227,6 +227,14 @@ impl Counter {
             core = core.saturating_add(1);
             state.seen_ms = None;
         }
+        // What is signed, and goes on record as shown, is to be what was read: moved prices alone leave it as it is.
+        if !state
+            .card
+            .as_ref()
+            .is_some_and(|shown| text::same_facts(shown, card))
+        {
+            state.standing = None;
+        }
         let first = state.first.get_or_insert_with(|| card.clone());
         state.view = View::card(card, first, self.verify.is_some(), core);
         state.card = Some(card.clone());
