@@ -141,6 +141,17 @@ pub fn same_deed(one: &Card, other: &Card) -> bool {
     )
 }
 
+/// Whether two versions of a card also say the same of every fact that does not move with the market.
+pub fn same_facts(one: &Card, other: &Card) -> bool {
+    let facts = |card: &Card| -> Vec<(String, String)> {
+        let lasting = card.lines.iter().filter(|line| !moves(line));
+        lasting
+            .map(|line| (line.label.clone(), line.value.clone()))
+            .collect()
+    };
+    same_deed(one, other) && facts(one) == facts(other)
+}
+
 fn closing(card: &Card, until: &str) -> String {
     match &card.phrase {
         Some(phrase) => format!("Open until {until}. Your phrase: {}", ascii(phrase)),

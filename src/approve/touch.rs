@@ -41,8 +41,10 @@ pub enum Brought {
 }
 
 /// What came of a touch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
+    /// That was the last step on the page, which shows these letters to whoever made it, once; the terminal asks for them.
+    Code(String),
     /// That was the last step: it counts as approved.
     Done,
     /// There is another step.

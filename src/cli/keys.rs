@@ -9,9 +9,10 @@ use crate::gate::Tier;
 use crate::oauth::{GrantKind, UnsealError, Unsealed};
 use crate::passkey::{KeyRing, TIER};
 use crate::relay::Relay;
+use crate::relay::passkeys::{self, Made};
 use crate::relay::policy_file::{self, Approved};
 use crate::relay::settings::Settings;
-use crate::relay::{passkeys, under_seal};
+use crate::relay::under_seal;
 use crate::system::clock::rfc3339;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -41,11 +42,17 @@ async fn try_set_passkey(
     name: &str,
 ) -> Done<Exit> {
     let asked = Asked::new(pin_stdin);
+    // Under a seal, settings that somebody edited are not put in force together with the tier.
+    let sealed = context.grants().is_sealed().await;
+    if sealed.unwrap_or(true) && !Approved::has_settings(&context.world.paths, settings) {
+        context.out.error(rules::NOT_APPROVED, rules::APPROVE_FIRST);
+        return Err(Exit::Refused);
+    }
     let open = opened_or_sealed(context, &asked).await?;
     let relay = relay(context)?;
     let ring = ring(context, &open).await?;
     let ring = if ring.is_empty() {
-        enrol(context, &relay, &open, name).await?
+        enrol(context, &asked, &relay, &open, name).await?
     } else {
         // That a key works is seen before orders depend on it.
         confirm(
@@ -123,9 +130,10 @@ pub(super) async fn list(context: &Context, pin_stdin: bool) -> Exit {
 /// `presence add-key`.
 pub(super) async fn add(context: &Context, pin_stdin: bool, name: &str) -> Exit {
     let added = async {
-        let open = opened(context, &Asked::new(pin_stdin)).await?;
+        let asked = Asked::new(pin_stdin);
+        let open = opened(context, &asked).await?;
         let relay = relay(context)?;
-        enrol(context, &relay, &open, name).await
+        enrol(context, &asked, &relay, &open, name).await
     };
     let ring = match added.await {
         Ok(ring) => ring,
@@ -157,8 +165,16 @@ pub(super) async fn remove(context: &Context, settings: &Settings, pin_stdin: bo
             );
             return Err(Exit::Refused);
         }
-        if let Err(why) = passkeys::take_away(&*relay(context)?, &open, &key).await {
-            return Err(fail(context, &why, Exit::Failure));
+        let relay = relay(context)?;
+        if raised {
+            let title = "Your passkey, to take one of your passkeys away";
+            confirm(context, &relay, &open, "remove a key", title).await?;
+        }
+        match passkeys::take_away(&relay, &open, &key).await {
+            Ok(note) => note
+                .iter()
+                .for_each(|note| context.out.say(&format!("note: {note}"))),
+            Err(why) => return Err(fail(context, &why, Exit::Failure)),
         }
         Ok((key, self::ring(context, &open).await?))
     };
@@ -201,7 +217,9 @@ pub(super) fn gone(context: &Context, extras: &crate::oauth::SealedExtras, why: 
     let ring = KeyRing::read(extras).unwrap_or_default();
     if let Ok(relay) = relay(context) {
         for key in ring.keys() {
-            passkeys::removed(&relay, key, why);
+            if let Err(unwritten) = passkeys::removed(&relay, key, why) {
+                context.out.say(&format!("note: {unwritten}"));
+            }
         }
     }
     note(context, &KeyRing::default());
@@ -238,17 +256,34 @@ async fn confirm(
     })
 }
 
-async fn enrol(context: &Context, relay: &Arc<Relay>, open: &Arc<Unsealed>, name: &str) -> Done<KeyRing> {
+async fn enrol(
+    context: &Context,
+    asked: &Asked,
+    relay: &Arc<Relay>,
+    open: &Arc<Unsealed>,
+    name: &str,
+) -> Done<KeyRing> {
     context.out.say(
         "Your browser opens a page of Countersign: register the passkey there, within two minutes. A security key or the passkey of this computer (Windows Hello, Touch ID) is best.",
     );
-    let enrolled = passkeys::enrol(relay, open, name).await.map_err(|why| {
+    let none = |why: &str| {
         fail(
             context,
             &format!("no passkey was registered: {why}"),
             Exit::Denied,
         )
-    })?;
+    };
+    let made = passkeys::enrol(relay, open, name)
+        .await
+        .map_err(|why| none(&why))?;
+    if !is_theirs(context, asked, &made).await.map_err(|why| none(&why))? {
+        return Err(none(
+            "those are not the letters that the page showed with it. If your page showed none, another program may have come first",
+        ));
+    }
+    let enrolled = passkeys::keep(relay, open, made)
+        .await
+        .map_err(|why| none(&why))?;
     if enrolled.key.synced {
         context.out.say(&format!(
             "Note: this passkey ({}) is synced. It lives in the account of your browser, phone or password manager, and whoever gets into that account can approve orders with it, given your PIN. A security key stays on its own.",
@@ -256,6 +291,20 @@ async fn enrol(context: &Context, relay: &Arc<Relay>, open: &Arc<Unsealed>, name
         ));
     }
     Ok(enrolled.ring)
+}
+
+/// Whether the key was made by whoever sits here: only the tab that made it shows the letters.
+async fn is_theirs(context: &Context, asked: &Asked, made: &Made) -> Result<bool, String> {
+    context.out.say(
+        "Not registered yet. The page that your browser has just shown now has six letters. If it said that its link was used before, or showed you no letters, just press Enter: then nothing is registered.",
+    );
+    for _ in 0..asked.tries() {
+        let typed = asked.line("The six letters on that page").await?;
+        if typed.trim().is_empty() || made.is_code(&typed) {
+            return Ok(made.is_code(&typed));
+        }
+    }
+    Ok(false)
 }
 
 /// Asks for the PIN, and opens the seal. Where there is none yet, a new PIN is set first.

@@ -1,7 +1,7 @@
 //! `presence`.
 
 use super::{Context, Exit, args, keys};
-use crate::approve::terminal::read_pin;
+use crate::approve::terminal::{read_pin, read_word};
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, SealedExtras, TokenError, check_pin, offer_pin};
 use crate::passkey::TIER;
@@ -12,6 +12,11 @@ use crate::relay::under_seal;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
+
+/// Settings that were edited since the person approved them.
+pub(super) const NOT_APPROVED: &str = "the settings (tier, armed or phrase) are not those that you approved";
+pub(super) const APPROVE_FIRST: &str =
+    "undo that, or look at them and approve them: countersign policy apply; then this again";
 
 pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
     let mut settings = match Settings::load(&context.world.paths) {
@@ -79,11 +84,7 @@ pub(super) async fn presence(context: &Context, what: &args::Presence) -> Exit {
         None
     };
     if old.is_some() && !Approved::has_settings(&context.world.paths, &settings) {
-        let hint = "undo that, or look at them and approve them: countersign policy apply; then this again";
-        context.out.error(
-            "the settings (tier, armed or phrase) are not those that you approved",
-            hint,
-        );
+        context.out.error(NOT_APPROVED, APPROVE_FIRST);
         return Exit::Refused;
     }
     let mut after = settings.clone();
@@ -236,6 +237,25 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn new(from_stdin: bool) -> Self {
         Self { from_stdin }
+    }
+
+    /// How often a word may be mistyped: a script does not mistype.
+    pub(super) fn tries(&self) -> u32 {
+        if self.from_stdin { 1 } else { 3 }
+    }
+
+    /// What is no secret: it shows while it is typed. Empty where the person left.
+    pub(super) async fn line(&self, prompt: &str) -> Result<String, String> {
+        if !self.from_stdin {
+            return Ok(read_word(prompt).await?.unwrap_or_default());
+        }
+        // Elsewhere: the page still has something to tell meanwhile.
+        let read = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).map(|_| line)
+        });
+        let line = read.await.map_err(|error| error.to_string())?;
+        line.map_err(|error| error.to_string())
     }
 
     pub(super) async fn pin(&self, prompt: &str) -> Result<SecretString, String> {

@@ -161,8 +161,11 @@ impl Relay {
         let stop = CancellationToken::new();
         match self.ask_by(card, prompt, QUESTION, &factor, stop).await {
             Answer::Approved { .. } => Ok(factor),
-            Answer::Denied { .. } | Answer::Halted { .. } => {
-                Err(NotResumed::Denied("you said no".to_owned()))
+            Answer::Denied { .. } => Err(NotResumed::Denied("you said no".to_owned())),
+            // The screen says that it is stopped, whatever was asked.
+            Answer::Halted { via } => {
+                self.halt(via).map_err(NotResumed::CannotAsk)?;
+                Err(NotResumed::Denied("you stopped AI trading".to_owned()))
             }
             Answer::Tampered(what) => Err(NotResumed::Denied(format!(
                 "another program interfered with the question: {what}"

@@ -1,6 +1,7 @@
 //! The passkey at the page's counter: the challenge that stands, and what the browser brings for it.
 //!
-//! A nonce lives in this process only. It belongs to one version of the card (`core`), and the first answer that is looked
+//! A nonce lives in this process only. It belongs to one version of the card (a fact that changes ends it, a moving price
+//! does not), and the first answer that is looked
 //! at spends it, right or wrong. Neither challenge nor credential ids are told before the PIN has opened them.
 
 use super::counter::{Counter, Outcome, State};
@@ -70,6 +71,7 @@ impl Counter {
             state.standing = Standing::new(core, step, touch.subject(state.card.as_ref()));
         }
         state.view.pin = false;
+        state.view.pin_hint = "";
         state.view.touch = state.standing.as_ref().map(|standing| standing.told.clone());
         state.view.approve = match (&state.card, &state.view.touch) {
             (Some(card), _) => format!("{} with your passkey", ascii(&card.approve)),
@@ -136,7 +138,8 @@ impl Counter {
             brought,
         };
         match tokio::spawn(touch.take(touched)).await {
-            Ok(Ok(Progress::Done)) => self.approved(core),
+            Ok(Ok(Progress::Done)) => self.approved(core, None),
+            Ok(Ok(Progress::Code(code))) => self.approved(core, Some(code)),
             Ok(Ok(Progress::Next)) => Outcome::go_on(),
             Ok(Err(why)) => Outcome::not_yet(&format!("Not approved: {}.", ascii(&why))),
             Err(_) => Outcome::not_yet("The passkey could not be checked."),

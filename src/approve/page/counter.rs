@@ -17,6 +17,9 @@ use tokio::sync::watch;
 /// What was approved is not what stands now.
 const CHANGED: &str = "It changed while you answered. Read it again.";
 
+/// Nothing is said of what was sent: it may have been approved elsewhere.
+const TIME_OUT: &str = "Time ran out here. `countersign journal show` says what became of it.";
+
 /// What the server's tasks share: the card, who may see it, and the way for one answer.
 pub(super) struct Counter {
     pub(super) host: String,
@@ -75,6 +78,8 @@ pub(super) struct Outcome {
     /// The error is about the PIN.
     wrong_pin: bool,
     wait_ms: u64,
+    /// Letters for the terminal: told once, to whoever brought the last step, and never with the state of the page.
+    code: Option<String>,
     /// Another step of the passkey follows.
     #[serde(skip)]
     pub(super) next: bool,
@@ -156,7 +161,7 @@ impl Counter {
     /// Ends the page because its ask is over.
     pub(super) fn close(&self) {
         let text = if self.screen.left_ms() == 0 {
-            "Time ran out. Nothing was sent."
+            TIME_OUT
         } else if self.screen.makes_room() {
             "An exit is asked first. This comes back in a new tab; nothing was sent."
         } else {
@@ -221,6 +226,14 @@ impl Counter {
         {
             core = core.saturating_add(1);
             state.seen_ms = None;
+        }
+        // What is signed, and goes on record as shown, is to be what was read: moved prices alone leave it as it is.
+        if !state
+            .card
+            .as_ref()
+            .is_some_and(|shown| text::same_facts(shown, card))
+        {
+            state.standing = None;
         }
         let first = state.first.get_or_insert_with(|| card.clone());
         state.view = View::card(card, first, self.verify.is_some(), core);
@@ -323,27 +336,32 @@ impl Counter {
                 Err(_) => return Outcome::not_yet("The PIN could not be checked."),
             }
         }
-        self.approved(core)
+        self.approved(core, None)
     }
 
-    /// The factor was right: whether it still counts for what stands.
-    pub(super) fn approved(&self, core: u64) -> Outcome {
+    /// The factor was right: whether it still counts for what stands. The code is shown with it.
+    pub(super) fn approved(&self, core: u64, code: Option<String>) -> Outcome {
         if self.screen.left_ms() == 0 {
-            return self.decide(Answer::Expired, "Time ran out. Nothing was sent.");
+            return self.decide(Answer::Expired, TIME_OUT);
         }
         // The seconds of the check are long enough for another deed to come up.
         let mut state = self.state();
         if state.ended.is_none() && core != state.view.core {
             return Outcome::not_yet(CHANGED);
         }
-        let text = if self.touch.is_some() && state.card.is_none() {
+        let text = if code.is_some() {
+            "Almost done. The terminal asks for the letters that the page showed."
+        } else if self.touch.is_some() && state.card.is_none() {
             "Done. This tab can be closed; the terminal tells the rest."
         } else if state.card.is_some() {
             "Approved. What came of it is told in a notification; if anything is worse by now, you are asked again."
         } else {
             "Unlocked."
         };
-        self.decide_in(&mut state, Answer::Approved { via: VIA }, text)
+        Outcome {
+            code,
+            ..self.decide_in(&mut state, Answer::Approved { via: VIA }, text)
+        }
     }
 
     pub(super) fn wrong(&self, wrong: &WrongPin) -> Outcome {

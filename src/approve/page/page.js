@@ -21,6 +21,7 @@
   let kind = "card";
   let step = null; // what a passkey is asked for, once the PIN has opened it
   let next = null; // the step after the one that was brought
+  let dialog = ""; // the challenge that the browser's own dialog is up for
   let title = "";
   let opened = null; // what the page showed first
   let another = ""; // set once it is about something else
@@ -131,6 +132,12 @@
     kind = view.kind;
     core = view.core;
     step = view.touch;
+    // The finger is not to fall on what is not there any more.
+    if (dialog && kind === "card" && (!step || step.challenge !== dialog)) {
+      dialog = "";
+      passkey.stop();
+      say("It changed. Read it again, and press again.");
+    }
     // The PIN's field goes: the keys are not to fall into nothing.
     if (step && document.activeElement === at("pin")) at("approve").focus({ preventScroll: true });
     quote = null;
@@ -255,12 +262,20 @@
     for (const touch of ["keydown", "pointerdown"]) addEventListener(touch, () => clearTimeout(timer), { once: true });
   };
 
+  // Told once, to the tab that made the passkey; it stays until it was read.
+  const showCode = (code) => {
+    ended = false;
+    end("Not registered yet. Type these letters into your terminal:");
+    at("ending-rest").append(" ", element("b", code, "code"));
+  };
+
   // Brings an answer.
   const answer = async (path, more) => {
     if (ended) return;
     try {
       const told = await post(path, { session, ...more }, 60000);
       next = told.body.next || null;
+      if (told.body.code) { showCode(told.body.code); return; }
       if (ended) return;
       if (told.body.ended) {
         end(told.body.ended);
@@ -275,8 +290,15 @@
 
   const touched = async () => {
     const about = core; // what stood there when the button was pressed
-    const bring = async (touch) => { next = null; await answer("/approve", { core: about, touch }); return ended ? null : next; };
+    const bring = async (touch) => {
+      dialog = "";
+      next = null;
+      await answer("/approve", { core: about, touch });
+      return ended ? null : next;
+    };
+    dialog = step.challenge;
     await passkey(step, bring, say);
+    dialog = "";
   };
 
   const approve = async () => {

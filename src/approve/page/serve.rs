@@ -87,7 +87,7 @@ async fn talk(stream: TcpStream, counter: Arc<Counter>) {
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: Request<Incoming>, counter: &Counter) -> Answer {
+async fn answer(request: Request<Incoming>, counter: &Arc<Counter>) -> Answer {
     if !is_ours(request.headers(), counter) {
         return refuse(StatusCode::FORBIDDEN, "This address belongs to Countersign.");
     }
@@ -160,7 +160,7 @@ async fn read(request: Request<Incoming>) -> Option<Asked> {
     serde_json::from_slice(&bytes).ok()
 }
 
-async fn act(path: &str, asked: Asked, counter: &Counter) -> Answer {
+async fn act(path: &str, asked: Asked, counter: &Arc<Counter>) -> Answer {
     if path == "/open" {
         return match asked.token.as_deref().and_then(|token| counter.open(token)) {
             Some(session) => json(StatusCode::OK, &serde_json::json!({ "session": session })),
@@ -187,10 +187,18 @@ async fn act(path: &str, asked: Asked, counter: &Counter) -> Answer {
         _ => {
             let core = asked.core.unwrap_or(0);
             let pin = asked.pin.map_or_else(SecretString::default, |pin| pin.0);
-            match asked.touch {
-                Some(touch) => counter.touched(core, touch).await,
-                None => counter.approve(core, pin).await,
-            }
+            let (counter, touch) = (Arc::clone(counter), asked.touch);
+            // A task of its own: a browser that hangs up ends this connection's, and must not leave a check half done,
+            // so that every later try would wait for its end.
+            let looked_at = tokio::spawn(async move {
+                match touch {
+                    Some(touch) => counter.touched(core, touch).await,
+                    None => counter.approve(core, pin).await,
+                }
+            });
+            looked_at
+                .await
+                .unwrap_or_else(|_| Outcome::not_yet("It could not be checked. Nothing was approved."))
         }
     };
     json(StatusCode::OK, &outcome)

@@ -132,6 +132,7 @@ impl View {
         let known = phrase.map(|phrase| format!(" Your phrase: {}", ascii(phrase)));
         Self {
             pin: false,
+            pin_hint: "",
             sub: format!("{}{}", ascii(about), known.unwrap_or_default()),
             approve: "Use my passkey".to_owned(),
             ..Self::pin(title, phrase)

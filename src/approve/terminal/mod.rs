@@ -80,9 +80,21 @@ pub async fn ask(
 /// # Errors
 /// A sentence: stdin or stdout is no terminal.
 pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
-    let keys = Keys::open()?;
+    let typed = read(question, false).await?;
+    Ok(typed.map(|typed| SecretString::from(typed.as_str())))
+}
+
+/// Reads a word, which shows; `None` when the person left.
+///
+/// # Errors
+/// A sentence: stdin or stdout is no terminal.
+pub async fn read_word(question: &str) -> Result<Option<String>, String> {
+    Ok(read(question, true).await?.map(|typed| typed.to_string()))
+}
+
+async fn read(question: &str, echo: bool) -> Result<Option<zeroize::Zeroizing<String>>, String> {
     let mut talk = Talk {
-        keys,
+        keys: Keys::open()?,
         paper: Paper::stdout(),
         verify: None,
         page_only: false,
@@ -92,11 +104,7 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
         printed_ms: 0,
     };
     talk.paper.put(&format!("{}: ", text::ascii(question)));
-    Ok(talk
-        .typed(false)
-        .await
-        .ok()
-        .map(|typed| SecretString::from(typed.as_str())))
+    Ok(talk.typed(echo).await.ok())
 }
 
 /// One talk with the person.

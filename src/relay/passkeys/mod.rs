@@ -9,7 +9,7 @@ mod noted;
 mod order;
 mod verb;
 
-pub(crate) use enrol::{enrol, forgotten, removed, take_away};
+pub(crate) use enrol::{Made, enrol, forgotten, keep, removed, take_away};
 pub(crate) use noted::{note, noted};
 pub(super) use order::{OrderTouch, Signed};
 pub(super) use verb::ask_verb;

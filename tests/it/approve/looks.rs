@@ -345,7 +345,7 @@ async fn the_last_seconds_are_seen_and_said() {
     );
     check_colours(&mut browser, "late");
     assert_eq!(asking.answer().await, Answer::Expired);
-    browser.until("Time ran out. Nothing was sent.");
+    browser.until("Time ran out here. `countersign journal show` says what became of it.");
     assert_eq!(
         browser.eval("document.getElementById('deny').checkVisibility()"),
         false

@@ -322,6 +322,65 @@ async fn the_first_moment_of_a_new_deed_begins_when_the_tab_has_it() {
     assert_eq!(asking.answer().await, APPROVED);
 }
 
+/// A tab that is reloaded while its try is checked: the check goes to its end, and the next try is looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tab_that_hangs_up_during_the_check_can_try_again() {
+    let machine = Machine::new();
+    let began = Arc::new(AtomicU32::new(0));
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let (counted, held) = (began.clone(), go_on.clone());
+    let verify: Verify = Arc::new(move |pin: SecretString| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let held = held.clone();
+        async move {
+            if pin.expose_secret() == PIN {
+                return Ok(());
+            }
+            held.notified().await;
+            Err(WrongPin {
+                message: "That PIN is wrong.".to_owned(),
+                wait_ms: 0,
+            })
+        }
+        .boxed()
+    });
+    let asked = Ask {
+        verify: Some(verify),
+        ..pin_ask(card(), &Arc::default())
+    };
+    let mut asking = Asking::start(&machine.world, asked);
+    let raw = Raw::open(&machine.link().await);
+    assert!(raw.post("/state", "").contains("day P/L"));
+    asking.shown().await;
+    read_it();
+    let body = format!(r#"{{"session":"{}","core":1,"pin":"wrong"}}"#, raw.session);
+    let host = format!("localhost:{}", raw.port);
+    let length = body.len();
+    let text = format!(
+        "POST /approve HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    let mut tab = TcpStream::connect(("127.0.0.1", raw.port)).expect("connected");
+    tab.write_all(text.as_bytes()).expect("sent");
+    while began.load(Ordering::SeqCst) == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(tab);
+    let again = format!(r#","core":1,"pin":"{PIN}""#);
+    assert!(raw.post("/approve", &again).contains("One moment"));
+    // Time to see that the other end is gone.
+    std::thread::sleep(Duration::from_millis(300));
+    go_on.notify_one();
+    let end = Instant::now() + Duration::from_secs(15);
+    let mut told = raw.post("/approve", &again);
+    while told.contains("One moment") && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+        told = raw.post("/approve", &again);
+    }
+    assert!(told.contains("Approved"), "{told}");
+    assert_eq!(asking.answer().await, APPROVED);
+}
+
 /// The page's script played by hand: a program of our own user.
 pub(super) struct Raw {
     pub(super) port: u16,
@@ -503,7 +562,7 @@ async fn the_page_says_when_its_time_is_over_and_what_is_too_quick() {
     browser.until("Day P/L");
     asking.shown().await;
     assert_eq!(asking.answer().await, Answer::Expired);
-    browser.until("Time ran out. Nothing was sent.");
+    browser.until("Time ran out here. `countersign journal show` says what became of it.");
     browser.screenshot("page-expired");
 }
 

@@ -121,3 +121,45 @@ async fn what_changes_while_a_passkey_is_checked_is_asked_again() {
     assert_ne!(first["challenge"], second["challenge"]);
     assert_eq!(asking.answer().await, Answer::Approved { via: "page" });
 }
+
+/// The browser's dialog is up, and waits for a finger until it is told not to.
+const WAITING: &str = r"navigator.credentials.get = (asked) => new Promise((_, no) => {
+  window.waiting = true;
+  asked.signal.addEventListener('abort', () => { window.waiting = false; no(new DOMException('over', 'AbortError')); });
+})";
+
+/// A challenge belongs to what stands on the page: a fact that changed ends it, and the dialog for it; a price does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fact_that_changed_is_not_signed_as_it_was() {
+    let machine = Machine::new();
+    let touch = Slow::default();
+    touch.open.store(true, Ordering::SeqCst);
+    let mut browser = Browser::start();
+    let mut asking = Asking::start(&machine.world, asked(touch));
+    let with = |position: &str, market: &str| Card {
+        lines: vec![
+            line("position", position, Mark::Plain),
+            line("market", market, Mark::Plain),
+        ],
+        ..card()
+    };
+    asking.updates.send_replace(with("flat -> +1", "last 6012"));
+    browser.open(&machine.link().await);
+    browser.until("last 6012");
+    asking.shown().await;
+    std::thread::sleep(Duration::from_millis(900));
+    browser.eval(WAITING);
+    browser.click("#approve");
+    browser.until("Now touch your passkey");
+    asking.updates.send_replace(with("flat -> +1", "last 6013"));
+    browser.until("last 6013");
+    assert_eq!(browser.eval("window.waiting"), true);
+    asking.updates.send_replace(with("+3 -> +4", "last 6013"));
+    browser.until("It changed. Read it again, and press again.");
+    assert_eq!(browser.eval("window.waiting"), false);
+    // Pressed again, it is asked for again.
+    browser.click("#approve");
+    browser.until("Now touch your passkey");
+    browser.click("#deny");
+    assert_eq!(asking.answer().await, Answer::Denied { via: "page" });
+}

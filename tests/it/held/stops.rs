@@ -106,6 +106,18 @@ async fn under_a_pin_acknowledging_takes_the_pin() {
     assert_eq!(ended.status.code(), Some(5), "{ended:?}");
     let (_, listed, _) = place.run(&["acknowledge"]).await;
     assert!(listed.contains(&ticket), "{listed}");
+    // A stop stops, whatever it was that was asked.
+    let terminal = Terminal::run(&place, &["acknowledge", &ticket]);
+    terminal.until("Type approve");
+    terminal.say("stop");
+    terminal.until("you stopped AI trading");
+    let (_, told, _) = place.run(&["status", "--json"]).await;
+    assert!(
+        told.contains("\"halted\":true") || told.contains("\"halted\": true"),
+        "{told}"
+    );
+    let (_, listed, _) = place.run(&["acknowledge"]).await;
+    assert!(listed.contains(&ticket), "{listed}");
     let terminal = Terminal::run(&place, &["acknowledge", &ticket]);
     terminal.until("Type approve");
     terminal.say("approve");

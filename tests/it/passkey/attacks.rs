@@ -308,7 +308,7 @@ async fn settings_that_were_edited_to_ask_for_less_send_nothing() {
     keyed.desk.home.meddle("config/settings.toml", edited);
     let mut client = keyed.desk.client().await;
     let close = json!({ "account": "Sim101", "instrument": "MES 12-26" });
-    // The page about the change was offered before: its link is old.
+    // The page about what changed is over; its link is none to follow.
     let _ = std::fs::remove_file(keyed.link_file());
     let id = client.send_call("ClosePosition", &close).await;
     keyed.open().await;

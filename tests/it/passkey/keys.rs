@@ -15,28 +15,29 @@ impl Keyed {
         self.browser.call("WebAuthn.addVirtualAuthenticator", &usb);
         let words = self.words(&["presence", "add-key", "--name", "spare", "--pin-stdin"]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let (home, link) = (&self.desk.home, self.link_file());
+        let mut verb = Verb::start(&self.desk.home, &words);
+        verb.type_line(PIN).await;
+        let link = self.link_file();
         let (browser, first) = (&mut self.browser, &self.authenticator);
-        let input = format!("{PIN}\n");
-        let pressing = async {
-            browser.open(&take(&link).await);
-            browser.until("touch one that you have");
-            read_it().await;
-            browser.screenshot("passkey-add");
-            browser.eval(
-                "{ const create = navigator.credentials.create.bind(navigator.credentials); \
-                 navigator.credentials.create = async (asked) => { \
-                 await new Promise((done) => { window.taken_out = done; }); return create(asked); }; }",
-            );
-            browser.click("#approve");
-            while browser.eval("typeof window.taken_out") != "function" {
-                tokio::time::sleep(std::time::Duration::from_millis(30)).await;
-            }
-            let out = json!({ "authenticatorId": first, "enabled": false });
-            browser.call("WebAuthn.setAutomaticPresenceSimulation", &out);
-            browser.eval("window.taken_out()");
-        };
-        tokio::join!(home.run_with(&words, &input), pressing).0
+        browser.open(&take(&link).await);
+        browser.until("touch one that you have");
+        read_it().await;
+        browser.screenshot("passkey-add");
+        browser.eval(
+            "{ const create = navigator.credentials.create.bind(navigator.credentials); \
+             navigator.credentials.create = async (asked) => { \
+             await new Promise((done) => { window.taken_out = done; }); return create(asked); }; }",
+        );
+        browser.click("#approve");
+        while browser.eval("typeof window.taken_out") != "function" {
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        }
+        let out = json!({ "authenticatorId": first, "enabled": false });
+        browser.call("WebAuthn.setAutomaticPresenceSimulation", &out);
+        browser.eval("window.taken_out()");
+        let code = letters(browser).await.expect("letters");
+        verb.type_line(&code).await;
+        verb.end().await
     }
 
     async fn run(&mut self, words: &[&str], input: &str, presses: usize) -> (i32, String, String) {
@@ -74,7 +75,7 @@ async fn a_second_key_takes_a_touch_of_the_first_and_the_last_one_stays() {
                 "--pin-stdin",
             ],
             PIN,
-            0,
+            1,
         )
         .await;
     assert_eq!(code, 0, "{stdout}{stderr}");
@@ -94,6 +95,94 @@ async fn a_second_key_takes_a_touch_of_the_first_and_the_last_one_stays() {
         stdout.contains("PlaceOrder was approved with the passkey spare"),
         "{stdout}"
     );
+}
+
+/// The link is on the browser's command line: another program may open it first, and make a key of its own. It is shown
+/// the letters, and the person has none to type.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stolen_link_registers_no_key() {
+    let mut keyed = Keyed::without_key().await;
+    let words = keyed.words(&["presence", "set", "passkey", "--pin-stdin"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut thief = Browser::start();
+    authenticator(&mut thief, true);
+    for typed in ["", "AAAAAA"] {
+        let mut verb = Verb::start(&keyed.desk.home, &words);
+        verb.type_line(PIN).await;
+        let link = take(&keyed.link_file()).await;
+        thief.open(&link);
+        thief.until("passkey");
+        read_it().await;
+        thief.click("#approve");
+        let code = letters(&mut thief).await.expect("letters");
+        // The person's own tab comes too late, and nothing else tells the letters.
+        keyed.browser.open(&link);
+        let late = "document.body.textContent";
+        until("the end of the late tab", async || {
+            let told = keyed.browser.eval(late);
+            let told = told.as_str().unwrap_or_default();
+            (told.contains("used before") || told.contains("no longer there")).then_some(())
+        })
+        .await;
+        assert!(!keyed.browser.text().contains(&code));
+        for place in ["state/journal.jsonl", "config/settings.toml"] {
+            let text = std::fs::read_to_string(keyed.desk.home.folder().join(place)).unwrap_or_default();
+            assert!(
+                !text.contains(&code) && !text.contains("passkey_registered"),
+                "{text}"
+            );
+        }
+        let arguments = std::fs::read(format!("/proc/{}/cmdline", verb.id())).expect("it runs");
+        assert!(!String::from_utf8_lossy(&arguments).contains(&code));
+        assert_ne!(typed, code);
+        verb.type_line(typed).await;
+        let (code, stdout, stderr) = verb.end().await;
+        assert_eq!(code, 5, "{stdout}{stderr}");
+        assert!(stderr.contains("no passkey was registered"), "{stderr}");
+    }
+    let (_, stdout, _) = keyed
+        .run(&["presence", "keys", "--pin-stdin", "--json"], PIN, 0)
+        .await;
+    let told: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(told["keys"].as_array().map(Vec::len), Some(0), "{told}");
+    let registered = keyed.desk.home.journal();
+    assert!(!registered.iter().any(|line| line["kind"] == "passkey_registered"));
+}
+
+/// Two first keys are begun at once: the second one to be finished was not allowed by a touch of the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn timing_registers_no_second_key_without_a_touch_of_the_first() {
+    let mut keyed = Keyed::without_key().await;
+    let (code, stdout, stderr) = keyed
+        .run(&["presence", "set", "pin", "--pin-stdin"], PIN, 0)
+        .await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let words = keyed.words(&["presence", "add-key", "--pin-stdin"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut late = Verb::start(&keyed.desk.home, &words);
+    late.type_line(PIN).await;
+    keyed.browser.open(&take(&keyed.link_file()).await);
+    keyed.browser.until("Register your first passkey");
+    read_it().await;
+    keyed.browser.click("#approve");
+    let letters_of_late = letters(&mut keyed.browser).await.expect("letters");
+    // Another authenticator: this key is another one.
+    let old = json!({ "authenticatorId": keyed.authenticator });
+    keyed.browser.call("WebAuthn.removeVirtualAuthenticator", &old);
+    keyed.authenticator = authenticator(&mut keyed.browser, true);
+    let (code, stdout, stderr) = keyed.run(&["presence", "add-key", "--pin-stdin"], PIN, 1).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    late.type_line(&letters_of_late).await;
+    let (code, _, stderr) = late.end().await;
+    assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("registered meanwhile"), "{stderr}");
+    let (_, stdout, _) = keyed
+        .run(&["presence", "keys", "--pin-stdin", "--json"], PIN, 0)
+        .await;
+    let told: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(told["keys"].as_array().map(Vec::len), Some(1), "{told}");
+    let (code, stdout, _) = keyed.desk.home.run(&["journal", "verify"]).await;
+    assert_eq!(code, 0, "{stdout}");
 }
 
 /// Without a touch by the first key there is no second one: the PIN alone registers nothing.
@@ -147,6 +236,12 @@ async fn another_tier_takes_pin_and_touch() {
         .run(&["presence", "set", "click", "--pin-stdin"], PIN, 0)
         .await;
     assert_eq!(code, 7, "{stderr}");
+    // Neither are they put in force by raising the tier.
+    let (code, _, stderr) = keyed
+        .run(&["presence", "set", "passkey", "--pin-stdin"], PIN, 0)
+        .await;
+    assert_eq!(code, 7, "{stderr}");
+    assert!(stderr.contains("not those that you approved"), "{stderr}");
     keyed.desk.home.meddle("config/settings.toml", &approved);
     let (code, stdout, stderr) = keyed
         .run(&["presence", "set", "click", "--pin-stdin"], PIN, 1)

@@ -14,6 +14,7 @@ mod keys;
 
 use crate::support::browser::Browser;
 use crate::support::program::{status, text};
+use crate::support::verb::Verb;
 use crate::trade::{Desk, bid, buy, until};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -63,22 +64,22 @@ impl Keyed {
         }
     }
 
-    /// Runs a verb that opens a page, and presses its button so often.
+    /// Runs a verb that opens a page, and presses its button so often. Letters that the page shows are typed.
     async fn verb(&mut self, words: &[&str], input: &str, presses: usize) -> (i32, String, String) {
-        let (home, link) = (&self.desk.home, self.link_file());
-        let browser = &mut self.browser;
-        let input = format!("{input}\n");
-        let pressing = async {
-            for _ in 0..presses {
-                let address = take(&link).await;
-                browser.open(&address);
-                browser.until("passkey");
-                read_it().await;
-                browser.screenshot("passkey-register");
-                browser.click("#approve");
+        let mut verb = Verb::start(&self.desk.home, words);
+        verb.type_line(input).await;
+        for _ in 0..presses {
+            let address = take(&self.link_file()).await;
+            self.browser.open(&address);
+            self.browser.until("passkey");
+            read_it().await;
+            self.browser.screenshot("passkey-register");
+            self.browser.click("#approve");
+            if let Some(code) = letters(&mut self.browser).await {
+                verb.type_line(&code).await;
             }
-        };
-        tokio::join!(home.run_with(words, &input), pressing).0
+        }
+        verb.end().await
     }
 
     fn link_file(&self) -> PathBuf {
@@ -195,6 +196,28 @@ fn authenticator(browser: &mut Browser, verifies: bool) -> String {
     });
     let made = browser.call("WebAuthn.addVirtualAuthenticator", &json!({ "options": options }));
     made["authenticatorId"].as_str().expect("an id").to_owned()
+}
+
+/// Waits for the end of a page; the letters that it shows then, if it shows any.
+async fn letters(browser: &mut Browser) -> Option<String> {
+    // Both at one moment.
+    const SHOWN: &str = "[(document.querySelector('#ending .code') || { textContent: '' }).textContent, \
+         document.getElementById('ending').textContent.trim()]";
+    for _ in 0..400 {
+        let shown = browser.eval(SHOWN);
+        let code = shown[0].as_str().unwrap_or_default().to_owned();
+        let ended = shown[1].as_str().unwrap_or_default();
+        if !code.is_empty() {
+            assert_eq!(code.len(), 6, "{shown}");
+            browser.screenshot("passkey-letters");
+            return Some(code);
+        }
+        if !ended.is_empty() && !ended.contains("Almost done") {
+            return None;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the page did not end: {}", browser.text());
 }
 
 async fn take(file: &std::path::Path) -> String {

@@ -121,7 +121,7 @@ async fn a_page_that_nobody_answers_says_that_nothing_was_sent() {
     open(&desk, &mut browser).await;
     let told = tokio::time::timeout(Duration::from_secs(60), client.result(id)).await;
     assert_eq!(status(&told.expect("in time")), "expired");
-    browser.until("Time ran out. Nothing was sent.");
+    browser.until("Time ran out here. `countersign journal show` says what became of it.");
     browser.size(1000, 760);
     browser.screenshot("docs-page-expired");
     desk.check(&[], &["held", "expired"]).await;
