@@ -218,6 +218,11 @@ pub(crate) async fn keep(relay: &Relay, unsealed: &Unsealed, made: Made) -> Resu
         is_first,
         ..
     } = made;
+    // Looked at before it is on record: the journal's own check takes no second key that none let in.
+    let now = unsealed.extras_now().await.map_err(|error| error.to_string())?;
+    if is_first && !KeyRing::read(&now)?.is_empty() {
+        return Err(NOT_FIRST.to_owned());
+    }
     let mut fields = serde_json::Map::new();
     fields.insert("endpoint".to_owned(), relay.endpoint.url().into());
     // As it was when it proved itself: the journal's own check counts on from there.
