@@ -1,7 +1,7 @@
 //! The order ticket of the running program: what it says of an order of real money, and when the program ends under it.
 //! Its pictures are the ones in `docs/`.
 
-use super::pin::{open, sealed, type_pin};
+use super::pin::{open, sealed, sealed_with, type_pin};
 use super::*;
 use crate::support::browser::Browser;
 
@@ -23,11 +23,7 @@ async fn told(browser: &mut Browser, what: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_of_real_money_is_told_whole() {
-    let desk = sealed().await;
-    let settings =
-        std::fs::read_to_string(desk.home.folder().join("config/settings.toml")).expect("settings");
-    desk.home
-        .settings(&format!("phrase = \"blue heron\"\n{settings}"));
+    let desk = sealed_with("phrase = \"blue heron\"\n").await;
     let still = json!({ "instrument": "MES 12-26", "last": 6012.25, "spread_ticks": 1, "freeze": true });
     desk.sim.post("quote", &still).await;
     holds(&desk, 1).await;
@@ -49,7 +45,7 @@ async fn an_order_of_real_money_is_told_whole() {
         "last 6012.25",
         "s old)",
         "not bounded by a stop",
-        "until the daily loss limit",
+        "daily loss",
         "a trade copier may repeat it",
         "PlaceOrder",
         "You did not ask for this? Deny.",

@@ -227,7 +227,10 @@ async fn denials_pause_entries_in_all_processes() {
         let id = desk.hold(&mut client, "PlaceOrder", &bid(price)).await;
         desk.desktop.click(Button::Left);
         assert_eq!(status(&client.result(id).await), "denied");
-        desk.desktop.no_popup();
+        // After the third, the notice with which the pause can be ended stands there.
+        if price < 5002.0 {
+            desk.desktop.no_popup();
+        }
     }
     client.close().await;
     let mut next = desk.client().await;

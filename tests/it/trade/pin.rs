@@ -8,7 +8,15 @@ pub(super) const PIN: &str = "otter lamp canyon seven drift";
 
 /// The desk in tier pin, whose browser writes down the address that it is given.
 pub(super) async fn sealed() -> Desk {
+    sealed_with("").await
+}
+
+/// With more settings, as the person had set them before the PIN: what is changed afterwards has to be approved.
+pub(super) async fn sealed_with(more: &str) -> Desk {
     let mut desk = Desk::new().await;
+    let place = desk.home.folder().join("config/settings.toml");
+    let settings = std::fs::read_to_string(place).unwrap_or_default();
+    desk.home.settings(&format!("{more}{settings}"));
     let script = desk.desktop.folder().join("browser.sh");
     let link = link_file(&desk);
     let text = format!(
