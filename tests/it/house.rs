@@ -60,12 +60,39 @@ fn gate_and_wire_reach_nothing_outside() {
         "crate::journal",
         "crate::cli",
     ];
-    let files: Vec<PathBuf> = ["src/gate", "src/wire"].into_iter().flat_map(shipped).collect();
-    assert!(files.len() > 20, "the rooms have moved: {}", files.len());
+    let rooms = ["src/gate", "src/wire", "src/passkey"];
+    let files: Vec<PathBuf> = rooms.into_iter().flat_map(shipped).collect();
+    assert!(files.len() > 45, "the rooms have moved: {}", files.len());
     for path in files {
         let code = code(&path);
         for word in forbidden {
             assert!(!code.contains(word), "{} reaches {word}", path.display());
+        }
+    }
+}
+
+/// The gate has one calendar, which is told the time and brings its own time zones; and each of its files makes a new
+/// variant or an overflowing amount an error of the compiler.
+#[test]
+fn the_gate_asks_no_clock_and_forgets_no_variant() {
+    let files = shipped("src/gate");
+    assert!(files.len() > 35, "the room has moved: {}", files.len());
+    for path in files {
+        let text = std::fs::read_to_string(&path).expect("a source");
+        assert!(!text.contains("std::time"), "{} uses std::time", path.display());
+        if path.ends_with("policy/zone.rs") {
+            for word in ["now()", "system()", "TimeZone::get", "tz::db", "get_unknown"] {
+                assert!(!text.contains(word), "{} uses {word}", path.display());
+            }
+        } else {
+            assert!(!text.contains("jiff"), "{} uses jiff", path.display());
+        }
+        if !path.ends_with("mod.rs") {
+            assert!(
+                text.contains("clippy::wildcard_enum_match_arm"),
+                "{}",
+                path.display()
+            );
         }
     }
 }
