@@ -29,7 +29,7 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Speak MCP on stdin and stdout (what AI clients start; the default without a terminal)
-    Serve,
+    Serve(Serve),
     /// Sign in to CrossTrade for reading, or with --trade for trading
     Login(Login),
     /// Revoke the sign-in and wipe it here
@@ -89,6 +89,25 @@ pub(crate) enum Verb {
     },
     /// Print the version
     Version,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Serve {
+    /// crosstrade: trade calls are held. plain: relay to any other MCP server, given with --url, and hold nothing
+    #[arg(long, default_value = "crosstrade", value_parser = ["crosstrade", "plain"])]
+    pub(crate) profile: String,
+    /// Plain profile: a client id that was registered by hand (its secret in COUNTERSIGN_CLIENT_SECRET)
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Plain profile: the https address of a published Client ID Metadata Document
+    #[arg(long, value_name = "URL", conflicts_with = "client_id")]
+    pub(crate) client_metadata_url: Option<String>,
+    /// Plain profile: the scope to ask for, instead of what the server suggests
+    #[arg(long)]
+    pub(crate) scope: Option<String>,
+    /// Plain profile: a header for every request to the server; may be repeated
+    #[arg(long, value_name = "NAME:VALUE")]
+    pub(crate) header: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

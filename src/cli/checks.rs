@@ -7,7 +7,7 @@ use crate::relay::lists::Lists;
 use crate::relay::load_policy_at;
 use crate::relay::settings::Settings;
 use crate::system::{FileLock, clock, file};
-use crate::upstream::{Failure, ReadLane};
+use crate::upstream::{Failure, GrantKeys, ReadLane};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -247,8 +247,10 @@ async fn service(context: &Context) -> Check {
     let lane = ReadLane::new(
         context.http.clone(),
         context.endpoint.clone(),
-        context.grants(),
-        GrantKind::Read,
+        Box::new(GrantKeys {
+            grants: context.grants(),
+            kind: GrantKind::Read,
+        }),
         budget,
         Box::new(|_| {}),
     );

@@ -13,6 +13,7 @@ mod keys;
 mod out;
 mod policy;
 mod rules;
+mod serve;
 mod service;
 mod status;
 mod switch;
@@ -106,7 +107,7 @@ pub fn main() -> ExitCode {
     let verb = match cli.verb {
         Some(verb) => verb,
         None if std::io::stdin().is_terminal() => return usage(&Cli::help()),
-        None => Verb::Serve,
+        None => Verb::Serve(args::Serve::default()),
     };
     let _log = log::start(&world.paths, &world.env);
     let http = match crate::upstream::client(&endpoint) {
@@ -142,16 +143,7 @@ pub fn main() -> ExitCode {
 
 async fn run(verb: Verb, context: Context) -> Exit {
     match verb {
-        Verb::Serve => {
-            let Context {
-                world,
-                endpoint,
-                http,
-                ..
-            } = context;
-            crate::relay::serve(world, endpoint, http, std::io::stdin(), std::io::stdout()).await;
-            Exit::Fine
-        }
+        Verb::Serve(what) => serve::serve(context, what).await,
         Verb::Login(what) => account::login(&context, &what).await,
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
         Verb::Status => status::status(&context).await,

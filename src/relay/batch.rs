@@ -1,8 +1,9 @@
 //! Batches of 2025-03-26: each member goes its own way, through the same gate; the answers leave as one array.
 
+use super::link::{Link, Peer, refusal};
 use super::output::Output;
 use super::session::Refused;
-use super::{Relay, lock, words};
+use super::{lock, words};
 use crate::wire::envelope::{self, Id, Kind, Malformed, Message};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -23,60 +24,58 @@ impl Batch {
     }
 }
 
-impl Relay {
-    /// Takes a batch (2025-03-26, base protocol, batching).
-    pub(super) fn batch(self: &Arc<Self>, messages: Vec<Result<Message<'_>, Malformed>>) {
-        let ids: Vec<Id> = messages.iter().filter_map(answered_under).cloned().collect();
-        let distinct: HashSet<&Id> = ids.iter().collect();
-        let refusal = if lock(&self.client).version != "2025-03-26" {
-            Some("batches exist in protocol 2025-03-26 only")
-        } else if distinct.len() != ids.len() {
-            Some("one id stands twice in the batch")
-        } else {
-            None
-        };
-        if let Some(reason) = refusal {
-            return self.refuse_batch(&distinct, reason);
-        }
-        let batch = Arc::new(Batch(Mutex::new((ids.len(), Vec::new()))));
-        for message in messages {
-            match message {
-                Ok(message) => self.member(&message, &batch),
-                Err(malformed) => match malformed.id.as_ref().filter(|_| !malformed.response) {
-                    Some(id) => batch.add(&self.out, Some(broken(id, &malformed))),
-                    None => self.malformed(&malformed),
-                },
-            }
+/// Takes a batch (2025-03-26, base protocol, batching).
+pub(super) fn take<P: Peer>(peer: &Arc<P>, messages: Vec<Result<Message<'_>, Malformed>>) {
+    let ids: Vec<Id> = messages.iter().filter_map(answered_under).cloned().collect();
+    let distinct: HashSet<&Id> = ids.iter().collect();
+    let reason = if lock(&peer.client).version != "2025-03-26" {
+        Some("batches exist in protocol 2025-03-26 only")
+    } else if distinct.len() != ids.len() {
+        Some("one id stands twice in the batch")
+    } else {
+        None
+    };
+    if let Some(reason) = reason {
+        return refuse(peer, &distinct, reason);
+    }
+    let batch = Arc::new(Batch(Mutex::new((ids.len(), Vec::new()))));
+    for message in messages {
+        match message {
+            Ok(message) => member(peer, &message, &batch),
+            Err(malformed) => match malformed.id.as_ref().filter(|_| !malformed.response) {
+                Some(id) => batch.add(&peer.out, Some(broken(id, &malformed))),
+                None => peer.malformed(&malformed),
+            },
         }
     }
+}
 
-    fn member(self: &Arc<Self>, message: &Message<'_>, batch: &Arc<Batch>) {
-        if let Some(id) = request_id(message) {
-            // An id that is still open outside this batch keeps its own way; this member is refused.
-            if lock(&self.in_flight).is_open(id) {
-                return batch.add(&self.out, Some(Self::refusal(id, Refused::DuplicateId)));
-            }
-            lock(&self.batches).insert(id.clone(), Arc::clone(batch));
+fn member<P: Peer>(peer: &Arc<P>, message: &Message<'_>, batch: &Arc<Batch>) {
+    if let Some(id) = request_id(message) {
+        // An id that is still open outside this batch keeps its own way; this member is refused.
+        if lock(&peer.in_flight).is_open(id) {
+            return batch.add(&peer.out, Some(refusal(id, Refused::DuplicateId)));
         }
-        self.message(message, true);
+        lock(&peer.batches).insert(id.clone(), Arc::clone(batch));
     }
+    peer.message(message, true);
+}
 
-    fn refuse_batch(&self, ids: &HashSet<&Id>, reason: &str) {
-        let refuse = |id: Option<Id>| {
-            let code = words::invalid_request();
-            self.malformed(&Malformed {
-                code,
-                reason: reason.to_owned(),
-                id,
-                response: false,
-            });
-        };
-        if ids.is_empty() {
-            refuse(None);
-        }
-        for id in ids {
-            refuse(Some((*id).clone()));
-        }
+fn refuse(link: &Link, ids: &HashSet<&Id>, reason: &str) {
+    let refuse = |id: Option<Id>| {
+        let code = words::invalid_request();
+        link.malformed(&Malformed {
+            code,
+            reason: reason.to_owned(),
+            id,
+            response: false,
+        });
+    };
+    if ids.is_empty() {
+        refuse(None);
+    }
+    for id in ids {
+        refuse(Some((*id).clone()));
     }
 }
 

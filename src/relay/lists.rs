@@ -442,7 +442,7 @@ fn digest_of_pins<'a>(pins: impl Iterator<Item = (&'a String, &'a String)>) -> S
     crate::journal::hash(&all)
 }
 
-fn key_of(endpoint: &str) -> String {
+pub(super) fn key_of(endpoint: &str) -> String {
     crate::journal::hash(endpoint).chars().take(16).collect()
 }
 

@@ -13,6 +13,7 @@ mod hold;
 mod input;
 mod judging;
 mod line;
+mod link;
 pub mod lists;
 mod local;
 mod lookup;
@@ -21,6 +22,7 @@ mod output;
 pub(crate) mod passkeys;
 pub(crate) mod past;
 mod pausing;
+pub mod plain;
 pub(crate) mod policy_file;
 mod reads;
 mod refusals;
@@ -39,16 +41,14 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Hello, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word, newest_common};
-use crate::wire::envelope::{self, Id, Kind, Line, Malformed, Message, Recovered};
-use crate::wire::frame::Frame;
+use crate::upstream::{GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
+use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
-use batch::Batch;
+use link::{Link, Peer};
 use lists::Lists;
 use output::Output;
-use session::{InFlight, Refused};
 use settings::Settings;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -59,10 +59,6 @@ use tokio_util::task::TaskTracker;
 
 /// How long the end may take without, and with, a sent call whose answer is still awaited.
 const LEAVE: (Duration, Duration) = (Duration::from_millis(1800), Duration::from_secs(10));
-/// How often dead owners' tickets are looked for.
-const TICK: Duration = Duration::from_secs(2);
-/// How often it is looked whether the parent lives: something else may hold our stdin open when it is gone.
-const PARENT: Duration = Duration::from_millis(250);
 
 pub(crate) use arming::{MAX_MINUTES, request as request_arming};
 pub(crate) use hold::{WATCHING, decide_here};
@@ -78,10 +74,9 @@ pub struct Relay {
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
     pub(crate) http: reqwest::Client,
-    pub(crate) out: Output,
+    link: Link,
     pub(crate) lists: Lists,
     pub(crate) grants: Grants,
-    pub(crate) read: ReadLane,
     pub(crate) trade: TradeLane,
     pub(crate) desk: Desk,
     pub(crate) tickets: Tickets,
@@ -105,10 +100,6 @@ pub struct Relay {
     unwritten: unwritten::Unwritten,
     /// A stop that could not be written for the other processes.
     pub(crate) halted: AtomicBool,
-    in_flight: Mutex<InFlight>,
-    batches: Mutex<HashMap<Id, Arc<Batch>>>,
-    forwarding: Mutex<service::Forwarding>,
-    client: Mutex<Client>,
     demoted: Mutex<HashSet<String>>,
     signing_in: tokio::sync::Mutex<signin::Background>,
     arming: arming::Arming,
@@ -119,24 +110,8 @@ pub struct Relay {
     pub(crate) tools_told: tokio::sync::watch::Sender<()>,
     /// Cloned by each ticket that is asked or sent: the trade lane is closed when none is.
     pub(crate) asking: Arc<()>,
-    /// Fires when the connection ends: everything that is held is voided.
-    pub(crate) ending: CancellationToken,
-    /// Tasks that the end waits for.
-    pub(crate) tasks: TaskTracker,
     /// Sent calls whose answer is awaited.
     pub(crate) sent: TaskTracker,
-}
-
-/// What the client said of itself, last.
-#[derive(Debug, Default, Clone)]
-struct Client {
-    name: String,
-    version: String,
-    /// The keys of its capabilities.
-    abilities: HashSet<String>,
-    ready: bool,
-    /// The list changed before the client was ready to be told.
-    missed_change: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -151,44 +126,16 @@ pub async fn serve(
     source: impl Read + Send + 'static,
     sink: impl Write + Send + 'static,
 ) {
-    let mut frames = input::start(source);
-    let relay = Relay::new(world, endpoint, http, Output::start(sink));
-    let ending = crate::system::process::ending();
-    let parent = crate::system::process::parent_id();
-    let mut ending = std::pin::pin!(async move {
-        match ending {
-            Ok(signal) => signal.await,
-            Err(_) => std::future::pending().await,
-        }
-    });
-    let mut alive = tokio::time::interval(PARENT);
-    alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let why = loop {
-        tokio::select! {
-            frame = frames.recv() => match frame {
-                Some(Frame::Line(line)) => relay.line(&line),
-                Some(Frame::TooLong(head)) => relay.too_long(&head),
-                None => break "the client closed its end",
-            },
-            signal = &mut ending => break signal,
-            _ = alive.tick() => {
-                if crate::system::process::parent_id() != parent {
-                    break "the client's process is gone";
-                }
-            }
-            _ = tick.tick() => {
-                if relay.out.is_broken() {
-                    break "the client stopped reading for good";
-                }
-                relay.recover();
-                relay.follow_other_processes();
-            }
-        }
-    };
-    tracing::info!(why, "leaving");
-    relay.leave().await;
+    let frames = input::start(source);
+    link::run(Relay::new(world, endpoint, http, Output::start(sink)), frames).await;
+}
+
+impl std::ops::Deref for Relay {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        &self.link
+    }
 }
 
 impl Relay {
@@ -204,15 +151,18 @@ impl Relay {
                     relay.from_upstream(message);
                 }
             });
+            let read = ReadLane::new(
+                http.clone(),
+                endpoint.clone(),
+                Box::new(GrantKeys {
+                    grants: grants.clone(),
+                    kind: GrantKind::Read,
+                }),
+                budget.clone(),
+                side,
+            );
             Self {
-                read: ReadLane::new(
-                    http.clone(),
-                    endpoint.clone(),
-                    grants.clone(),
-                    GrantKind::Read,
-                    budget.clone(),
-                    side,
-                ),
+                link: Link::new(out, read, CancellationToken::new()),
                 trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
@@ -229,10 +179,6 @@ impl Relay {
                 swept: AtomicBool::new(false),
                 unwritten: unwritten::Unwritten::default(),
                 halted: AtomicBool::new(false),
-                in_flight: Mutex::default(),
-                batches: Mutex::default(),
-                forwarding: Mutex::default(),
-                client: Mutex::default(),
                 demoted: Mutex::default(),
                 signing_in: tokio::sync::Mutex::default(),
                 arming: arming::Arming::new(&world.paths),
@@ -240,13 +186,10 @@ impl Relay {
                 refresh_waits: AtomicBool::default(),
                 tools_told: tokio::sync::watch::Sender::new(()),
                 asking: Arc::default(),
-                ending: CancellationToken::new(),
-                tasks: TaskTracker::new(),
                 sent: TaskTracker::new(),
                 world,
                 endpoint,
                 http,
-                out,
                 grants,
             }
         })
@@ -268,16 +211,6 @@ impl Relay {
         arming::look(self);
     }
 
-    /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.
-    pub(crate) fn client_name(&self) -> String {
-        let name = lock(&self.client).name.clone();
-        if name.is_empty() {
-            "an MCP client".to_owned()
-        } else {
-            name
-        }
-    }
-
     /// A relay without a client, for verbs that decide on other processes' tickets.
     ///
     /// # Errors
@@ -287,81 +220,9 @@ impl Relay {
         Ok(Self::new(world, endpoint, http, Output::start(std::io::sink())))
     }
 
-    /// Starts a task that [`Self::leave`] waits for.
-    pub(crate) fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.tasks.spawn(task)
-    }
-
     /// The tickets of this installation.
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.tickets
-    }
-
-    fn too_long(&self, head: &[u8]) {
-        let Recovered { id, response } = envelope::recover(head);
-        self.malformed(&Malformed {
-            code: words::invalid_request(),
-            reason: "the message is longer than 64 MiB".to_owned(),
-            id,
-            response,
-        });
-    }
-
-    /// Takes one line of the client. Never waits: work goes into tasks.
-    fn line(self: &Arc<Self>, line: &[u8]) {
-        match envelope::read(line) {
-            Ok(Line::One(message)) => self.message(&message, false),
-            Ok(Line::Batch(messages)) => self.batch(messages),
-            Err(malformed) => self.malformed(&malformed),
-        }
-    }
-
-    fn malformed(&self, what: &Malformed) {
-        if what.response {
-            tracing::warn!(reason = %what.reason, "a broken answer of the client was dropped");
-            return;
-        }
-        tracing::warn!(code = what.code, reason = %what.reason, "a message of the client cannot be read");
-        // Without an id there is nobody to answer to before 2025-11-25, whose schema first allows an error without one.
-        let may = what.id.is_some() || lock(&self.client).version.as_str() >= "2025-11-25";
-        if may {
-            let data = words::data(words::WasSent::No, None);
-            self.out.line(envelope::error(
-                what.id.as_ref(),
-                what.code,
-                &what.reason,
-                Some(&data),
-            ));
-        }
-    }
-
-    /// Writes the one answer to a request that is still open.
-    pub(crate) fn answer(&self, id: &Id, line: String) {
-        if lock(&self.in_flight).end(id) {
-            self.put(id, Some(line));
-        }
-    }
-
-    /// Writes an answer, or notes that there will be none; members of a batch wait for each other.
-    fn put(&self, id: &Id, line: Option<String>) {
-        let Some(batch) = lock(&self.batches).remove(id) else {
-            if let Some(line) = line {
-                self.out.line(line);
-            }
-            return;
-        };
-        batch.add(&self.out, line);
-    }
-
-    fn message(self: &Arc<Self>, message: &Message<'_>, in_batch: bool) {
-        match &message.kind {
-            Kind::Request(id) => self.request(id, message, in_batch),
-            Kind::Notification => self.notification(message),
-            Kind::Response(id) => self.reply(id, message.text),
-        }
     }
 
     fn request(self: &Arc<Self>, id: &Id, message: &Message<'_>, in_batch: bool) {
@@ -369,10 +230,8 @@ impl Relay {
             .params
             .and_then(|params| json::member(params, "_meta").ok().flatten());
         let progress = meta.and_then(envelope::progress_token);
-        let begun = lock(&self.in_flight).begin(id, progress.clone(), message.text.len(), &self.ending);
-        let cancel = match begun {
-            Ok(cancel) => cancel,
-            Err(refused) => return self.put(id, Some(Self::refusal(id, refused))),
+        let Some(cancel) = self.begin(id, progress.clone(), message) else {
+            return;
         };
         match &*message.method {
             "initialize" if in_batch => self.fail(
@@ -404,59 +263,11 @@ impl Relay {
         }
     }
 
-    /// The answer to a request that is not taken in.
-    fn refusal(id: &Id, refused: Refused) -> String {
-        let reason = match refused {
-            Refused::DuplicateId => "a request of this id is still open",
-            Refused::TooMany => "too many requests are open",
-        };
-        let data = words::data(words::WasSent::No, None);
-        envelope::error(Some(id), words::invalid_request(), reason, Some(&data))
-    }
-
-    /// Answers with an error of our own; nothing was sent.
-    pub(crate) fn fail(&self, id: &Id, code: i32, reason: &str) {
-        let data = words::data(words::WasSent::No, None);
-        self.answer(id, envelope::error(Some(id), code, reason, Some(&data)));
-    }
-
     /// The handshake, from local state alone.
     fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
-        let Ok(members) = json::members(params) else {
-            return self.fail(
-                id,
-                words::invalid_params(),
-                "initialize needs an object of parameters",
-            );
-        };
-        let find = |key: &str| {
-            members
-                .iter()
-                .find(|member| member.key == key)
-                .map(|member| member.value)
-        };
-        let asked = find("protocolVersion")
-            .and_then(|raw| json::string(raw).ok())
-            .unwrap_or_default();
-        let version = newest_common(&asked);
-        let capabilities = find("capabilities").unwrap_or("{}");
-        let info = find("clientInfo").unwrap_or(r#"{"name":"unknown","version":"0"}"#);
-        *lock(&self.client) = Client {
-            name: plain_name(info),
-            version: version.to_owned(),
-            abilities: json::members(capabilities)
-                .unwrap_or_default()
-                .into_iter()
-                .map(|member| member.key.into_owned())
-                .collect(),
-            ..Client::default()
-        };
-        self.read.greet(Hello {
-            version: version.to_owned(),
-            capabilities: json::minify(capabilities).into_owned(),
-            client_info: json::minify(info).into_owned(),
-        });
-        self.answer(id, envelope::response(id, &handshake(version)));
+        if let Some(version) = self.hello(id, params) {
+            self.answer(id, envelope::response(id, &handshake(version)));
+        }
     }
 
     fn notification(self: &Arc<Self>, message: &Message<'_>) {
@@ -476,10 +287,7 @@ impl Relay {
                 let Some(id) = message.params.and_then(envelope::cancelled_id) else {
                     return;
                 };
-                let cancelled = lock(&self.in_flight).cancel(&id);
-                if cancelled.is_some() {
-                    self.put(&id, None);
-                }
+                let cancelled = self.cancelled(&id);
                 // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
                 if cancelled == Some(true) {
                     let session = self.read.session_of(&id);
@@ -511,21 +319,23 @@ impl Relay {
     }
 }
 
-/// The client's name from its `clientInfo`, plain ASCII: it stands on cards.
-fn plain_name(info: &str) -> String {
-    let members = json::members(info).unwrap_or_default();
-    let raw = members
-        .iter()
-        .find(|member| member.key == "name")
-        .map(|member| member.value)
-        .unwrap_or_default();
-    let name = json::string(raw).unwrap_or_default();
-    name.chars()
-        .filter(|c| c.is_ascii_graphic() || *c == ' ')
-        .take(40)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+impl Peer for Relay {
+    fn message(self: &Arc<Self>, message: &Message<'_>, in_batch: bool) {
+        match &message.kind {
+            Kind::Request(id) => self.request(id, message, in_batch),
+            Kind::Notification => self.notification(message),
+            Kind::Response(id) => self.reply(id, message.text),
+        }
+    }
+
+    fn tick(self: &Arc<Self>) {
+        self.recover();
+        self.follow_other_processes();
+    }
+
+    async fn end(&self) {
+        self.leave().await;
+    }
 }
 
 /// The result of `initialize`. Every list may change: what upstream really has arrives later.

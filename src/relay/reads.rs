@@ -4,7 +4,7 @@ use super::{Relay, hold, local, lock, outcomes, signin, words};
 use crate::gate::{self, call::Route, catalogue};
 use crate::oauth::TokenError;
 use crate::relay::lists::Pin;
-use crate::upstream::{Answer, Failure};
+use crate::upstream::{Answer, Failure, Repeat};
 use crate::wire::envelope::{self, Id, Message};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -100,7 +100,7 @@ impl Relay {
     }
 
     async fn answer_of(self: &Arc<Self>, id: &Id, text: String, method: &str, tool: Option<&str>) -> Answer {
-        match self.read.request(text, id).await {
+        match self.read.request(text, id, Repeat::Harmless).await {
             Ok(answer) => {
                 // Signed in by another process, and nothing listed yet: now it can be.
                 if tool.is_some() && self.lists.is_empty() {
@@ -199,7 +199,7 @@ fn nothing_of(method: &str) -> Option<&'static str> {
 
 /// Our handshake is answered before upstream's is known, so it offers more than upstream may have: a method that
 /// upstream does not know is answered with nothing instead of an error.
-fn without(id: &Id, method: &str, answer: Answer) -> Answer {
+pub(super) fn without(id: &Id, method: &str, answer: Answer) -> Answer {
     let Some(nothing) = nothing_of(method) else {
         return answer;
     };
@@ -217,7 +217,7 @@ fn without(id: &Id, method: &str, answer: Answer) -> Answer {
 }
 
 /// Whether a method sets something in the session that the next one must be told again.
-fn sets_session(method: &str) -> bool {
+pub(super) fn sets_session(method: &str) -> bool {
     matches!(
         method,
         "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe"

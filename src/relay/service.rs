@@ -1,5 +1,6 @@
 //! What goes to the service without an answer, and what comes from it without being asked.
 
+use super::link::Link;
 use super::{Relay, lock, words};
 use crate::upstream::{InUse, Word, one_line};
 use crate::wire::envelope::{self, Id, Kind, Message};
@@ -49,49 +50,30 @@ impl Load {
     }
 }
 
-impl Relay {
+impl Link {
     /// Sends a notification or response of the client upstream, in the background.
-    pub(super) fn forward(self: &Arc<Self>, text: &str, word: Word, session: Option<InUse>) {
+    pub(super) fn forward(&self, text: &str, word: Word, session: Option<InUse>) {
         if !lock(&self.forwarding).of(word).begin(text.len()) {
             tracing::warn!(?word, "not passed on: too many are on their way");
             return;
         }
-        let (relay, text, length) = (Arc::clone(self), text.to_owned(), text.len());
+        let (text, length) = (text.to_owned(), text.len());
+        let (read, ending, forwarding) = (
+            self.read.clone(),
+            self.ending.clone(),
+            Arc::clone(&self.forwarding),
+        );
         self.tasks.spawn(async move {
-            let told = relay
-                .ending
-                .run_until_cancelled(relay.read.tell(text, word, session))
-                .await;
-            lock(&relay.forwarding).of(word).end(length);
+            let told = ending.run_until_cancelled(read.tell(text, word, session)).await;
+            lock(&forwarding).of(word).end(length);
             if let Some(Err(failure)) = told {
                 tracing::info!(%failure, "a notification could not be passed on");
             }
         });
     }
 
-    /// What the service sends without being asked.
-    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
-        if let Kind::Request(id) = &message.kind {
-            return self.asked_by_service(id, message);
-        }
-        match &*message.method {
-            "notifications/tools/list_changed" => {
-                self.tools_told.send_replace(());
-                let relay = Arc::clone(self);
-                self.tasks.spawn(async move { relay.refresh().await });
-            }
-            "notifications/progress" => {
-                let token = message.params.and_then(envelope::progress_of);
-                if token.is_some_and(|token| lock(&self.in_flight).knows_progress(&token)) {
-                    self.say(message.text);
-                }
-            }
-            _ => self.say(message.text),
-        }
-    }
-
     /// A request of the service: the client's to answer, where it said that it can (2025-11-25, lifecycle, operation).
-    fn asked_by_service(self: &Arc<Self>, id: &Id, message: &Message<'_>) {
+    pub(super) fn asked_by_service(&self, id: &Id, message: &Message<'_>) {
         let needed = match &*message.method {
             "ping" => return self.reply(id, &envelope::response(id, "{}")),
             "sampling/createMessage" => Some("sampling"),
@@ -115,7 +97,7 @@ impl Relay {
     }
 
     /// Answers a request of the service, in the session that it came from.
-    pub(super) fn reply(self: &Arc<Self>, id: &Id, text: &str) {
+    pub(super) fn reply(&self, id: &Id, text: &str) {
         let session = self.read.asked_in(id);
         self.forward(text, Word::Reply, session);
     }
@@ -126,6 +108,32 @@ impl Relay {
             tracing::warn!("a notification was dropped: the client does not read");
         } else {
             self.out.line(one_line(text).into_owned());
+        }
+    }
+
+    /// Passes progress on, where the client still waits for it.
+    pub(super) fn progress(&self, message: &Message<'_>) {
+        let token = message.params.and_then(envelope::progress_of);
+        if token.is_some_and(|token| lock(&self.in_flight).knows_progress(&token)) {
+            self.say(message.text);
+        }
+    }
+}
+
+impl Relay {
+    /// What the service sends without being asked.
+    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
+        if let Kind::Request(id) = &message.kind {
+            return self.asked_by_service(id, message);
+        }
+        match &*message.method {
+            "notifications/tools/list_changed" => {
+                self.tools_told.send_replace(());
+                let relay = Arc::clone(self);
+                self.tasks.spawn(async move { relay.refresh().await });
+            }
+            "notifications/progress" => self.progress(message),
+            _ => self.say(message.text),
         }
     }
 

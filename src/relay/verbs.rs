@@ -374,7 +374,10 @@ pub(crate) async fn one_call(
     let http = crate::upstream::client(&endpoint)?;
     let relay = Relay::new(world, endpoint, http, Output::start(Lines(send, Vec::new())));
     let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "countersign call", "version": env!("CARGO_PKG_VERSION") } });
-    relay.line(envelope::request(&Id::ours("hello"), "initialize", Some(&hello.to_string())).as_bytes());
+    super::link::take(
+        &relay,
+        envelope::request(&Id::ours("hello"), "initialize", Some(&hello.to_string())).as_bytes(),
+    );
     let name = serde_json::to_string(tool).map_err(|error| error.to_string())?;
     let mut params = format!(r#"{{"name":{name},"arguments":{arguments}}}"#);
     // Ctrl-C ends the question, and never the wait for an order that is on its way.
@@ -386,7 +389,10 @@ pub(crate) async fn one_call(
         }
     });
     let outcome = 'call: loop {
-        relay.line(envelope::request(&Id::ours("call"), "tools/call", Some(&params)).as_bytes());
+        super::link::take(
+            &relay,
+            envelope::request(&Id::ours("call"), "tools/call", Some(&params)).as_bytes(),
+        );
         let result = loop {
             let line = tokio::select! {
                 line = lines.recv() => line,

@@ -8,6 +8,9 @@ pub enum Failure {
     /// There is no usable token.
     #[error("{0}")]
     Token(TokenError),
+    /// The person has to sign in first, or the sign-in did not succeed.
+    #[error("{0}")]
+    SignIn(String),
     /// The service refused the token twice.
     #[error("the service refuses this sign-in: run `countersign login` once more")]
     Unauthorized,
@@ -64,12 +67,26 @@ impl Failure {
         Self::Connect(plain(error))
     }
 
+    /// The same in words that fit any server: statuses that mean something at `CrossTrade` are only statuses elsewhere.
+    pub fn of_any_server(&self) -> String {
+        match self {
+            Self::Unauthorized => "the server refuses this sign-in (HTTP 401)".to_owned(),
+            Self::Plan | Self::Forbidden(_) => "the server forbids this (HTTP 403)".to_owned(),
+            Self::Scope(scope) => format!("the server wants more access than it gave (scope: {scope})"),
+            Self::NotConnected => {
+                "the server answered with HTTP 408 (it waited too long for something)".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Whether a read may be tried once more: the fault may pass, and reading twice harms nobody.
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::NotConnected | Self::Connect(_) | Self::Broken(_) => true,
             Self::Status(status) => (500..600).contains(status),
             Self::Token(_)
+            | Self::SignIn(_)
             | Self::Unauthorized
             | Self::Plan
             | Self::Scope(_)

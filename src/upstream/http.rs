@@ -52,14 +52,20 @@ pub fn client(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
 }
 
 /// The headers of one request (MCP, Streamable HTTP, sending messages).
-pub(super) fn headers(bearer: &Bearer, session: Option<&HeaderValue>, version: Option<&str>) -> HeaderMap {
+pub(super) fn headers(
+    bearer: Option<&Bearer>,
+    session: Option<&HeaderValue>,
+    version: Option<&str>,
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(5);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(
         ACCEPT,
         HeaderValue::from_static("application/json, text/event-stream"),
     );
-    headers.insert(AUTHORIZATION, bearer.authorization_header());
+    if let Some(bearer) = bearer {
+        headers.insert(AUTHORIZATION, bearer.authorization_header());
+    }
     if let Some(session) = session {
         headers.insert(SESSION, session.clone());
     }

@@ -6,11 +6,12 @@ use super::Failure;
 use super::answer::{self, Answer, Large, Read};
 use super::budget::{Budget, Use};
 use super::http::{self, LAST_EVENT};
+use super::keys::{Challenged, Keys};
 use super::read_session::{InUse, Sessions};
-use crate::oauth::{Bearer, Endpoint, GrantKind, Grants};
+use crate::oauth::{Bearer, Endpoint};
 use crate::wire::envelope::{self, Id, Message};
 use bytes::Bytes;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +42,15 @@ pub enum Word {
     Reply,
 }
 
+/// Whether a request may be sent once more when it may have been run already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It only reads: running it twice harms nobody.
+    Harmless,
+    /// It may change something: it is sent once more only where the first sending proves not to have run.
+    Never,
+}
+
 /// The read lane. Cheap to clone; all clones are one lane.
 #[derive(Clone)]
 pub struct ReadLane(pub(super) Arc<Inner>);
@@ -48,8 +58,7 @@ pub struct ReadLane(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     http: reqwest::Client,
     pub(super) endpoint: Endpoint,
-    grants: Grants,
-    kind: GrantKind,
+    keys: Box<dyn Keys>,
     budget: Budget,
     pub(super) sessions: Sessions,
     pub(super) side: Box<SideEvent>,
@@ -74,8 +83,7 @@ impl ReadLane {
     pub fn new(
         http: reqwest::Client,
         endpoint: Endpoint,
-        grants: Grants,
-        kind: GrantKind,
+        keys: Box<dyn Keys>,
         budget: Budget,
         side: Box<SideEvent>,
     ) -> Self {
@@ -83,8 +91,7 @@ impl ReadLane {
         Self(Arc::new(Inner {
             http,
             endpoint,
-            grants,
-            kind,
+            keys,
             budget,
             sessions: Sessions::default(),
             side,
@@ -100,7 +107,7 @@ impl ReadLane {
     ///
     /// # Errors
     /// Whatever keeps the answer from coming. Passing faults are tried once more.
-    pub async fn request(&self, text: String, id: &Id) -> Result<Answer, Failure> {
+    pub async fn request(&self, text: String, id: &Id, repeat: Repeat) -> Result<Answer, Failure> {
         let text = Bytes::from(text);
         // Never closed, so there is always a permit in the end.
         let _permit = self.0.asking.acquire().await.ok();
@@ -108,14 +115,18 @@ impl ReadLane {
         loop {
             tries += 1;
             match self.request_once(&text, id, Use::Client).await {
-                Err(failure) if tries == 1 && failure.may_pass() => {
+                Err(failure)
+                    if tries == 1
+                        && failure.may_pass()
+                        && (repeat == Repeat::Harmless || matches!(failure, Failure::Connect(_))) =>
+                {
                     tracing::info!(%failure, "a read is tried once more");
                     tokio::time::sleep(Duration::from_millis(250)).await;
                 }
                 // One new session for each request, and no more: the service may mean something else by its refusal.
                 Err(Failure::SessionLost) if tries == 1 => tracing::info!("a session was lost"),
                 Err(Failure::RateLimited(wait) | Failure::Throttled(wait))
-                    if tries == 1 && wait.unwrap_or(1) <= PATIENCE =>
+                    if tries == 1 && repeat == Repeat::Harmless && wait.unwrap_or(1) <= PATIENCE =>
                 {
                     tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 }
@@ -225,8 +236,8 @@ impl ReadLane {
         }
     }
 
-    /// Posts a message, with a fresh token after a 401 and a fresh session after its loss. In both cases the service
-    /// has said that it did not run the message. The session stays in use until the caller drops it.
+    /// Posts a message, with a fresh token after a challenge and a fresh session after its loss. In both cases the
+    /// service has said that it did not run the message. The session stays in use until the caller drops it.
     async fn post(
         &self,
         text: &Bytes,
@@ -234,50 +245,76 @@ impl ReadLane {
         mut session: InUse,
         purpose: Use,
     ) -> Result<(Response, InUse), Failure> {
-        let mut bearer = self.bearer().await?;
-        let (mut renewed, mut reopened) = (false, false);
+        let mut reopened = false;
         loop {
             if let Some(id) = id {
                 self.runs_in(id, &session);
             }
-            let response = self.send(text.clone(), &bearer, Some(&session), purpose).await?;
-            match response.status() {
-                StatusCode::UNAUTHORIZED if !renewed => {
-                    renewed = true;
-                    bearer = self.renewed(&bearer).await?;
-                }
-                StatusCode::NOT_FOUND if session.id().is_some() && !reopened => {
-                    reopened = true;
-                    self.session_is_lost(&session);
-                    session = self.session().await?;
-                }
-                _ => return Ok((response, session)),
+            let response = self.authorized(text, Some(&session), purpose).await?;
+            if response.status() == StatusCode::NOT_FOUND && session.id().is_some() && !reopened {
+                reopened = true;
+                self.session_is_lost(&session);
+                session = self.session().await?;
+                continue;
             }
+            return Ok((response, session));
         }
     }
 
+    /// One POST with the lane's token; once more with another where the service challenges it and there is one.
+    pub(super) async fn authorized(
+        &self,
+        text: &Bytes,
+        session: Option<&InUse>,
+        purpose: Use,
+    ) -> Result<Response, Failure> {
+        let mut bearer = self.0.keys.bearer().await?;
+        for round in 0.. {
+            let response = self.send(text.clone(), bearer.as_ref(), session, purpose).await?;
+            let status = response.status();
+            if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                return Ok(response);
+            }
+            let challenged = Challenged {
+                status,
+                challenge: http::challenge(response.headers()),
+                refused: bearer,
+                round,
+            };
+            match self.0.keys.after(challenged).await? {
+                Some(other) => bearer = Some(other),
+                None => return Ok(response),
+            }
+        }
+        Err(Failure::Unauthorized)
+    }
+
     /// One POST; its answer's head comes within [`http::HEAD`] or not at all.
-    pub(super) async fn send(
+    async fn send(
         &self,
         text: Bytes,
-        bearer: &Bearer,
+        bearer: Option<&Bearer>,
         session: Option<&InUse>,
         purpose: Use,
     ) -> Result<Response, Failure> {
         // The service counts every HTTP request, the lifecycle included.
         self.0.budget.turn(purpose).await;
-        let headers = http::headers(bearer, session.and_then(InUse::id), session.map(InUse::version));
+        let headers = self.headers(bearer, session.and_then(InUse::id), session.map(InUse::version));
         let post = self.0.http.post(self.0.endpoint.url());
         head(post.headers(headers).body(text)).await
     }
 
-    pub(super) async fn bearer(&self) -> Result<Bearer, Failure> {
-        self.0.grants.bearer(self.0.kind).await.map_err(Failure::Token)
-    }
-
-    pub(super) async fn renewed(&self, refused: &Bearer) -> Result<Bearer, Failure> {
-        let renewed = self.0.grants.renew(self.0.kind, refused).await;
-        renewed.map_err(Failure::Token)
+    fn headers(
+        &self,
+        bearer: Option<&Bearer>,
+        session: Option<&HeaderValue>,
+        version: Option<&str>,
+    ) -> HeaderMap {
+        let mut headers = http::headers(bearer, session, version);
+        for (name, value) in self.0.keys.headers().into_iter().flatten() {
+            headers.insert(name, value.clone());
+        }
+        headers
     }
 
     /// Takes a cut stream up again after its last event (2025-11-25, resumability). Without an event id there is
@@ -320,9 +357,8 @@ impl ReadLane {
 
     /// Opens a stream with GET: the standing one, or the rest of one that was cut.
     pub(super) async fn get_stream(&self, session: &InUse, after: Option<&str>) -> Result<Response, Failure> {
-        let bearer = self.bearer().await?;
-        self.0.budget.turn(Use::Client).await;
-        let mut headers = http::headers(&bearer, session.id(), Some(session.version()));
+        let bearer = self.0.keys.bearer().await?;
+        let mut headers = self.headers(bearer.as_ref(), session.id(), Some(session.version()));
         headers.insert(
             reqwest::header::ACCEPT,
             HeaderValue::from_static("text/event-stream"),
@@ -336,10 +372,11 @@ impl ReadLane {
 
     /// Ends a session at the service, at most a second long. Servers may refuse it (405).
     pub(super) async fn delete(&self, id: &HeaderValue, version: &str) {
-        let Ok(Ok(bearer)) = tokio::time::timeout(Duration::from_millis(300), self.bearer()).await else {
+        let Ok(Ok(bearer)) = tokio::time::timeout(Duration::from_millis(300), self.0.keys.bearer()).await
+        else {
             return;
         };
-        let headers = http::headers(&bearer, Some(id), Some(version));
+        let headers = self.headers(bearer.as_ref(), Some(id), Some(version));
         let request = self.0.http.delete(self.0.endpoint.url()).headers(headers).send();
         let _ = tokio::time::timeout(Duration::from_secs(1), request).await;
     }

@@ -8,7 +8,6 @@ use super::answer::{self, Read};
 use super::budget::Use;
 use super::http::{self, SESSION, newest_common};
 use super::read_lane::{ReadLane, result_of};
-use crate::oauth::Bearer;
 use crate::wire::envelope::{Id, Kind, Message};
 use crate::wire::json;
 use bytes::Bytes;
@@ -66,6 +65,8 @@ pub(super) struct Session(Arc<Opened>);
 struct Opened {
     id: Option<HeaderValue>,
     version: String,
+    /// The result of `initialize`.
+    said: String,
     /// Requests that run in it.
     uses: TaskTracker,
     /// Fires when another session takes its place: its standing stream ends.
@@ -241,6 +242,14 @@ impl ReadLane {
         self.session().await.map(drop)
     }
 
+    /// What the service says of itself in its handshake: the result of `initialize`.
+    ///
+    /// # Errors
+    /// As a request.
+    pub async fn greeting(&self) -> Result<String, Failure> {
+        self.session().await.map(|held| held.session.0.said.clone())
+    }
+
     /// Ends all sessions (DELETE, at most a second) and closes the streams.
     pub async fn close(&self) {
         self.0.sessions.closed.cancel();
@@ -349,12 +358,7 @@ impl ReadLane {
         );
         let (id, text) = self.compose("initialize", &params);
         let text = Bytes::from(text);
-        let mut bearer = self.bearer().await?;
-        let mut response = self.send(text.clone(), &bearer, None, Use::Own).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            bearer = self.renewed(&bearer).await?;
-            response = self.send(text, &bearer, None, Use::Own).await?;
-        }
+        let response = self.authorized(&text, None, Use::Own).await?;
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
             match answer::read(response, &id, &self.0.large, &*self.0.side).await? {
@@ -369,31 +373,29 @@ impl ReadLane {
         let session = Session(Arc::new(Opened {
             id: session_id,
             version,
+            said: result,
             uses: TaskTracker::new(),
             over: CancellationToken::new(),
         }));
         let in_use = session.clone().in_use();
         // The service must have this before anything else arrives (2025-11-25, lifecycle).
         let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        let ready = self.send(ready, &bearer, Some(&in_use), Use::Own).await?;
+        let ready = self.authorized(&ready, Some(&in_use), Use::Own).await?;
         if !ready.status().is_success() {
             return Err(Failure::Status(ready.status().as_u16()));
         }
-        self.tell_again(&bearer, &in_use).await;
+        self.tell_again(&in_use).await;
         Ok(session)
     }
 
     /// Tells a new session what the ones before it had been told.
-    async fn tell_again(&self, bearer: &Bearer, session: &InUse) {
+    async fn tell_again(&self, session: &InUse) {
         let told = self.state().told.clone();
         let level = told.level.into_iter().map(|params| ("logging/setLevel", params));
         let subscriptions = told.subscriptions.into_values();
         for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
             let (_, text) = self.compose(method, &params);
-            if let Err(failure) = self
-                .send(Bytes::from(text), bearer, Some(session), Use::Own)
-                .await
-            {
+            if let Err(failure) = self.authorized(&Bytes::from(text), Some(session), Use::Own).await {
                 tracing::info!(%failure, method, "the new session could not be told again");
             }
         }

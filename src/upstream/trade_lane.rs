@@ -235,7 +235,7 @@ impl TradeLane {
     pub async fn close(&self) {
         let Some(session) = self.kept().take() else { return };
         let Some(id) = &session.id else { return };
-        let headers = http::headers(&session.bearer, Some(id), Some(&session.version));
+        let headers = http::headers(Some(&session.bearer), Some(id), Some(&session.version));
         let request = self.http.delete(self.endpoint.url()).headers(headers).send();
         let _ = tokio::time::timeout(Duration::from_secs(1), request).await;
     }
@@ -266,7 +266,7 @@ impl TradeLane {
     ) -> Result<Response, Failure> {
         let client = &self.http;
         let headers = http::headers(
-            bearer,
+            Some(bearer),
             session.and_then(|s| s.id.as_ref()),
             session.map(|s| s.version.as_str()),
         );

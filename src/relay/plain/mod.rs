@@ -1,0 +1,261 @@
+//! Another MCP server than `CrossTrade`'s (`serve --url URL --profile plain`): one lane, no gate.
+//!
+//! Owns: the relay of everything in both directions, and the sign-in where the server asks for one. Refuses to know:
+//! tools, orders, tickets, policies. It shares the connection ([`Link`]) with the relay that has a gate, and nothing of
+//! that gate: there is no switch in one program path that could turn the other's off.
+
+mod greeting;
+mod keys;
+
+use super::link::{self, Link, Peer};
+use super::output::Output;
+use super::{LEAVE, input, lock, words};
+use crate::oauth::{ClientChoice, Endpoint, Grants};
+use crate::system::World;
+use crate::upstream::{Answer, Budget, Failure, ReadLane, Repeat, Word};
+use crate::wire::envelope::{self, Id, Kind, Message};
+use crate::wire::json;
+use greeting::Greeting;
+use keys::PlainKeys;
+use reqwest::header::HeaderMap;
+use std::io::{Read, Write};
+use std::sync::{Arc, Weak};
+use tokio_util::sync::CancellationToken;
+
+/// What the person said of the server beside its address.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Who we are to its authorization server, and the scope to ask for.
+    pub client: ClientChoice,
+    /// Headers for every request to the server, and to no other.
+    pub headers: HeaderMap,
+}
+
+/// One running plain relay.
+struct Plain {
+    link: Link,
+    grants: Grants,
+    greeting: Greeting,
+}
+
+impl std::ops::Deref for Plain {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        &self.link
+    }
+}
+
+/// Relays between this process's stdio and any MCP server until the client leaves.
+pub async fn serve(
+    world: World,
+    endpoint: Endpoint,
+    http: reqwest::Client,
+    options: Options,
+    source: impl Read + Send + 'static,
+    sink: impl Write + Send + 'static,
+) {
+    let frames = input::start(source);
+    let plain = Plain::new(&world, endpoint, http, options, Output::start(sink));
+    link::run(plain, frames).await;
+}
+
+impl Plain {
+    fn new(
+        world: &World,
+        endpoint: Endpoint,
+        http: reqwest::Client,
+        options: Options,
+        out: Output,
+    ) -> Arc<Self> {
+        let grants = Grants::open(world, endpoint.clone(), http.clone()).with_client(options.client);
+        let ending = CancellationToken::new();
+        let keys = PlainKeys::new(grants.clone(), world.env.clone(), options.headers, ending.clone());
+        let greeting = Greeting::of(&world.paths, endpoint.url());
+        Arc::new_cyclic(|this: &Weak<Self>| {
+            let for_side = this.clone();
+            let side = Box::new(move |message: &Message<'_>| {
+                if let Some(plain) = for_side.upgrade() {
+                    plain.from_upstream(message);
+                }
+            });
+            // CrossTrade's budget is for CrossTrade.
+            let budget = Budget::new(&world.paths, 0.0, 0.0);
+            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, side);
+            Self {
+                link: Link::new(out, read, ending),
+                grants,
+                greeting,
+            }
+        })
+    }
+
+    fn request(self: &Arc<Self>, id: &Id, message: &Message<'_>, in_batch: bool) {
+        let meta = message
+            .params
+            .and_then(|params| json::member(params, "_meta").ok().flatten());
+        let Some(cancel) = self.begin(id, meta.and_then(envelope::progress_token), message) else {
+            return;
+        };
+        match &*message.method {
+            "initialize" if in_batch => self.fail(
+                id,
+                words::invalid_request(),
+                "initialize may not stand in a batch",
+            ),
+            "initialize" => self.initialize(id, message.params.unwrap_or("{}")),
+            "ping" => self.answer(id, envelope::response(id, "{}")),
+            "server/discover" => self.fail(
+                id,
+                words::method_not_found(),
+                "this server speaks the revisions up to 2025-11-25",
+            ),
+            _ if self.out.is_full() => {
+                self.fail(
+                    id,
+                    words::OUR_ERROR,
+                    "NOT SENT. Too much is waiting for this client to read; read first, then ask again",
+                );
+            }
+            _ => self.relay(id, message, cancel),
+        }
+    }
+
+    /// The handshake: as the server answered it the last time, else as it answers now, else what fits any server.
+    fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
+        let Some(version) = self.hello(id, params) else {
+            return;
+        };
+        let (plain, id) = (Arc::clone(self), id.clone());
+        self.tasks.spawn(async move {
+            let result = plain.greeting.result(version, &plain.read).await;
+            plain.answer(&id, envelope::response(&id, &result));
+        });
+    }
+
+    /// Relays a request and writes its answer.
+    fn relay(self: &Arc<Self>, id: &Id, message: &Message<'_>, cancel: CancellationToken) {
+        lock(&self.in_flight).relayed(id);
+        let (plain, id, text) = (Arc::clone(self), id.clone(), message.text.to_owned());
+        let method = message.method.clone().into_owned();
+        let set = message
+            .params
+            .filter(|_| super::reads::sets_session(&method))
+            .map(str::to_owned);
+        self.tasks.spawn(async move {
+            let work = plain.answer_of(&id, text, &method);
+            let Some(answer) = cancel.run_until_cancelled(work).await else {
+                return;
+            };
+            if let Some(params) = set {
+                plain.read.remember(&method, &params);
+            }
+            if cancel.run_until_cancelled(plain.out.room()).await.is_some() {
+                plain.answer(&id, answer.text);
+            }
+        });
+    }
+
+    async fn answer_of(&self, id: &Id, text: String, method: &str) -> Answer {
+        // What a tool does is not known here: a call is not sent again where it may have run.
+        let repeat = if method == "tools/call" {
+            Repeat::Never
+        } else {
+            Repeat::Harmless
+        };
+        match self.read.request(text, id, repeat).await {
+            Ok(answer) if self.greeting.is_made_up() => super::reads::without(id, method, answer),
+            Ok(answer) => answer,
+            Err(failure) => {
+                tracing::info!(%failure, method, "a request got no answer");
+                let (sent, reason) = told(&failure);
+                let data = words::data(sent, None);
+                Answer::small(envelope::error(Some(id), words::OUR_ERROR, &reason, Some(&data)))
+            }
+        }
+    }
+
+    fn notification(self: &Arc<Self>, message: &Message<'_>) {
+        match &*message.method {
+            "notifications/initialized" => {
+                lock(&self.client).ready = true;
+                // The server gets its own, in its own handshake.
+                let plain = Arc::clone(self);
+                self.tasks.spawn(async move {
+                    let opened = plain.ending.run_until_cancelled(plain.read.open()).await;
+                    if let Some(Err(failure)) = opened {
+                        tracing::info!(%failure, "the server's session could not be opened yet");
+                    }
+                });
+            }
+            "notifications/cancelled" => {
+                let Some(id) = message.params.and_then(envelope::cancelled_id) else {
+                    return;
+                };
+                if self.cancelled(&id) == Some(true) {
+                    let session = self.read.session_of(&id);
+                    self.forward(message.text, Word::Reply, session);
+                }
+            }
+            _ => self.forward(message.text, Word::Notice, None),
+        }
+    }
+
+    fn from_upstream(&self, message: &Message<'_>) {
+        match &message.kind {
+            Kind::Request(id) => self.asked_by_service(id, message),
+            Kind::Notification if message.method == "notifications/progress" => self.progress(message),
+            Kind::Notification | Kind::Response(_) => self.say(message.text),
+        }
+    }
+}
+
+impl Peer for Plain {
+    fn message(self: &Arc<Self>, message: &Message<'_>, in_batch: bool) {
+        match &message.kind {
+            Kind::Request(id) => self.request(id, message, in_batch),
+            Kind::Notification => self.notification(message),
+            Kind::Response(id) => self.reply(id, message.text),
+        }
+    }
+
+    fn tick(self: &Arc<Self>) {}
+
+    async fn end(&self) {
+        self.ending.cancel();
+        self.tasks.close();
+        let rest = async {
+            let settled = self.grants.settle(LEAVE.0);
+            tokio::join!(self.read.close(), self.tasks.wait(), settled);
+        };
+        let _ = tokio::time::timeout(LEAVE.0, rest).await;
+        self.out.finish(200).await;
+    }
+}
+
+/// What the client is told of a failure, and whether the request may have run.
+fn told(failure: &Failure) -> (words::WasSent, String) {
+    use words::WasSent::{No, Unknown};
+    match failure {
+        Failure::Token(_) | Failure::Unauthorized | Failure::SignIn(_) => {
+            (No, format!("NOT SENT: {failure}"))
+        }
+        Failure::Connect(_) => (No, format!("NOT SENT: {}", failure.of_any_server())),
+        Failure::SessionLost | Failure::Scope(_) | Failure::Plan | Failure::Forbidden(_) => {
+            (No, format!("NOT RUN: {}", failure.of_any_server()))
+        }
+        Failure::NotConnected
+        | Failure::RateLimited(_)
+        | Failure::Throttled(_)
+        | Failure::Status(_)
+        | Failure::Broken(_)
+        | Failure::BadAnswer(_)
+        | Failure::Refused(_) => (
+            Unknown,
+            format!(
+                "SENT, and whether it ran is not known: {}",
+                failure.of_any_server()
+            ),
+        ),
+    }
+}
