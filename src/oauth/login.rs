@@ -111,7 +111,7 @@ impl Grants {
         let legacy = request.kind == GrantKind::Plain;
         let found =
             discovery::discover(&inner.http, &inner.endpoint, &hint, known.as_deref(), legacy).await?;
-        let (registration, doorway) = self.client(&request, &found).await?;
+        let (registration, doorway) = self.client(&request, &hint, &found).await?;
         let had = contents
             .grant(inner.endpoint.url(), request.kind)
             .and_then(|grant| grant.scope.clone());
@@ -137,6 +137,7 @@ impl Grants {
     async fn client(
         &self,
         request: &LoginRequest,
+        hint: &Hint,
         found: &Found,
     ) -> Result<(Registration, Option<Doorway>), LoginError> {
         let now_ms = wall_ms();
@@ -148,7 +149,8 @@ impl Grants {
         let mut all = contents.registrations.into_iter();
         if let Some(known) = all.find(|known| known.serves(&found.server.issuer, request.kind, now_ms)) {
             let doorway = Doorway::bind(&known.ports()).await;
-            if !self.is_stale(request, found, &known).await? {
+            // Where more scope is asked for, the token and so the registration were just found to be good.
+            if hint.insufficient_scope || !self.is_stale(request, hint, found, &known).await? {
                 return Ok((known, doorway));
             }
             tracing::warn!(
@@ -168,10 +170,11 @@ impl Grants {
     async fn is_stale(
         &self,
         request: &LoginRequest,
+        hint: &Hint,
         found: &Found,
         known: &Registration,
     ) -> Result<bool, LoginError> {
-        let scope = self.wanted_scope(request.kind, &Hint::default(), found, None);
+        let scope = self.wanted_scope(request.kind, hint, found, None);
         let port = known.ports().first().copied();
         let probe = self.attempt(request, found.clone(), known.clone(), port, scope)?;
         let Ok(answer) = fetch::peek(&self.inner.http, &self.inner.endpoint, &probe.url()).await else {

@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_secs(50);
 /// How long another process's sign-in is waited for: a little longer than one may last.
 const OTHERS: Duration = Duration::from_secs(620);
 /// How often one request may lead to the consent page: a server that always wants more scope is stopped here.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 2;
 
 /// The plain profile's keys.
 pub(super) struct PlainKeys {
