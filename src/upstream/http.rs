@@ -66,6 +66,13 @@ pub(super) fn headers(
     if let Some(bearer) = bearer {
         headers.insert(AUTHORIZATION, bearer.authorization_header());
     }
+    headers.extend(self::session(session, version));
+    headers
+}
+
+/// The headers of a session (legacy eras).
+pub(super) fn session(session: Option<&HeaderValue>, version: Option<&str>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(2);
     if let Some(session) = session {
         headers.insert(SESSION, session.clone());
     }

@@ -7,6 +7,7 @@ use super::answer::{self, Answer, Large, Read};
 use super::budget::{Budget, Use};
 use super::http::{self, LAST_EVENT};
 use super::keys::{Challenged, Keys};
+use super::modern::Mirrors;
 use super::read_session::{InUse, Sessions};
 use crate::oauth::{Bearer, Endpoint};
 use crate::wire::envelope::{self, Id, Message};
@@ -63,7 +64,8 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) side: Box<SideEvent>,
     pub(super) large: Large,
-    asking: Semaphore,
+    pub(super) mirrors: Mirrors,
+    pub(super) asking: Semaphore,
     telling: [Semaphore; 2],
     count: AtomicU64,
     prefix: String,
@@ -96,6 +98,7 @@ impl ReadLane {
             sessions: Sessions::default(),
             side,
             large: Large::default(),
+            mirrors: Mirrors::default(),
             asking: Semaphore::new(ASKING),
             telling: [TELLING; 2].map(Semaphore::new),
             count: AtomicU64::new(1),
@@ -250,7 +253,7 @@ impl ReadLane {
             if let Some(id) = id {
                 self.runs_in(id, &session);
             }
-            let response = self.authorized(text, Some(&session), purpose).await?;
+            let response = self.authorized(text, &session.headers(), purpose).await?;
             if response.status() == StatusCode::NOT_FOUND && session.id().is_some() && !reopened {
                 reopened = true;
                 self.session_is_lost(&session);
@@ -265,12 +268,12 @@ impl ReadLane {
     pub(super) async fn authorized(
         &self,
         text: &Bytes,
-        session: Option<&InUse>,
+        extra: &HeaderMap,
         purpose: Use,
     ) -> Result<Response, Failure> {
         let mut bearer = self.0.keys.bearer().await?;
         for round in 0.. {
-            let response = self.send(text.clone(), bearer.as_ref(), session, purpose).await?;
+            let response = self.send(text.clone(), bearer.as_ref(), extra, purpose).await?;
             let status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 return Ok(response);
@@ -294,24 +297,19 @@ impl ReadLane {
         &self,
         text: Bytes,
         bearer: Option<&Bearer>,
-        session: Option<&InUse>,
+        extra: &HeaderMap,
         purpose: Use,
     ) -> Result<Response, Failure> {
         // The service counts every HTTP request, the lifecycle included.
         self.0.budget.turn(purpose).await;
-        let headers = self.headers(bearer, session.and_then(InUse::id), session.map(InUse::version));
+        let headers = self.headers(bearer, extra);
         let post = self.0.http.post(self.0.endpoint.url());
         head(post.headers(headers).body(text)).await
     }
 
-    fn headers(
-        &self,
-        bearer: Option<&Bearer>,
-        session: Option<&HeaderValue>,
-        version: Option<&str>,
-    ) -> HeaderMap {
-        let mut headers = http::headers(bearer, session, version);
-        for (name, value) in self.0.keys.headers().into_iter().flatten() {
+    fn headers(&self, bearer: Option<&Bearer>, extra: &HeaderMap) -> HeaderMap {
+        let mut headers = http::headers(bearer, None, None);
+        for (name, value) in self.0.keys.headers().into_iter().flatten().chain(extra) {
             headers.insert(name, value.clone());
         }
         headers
@@ -358,7 +356,7 @@ impl ReadLane {
     /// Opens a stream with GET: the standing one, or the rest of one that was cut.
     pub(super) async fn get_stream(&self, session: &InUse, after: Option<&str>) -> Result<Response, Failure> {
         let bearer = self.0.keys.bearer().await?;
-        let mut headers = self.headers(bearer.as_ref(), session.id(), Some(session.version()));
+        let mut headers = self.headers(bearer.as_ref(), &session.headers());
         headers.insert(
             reqwest::header::ACCEPT,
             HeaderValue::from_static("text/event-stream"),
@@ -376,7 +374,7 @@ impl ReadLane {
         else {
             return;
         };
-        let headers = self.headers(bearer.as_ref(), Some(id), Some(version));
+        let headers = self.headers(bearer.as_ref(), &http::session(Some(id), Some(version)));
         let request = self.0.http.delete(self.0.endpoint.url()).headers(headers).send();
         let _ = tokio::time::timeout(Duration::from_secs(1), request).await;
     }

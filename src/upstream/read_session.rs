@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
 use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -99,8 +99,13 @@ impl InUse {
         self.session.0.id.as_ref()
     }
 
+    /// What each request in it carries.
+    pub(super) fn headers(&self) -> HeaderMap {
+        http::session(self.id(), Some(self.version()))
+    }
+
     /// The negotiated revision.
-    pub(super) fn version(&self) -> &str {
+    fn version(&self) -> &str {
         &self.session.0.version
     }
 }
@@ -173,6 +178,12 @@ impl ReadLane {
             drop(state);
             self.retire(old);
         }
+    }
+
+    /// The client's name and capabilities as it said them last, as JSON texts.
+    pub(super) fn client_said(&self) -> (String, String) {
+        let state = self.state();
+        (state.hello.client_info.clone(), state.hello.capabilities.clone())
     }
 
     /// The session in which this request of the client runs.
@@ -358,7 +369,7 @@ impl ReadLane {
         );
         let (id, text) = self.compose("initialize", &params);
         let text = Bytes::from(text);
-        let response = self.authorized(&text, None, Use::Own).await?;
+        let response = self.authorized(&text, &HeaderMap::new(), Use::Own).await?;
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
             match answer::read(response, &id, &self.0.large, &*self.0.side).await? {
@@ -380,7 +391,7 @@ impl ReadLane {
         let in_use = session.clone().in_use();
         // The service must have this before anything else arrives (2025-11-25, lifecycle).
         let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        let ready = self.authorized(&ready, Some(&in_use), Use::Own).await?;
+        let ready = self.authorized(&ready, &in_use.headers(), Use::Own).await?;
         if !ready.status().is_success() {
             return Err(Failure::Status(ready.status().as_u16()));
         }
@@ -395,7 +406,10 @@ impl ReadLane {
         let subscriptions = told.subscriptions.into_values();
         for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
             let (_, text) = self.compose(method, &params);
-            if let Err(failure) = self.authorized(&Bytes::from(text), Some(session), Use::Own).await {
+            if let Err(failure) = self
+                .authorized(&Bytes::from(text), &session.headers(), Use::Own)
+                .await
+            {
                 tracing::info!(%failure, method, "the new session could not be told again");
             }
         }

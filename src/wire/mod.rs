@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod frame;
 pub mod headers;
 pub mod json;
+pub mod mirror;
 mod run;
 pub mod sse;
 

@@ -1,27 +1,55 @@
-//! The answer to `initialize`, where the server behind is any: kept from the last time, so that no start waits for the
-//! network; asked for where there is none; made up where the server cannot be asked in time.
+//! What the server says of itself: kept from the last time, so that no start waits for the network; asked for where
+//! there is none; made up where the server cannot be asked in time.
+//!
+//! Also which era it is of (2025-11-25 and before: with a handshake; 2026-07-28: without). A client is answered in the era
+//! in which it speaks wherever the server speaks that too: what is not translated cannot be translated wrongly.
 
 use super::lock;
 use crate::system::{Paths, file};
-use crate::upstream::ReadLane;
+use crate::upstream::{Failure, MODERN, ReadLane};
 use crate::wire::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long a first start waits for the server: clients give up after some seconds, and a server that asks for a
-/// sign-in is not there before a person has acted.
+/// How long a first start waits for the server's handshake: clients give up after some seconds, and a server that asks
+/// for a sign-in is not there before a person has acted.
 const FIRST: Duration = Duration::from_millis(1500);
+/// How long a first `server/discover` waits: the probes of clients give up after 3 s, and then say `initialize`.
+const PROBE: Duration = Duration::from_millis(2500);
 /// The largest answer that is kept.
 const MAX: u64 = 1024 * 1024;
+
+/// The era of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Era {
+    /// With a handshake and sessions.
+    Legacy,
+    /// Each request for itself.
+    Modern,
+}
 
 /// What the server says of itself.
 #[derive(Debug)]
 pub(super) struct Greeting {
     file: PathBuf,
-    kept: Mutex<Option<String>>,
+    kept: Mutex<Kept>,
     made_up: AtomicBool,
+    /// One asks at a time.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    /// The result of `initialize`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legacy: Option<String>,
+    /// The result of `server/discover`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modern: Option<String>,
 }
 
 impl Greeting {
@@ -29,11 +57,13 @@ impl Greeting {
     pub(super) fn of(paths: &Paths, endpoint: &str) -> Self {
         let key = crate::relay::lists::key_of(endpoint);
         let file = paths.cache().join(format!("{key}-hello.json"));
-        let kept = file::read_text(&file, MAX).ok().flatten();
+        let text = file::read_text(&file, MAX).ok().flatten();
+        let kept: Option<Kept> = text.and_then(|text| serde_json::from_str(&text).ok());
         Self {
-            kept: Mutex::new(kept.filter(|text| json::members(text).is_ok())),
+            kept: Mutex::new(kept.unwrap_or_default()),
             file,
             made_up: AtomicBool::new(false),
+            asking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -42,35 +72,121 @@ impl Greeting {
         self.made_up.load(Ordering::Relaxed)
     }
 
+    fn kept(&self) -> Kept {
+        lock(&self.kept).clone()
+    }
+
     /// The result of `initialize` for a client of this revision.
-    pub(super) async fn result(&self, version: &str, lane: &ReadLane) -> String {
-        let kept = lock(&self.kept).clone();
-        if let Some(kept) = kept {
-            return with_version(&kept, version);
+    pub(super) async fn to_initialize(&self, version: &str, lane: &ReadLane) -> String {
+        if self.kept() == Kept::default() {
+            let _ = tokio::time::timeout(FIRST, self.era(lane, Era::Legacy)).await;
         }
-        match tokio::time::timeout(FIRST, lane.greeting()).await {
-            Ok(Ok(said)) => {
-                self.keep(&said);
-                with_version(&said, version)
-            }
-            _ => {
-                self.made_up.store(true, Ordering::Relaxed);
-                for_any(version)
-            }
+        let kept = self.kept();
+        if let Some(said) = &kept.legacy {
+            return with_version(said, version);
+        }
+        if let Some(said) = &kept.modern {
+            return from_discovery(said, version);
+        }
+        self.made_up.store(true, Ordering::Relaxed);
+        for_any(version)
+    }
+
+    /// The result of `server/discover`; `None` where the server is of the other era, or not known in time.
+    pub(super) async fn to_discover(&self, lane: &ReadLane) -> Option<String> {
+        if self.kept() == Kept::default() {
+            let _ = tokio::time::timeout(PROBE, self.era(lane, Era::Modern)).await;
+        }
+        self.kept().modern
+    }
+
+    /// In which era to speak to the server for a client of this one.
+    ///
+    /// # Errors
+    /// Where the server cannot be asked.
+    pub(super) async fn era(&self, lane: &ReadLane, client: Era) -> Result<Era, Failure> {
+        if let Some(era) = self.known(client) {
+            return Ok(era);
+        }
+        let _one = self.asking.lock().await;
+        if let Some(era) = self.known(client) {
+            return Ok(era);
+        }
+        let other = match client {
+            Era::Legacy => Era::Modern,
+            Era::Modern => Era::Legacy,
+        };
+        match self.ask(lane, client).await {
+            Ok(()) => Ok(client),
+            // It answers, but not to this: the other era's question decides. What the first one said is told if not.
+            Err(first) if says_no(&first) => match self.ask(lane, other).await {
+                Ok(()) => Ok(other),
+                Err(_) => Err(first),
+            },
+            Err(failure) => Err(failure),
         }
     }
 
-    /// Keeps what the server said, for the next start.
-    pub(super) fn keep(&self, said: &str) {
-        let mut kept = lock(&self.kept);
-        if kept.as_deref() == Some(said) {
-            return;
+    /// The era that is known, the client's own first.
+    fn known(&self, client: Era) -> Option<Era> {
+        let kept = self.kept();
+        let (legacy, modern) = (kept.legacy.is_some(), kept.modern.is_some());
+        match client {
+            Era::Legacy if legacy => Some(Era::Legacy),
+            Era::Modern if modern => Some(Era::Modern),
+            Era::Legacy if modern => Some(Era::Modern),
+            Era::Modern if legacy => Some(Era::Legacy),
+            Era::Legacy | Era::Modern => None,
         }
-        if let Err(error) = file::write_atomic(&self.file, said.as_bytes()) {
+    }
+
+    async fn ask(&self, lane: &ReadLane, era: Era) -> Result<(), Failure> {
+        let mut kept = self.kept();
+        match era {
+            Era::Legacy => kept.legacy = Some(lane.greeting().await?),
+            Era::Modern => {
+                let said = lane.discover().await?;
+                if !speaks_modern(&said) {
+                    return Err(Failure::Refused("no revision in common".to_owned()));
+                }
+                kept.modern = Some(said);
+            }
+        }
+        self.keep(kept);
+        Ok(())
+    }
+
+    fn keep(&self, now: Kept) {
+        let written = serde_json::to_vec(&now).map_err(std::io::Error::other);
+        if let Err(error) = written.and_then(|text| file::write_atomic(&self.file, &text)) {
             tracing::info!(%error, "what the server said of itself could not be kept");
         }
-        *kept = Some(said.to_owned());
+        *lock(&self.kept) = now;
     }
+}
+
+/// Whether a failure is the answer of a server that does not know what it was asked, and not one of the network.
+fn says_no(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused(_) | Failure::BadAnswer(_) | Failure::Throttled(_) | Failure::SessionLost => true,
+        Failure::Status(status) => (400..500).contains(status),
+        Failure::Token(_)
+        | Failure::SignIn(_)
+        | Failure::Unauthorized
+        | Failure::Plan
+        | Failure::Scope(_)
+        | Failure::Forbidden(_)
+        | Failure::NotConnected
+        | Failure::RateLimited(_)
+        | Failure::Connect(_)
+        | Failure::Broken(_) => false,
+    }
+}
+
+fn speaks_modern(said: &str) -> bool {
+    let said: Value = serde_json::from_str(said).unwrap_or_default();
+    let versions = said.get("supportedVersions").and_then(Value::as_array);
+    versions.is_some_and(|versions| versions.iter().any(|version| version == MODERN))
 }
 
 /// The server's own words, with the revision that this client and we speak to each other.
@@ -80,14 +196,36 @@ fn with_version(said: &str, version: &str) -> String {
         .iter()
         .map(|member| match &*member.key {
             "protocolVersion" => format!(r#""protocolVersion":"{version}""#),
-            key => format!("{}:{}", serde_json::Value::from(key), json::minify(member.value)),
+            key => format!("{}:{}", Value::from(key), json::minify(member.value)),
         })
         .collect();
     format!("{{{}}}", texts.join(","))
 }
 
+/// What a modern server says of itself, as a handshake of this revision says it.
+fn from_discovery(said: &str, version: &str) -> String {
+    let said: Value = serde_json::from_str(said).unwrap_or_default();
+    let mut capabilities = said.get("capabilities").cloned().unwrap_or_else(|| json!({}));
+    if let Some(members) = capabilities.as_object_mut() {
+        // Extensions are not translated, so they are not promised.
+        members.remove("extensions");
+    }
+    let info = said
+        .pointer("/_meta/io.modelcontextprotocol~1serverInfo")
+        .cloned();
+    let mut result = json!({
+        "protocolVersion": version,
+        "capabilities": capabilities,
+        "serverInfo": info.unwrap_or_else(|| json!({ "name": "server", "version": "0" })),
+    });
+    if let (Some(instructions), Some(members)) = (said.get("instructions"), result.as_object_mut()) {
+        members.insert("instructions".to_owned(), instructions.clone());
+    }
+    result.to_string()
+}
+
 fn for_any(version: &str) -> String {
-    serde_json::json!({
+    json!({
         "protocolVersion": version,
         "capabilities": {
             "tools": { "listChanged": true },

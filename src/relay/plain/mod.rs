@@ -12,10 +12,13 @@ use super::output::Output;
 use super::{LEAVE, input, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants};
 use crate::system::World;
-use crate::upstream::{Answer, Budget, Failure, ReadLane, Repeat, Word};
+use crate::upstream::{
+    Answer, Budget, Failure, Hello, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, ReadLane, Repeat,
+    Word,
+};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
-use greeting::Greeting;
+use greeting::{Era, Greeting};
 use keys::PlainKeys;
 use reqwest::header::HeaderMap;
 use std::io::{Read, Write};
@@ -97,19 +100,19 @@ impl Plain {
         let Some(cancel) = self.begin(id, meta.and_then(envelope::progress_token), message) else {
             return;
         };
-        match &*message.method {
-            "initialize" if in_batch => self.fail(
+        let era = match era_of(meta) {
+            Ok(era) => era,
+            Err(asked) => return self.answer(id, unsupported(id, &asked)),
+        };
+        match (&*message.method, era) {
+            ("initialize", _) if in_batch => self.fail(
                 id,
                 words::invalid_request(),
                 "initialize may not stand in a batch",
             ),
-            "initialize" => self.initialize(id, message.params.unwrap_or("{}")),
-            "ping" => self.answer(id, envelope::response(id, "{}")),
-            "server/discover" => self.fail(
-                id,
-                words::method_not_found(),
-                "this server speaks the revisions up to 2025-11-25",
-            ),
+            ("initialize", Era::Legacy) => self.initialize(id, message.params.unwrap_or("{}")),
+            ("ping", Era::Legacy) => self.answer(id, envelope::response(id, "{}")),
+            ("server/discover", _) => self.discover(id, meta.unwrap_or("{}")),
             _ if self.out.is_full() => {
                 self.fail(
                     id,
@@ -117,8 +120,42 @@ impl Plain {
                     "NOT SENT. Too much is waiting for this client to read; read first, then ask again",
                 );
             }
-            _ => self.relay(id, message, cancel),
+            _ => self.relay(id, message, era, cancel),
         }
+    }
+
+    /// `server/discover`: a client that asks this speaks 2026-07-28. Where the server does not, the client goes on with
+    /// `initialize`.
+    fn discover(self: &Arc<Self>, id: &Id, meta: &str) {
+        self.modern_hello(meta);
+        let (plain, id) = (Arc::clone(self), id.clone());
+        self.tasks.spawn(async move {
+            let line = match plain.greeting.to_discover(&plain.read).await {
+                Some(said) => envelope::response(&id, &said),
+                None => envelope::error(
+                    Some(&id),
+                    words::method_not_found(),
+                    "the server behind this one speaks the revisions up to 2025-11-25",
+                    None,
+                ),
+            };
+            plain.answer(&id, line);
+        });
+    }
+
+    /// Takes over what a modern client says of itself, for questions of our own.
+    fn modern_hello(&self, meta: &str) {
+        let text = |key: &str| json::member(meta, key).ok().flatten();
+        let hello = Hello {
+            capabilities: text(META_CAPABILITIES)
+                .map_or_else(|| "{}".to_owned(), |raw| json::minify(raw).into_owned()),
+            client_info: text(META_INFO).map_or_else(
+                || Hello::default().client_info,
+                |raw| json::minify(raw).into_owned(),
+            ),
+            ..Hello::default()
+        };
+        self.read.greet(hello);
     }
 
     /// The handshake: as the server answered it the last time, else as it answers now, else what fits any server.
@@ -128,14 +165,17 @@ impl Plain {
         };
         let (plain, id) = (Arc::clone(self), id.clone());
         self.tasks.spawn(async move {
-            let result = plain.greeting.result(version, &plain.read).await;
+            let result = plain.greeting.to_initialize(version, &plain.read).await;
             plain.answer(&id, envelope::response(&id, &result));
         });
     }
 
     /// Relays a request and writes its answer.
-    fn relay(self: &Arc<Self>, id: &Id, message: &Message<'_>, cancel: CancellationToken) {
-        lock(&self.in_flight).relayed(id);
+    fn relay(self: &Arc<Self>, id: &Id, message: &Message<'_>, era: Era, cancel: CancellationToken) {
+        // The cancel of a modern request is the end of its stream.
+        if era == Era::Legacy {
+            lock(&self.in_flight).relayed(id);
+        }
         let (plain, id, text) = (Arc::clone(self), id.clone(), message.text.to_owned());
         let method = message.method.clone().into_owned();
         let set = message
@@ -143,7 +183,7 @@ impl Plain {
             .filter(|_| super::reads::sets_session(&method))
             .map(str::to_owned);
         self.tasks.spawn(async move {
-            let work = plain.answer_of(&id, text, &method);
+            let work = plain.answer_of(&id, text, &method, era);
             let Some(answer) = cancel.run_until_cancelled(work).await else {
                 return;
             };
@@ -156,14 +196,22 @@ impl Plain {
         });
     }
 
-    async fn answer_of(&self, id: &Id, text: String, method: &str) -> Answer {
+    async fn answer_of(&self, id: &Id, text: String, method: &str, era: Era) -> Answer {
         // What a tool does is not known here: a call is not sent again where it may have run.
         let repeat = if method == "tools/call" {
             Repeat::Never
         } else {
             Repeat::Harmless
         };
-        match self.read.request(text, id, repeat).await {
+        let outcome = match (era, self.greeting.era(&self.read, era).await) {
+            (Era::Legacy, Ok(Era::Legacy)) => self.read.request(text, id, repeat).await,
+            (Era::Modern, Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
+            (_, Ok(_)) => Err(Failure::Refused(
+                "the server speaks another era of the protocol than this client".to_owned(),
+            )),
+            (_, Err(failure)) => Err(failure),
+        };
+        match outcome {
             Ok(answer) if self.greeting.is_made_up() => super::reads::without(id, method, answer),
             Ok(answer) => answer,
             Err(failure) => {
@@ -258,4 +306,23 @@ fn told(failure: &Failure) -> (words::WasSent, String) {
             ),
         ),
     }
+}
+
+/// In which era a request speaks, by its `_meta`.
+///
+/// # Errors
+/// The revision that it names, where we do not speak that one.
+fn era_of(meta: Option<&str>) -> Result<Era, String> {
+    let version = meta.and_then(|meta| json::member(meta, META_VERSION).ok().flatten());
+    match version.map(|raw| json::string(raw).unwrap_or_default()) {
+        None => Ok(Era::Legacy),
+        Some(version) if version == MODERN => Ok(Era::Modern),
+        Some(other) => Err(other.chars().filter(|c| !c.is_control()).take(40).collect()),
+    }
+}
+
+/// 2026-07-28, versioning: the answer to a revision that is not spoken here.
+fn unsupported(id: &Id, asked: &str) -> String {
+    let data = serde_json::json!({ "supported": [MODERN], "requested": asked }).to_string();
+    envelope::error(Some(id), -32022, "this revision is not spoken here", Some(&data))
 }
