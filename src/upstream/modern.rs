@@ -26,6 +26,8 @@ pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities"
 
 /// The service wants other headers than it got (2026-07-28, Streamable HTTP): it did not run the request.
 const HEADER_MISMATCH: &str = "-32020";
+/// The service does not speak this revision, and names those that it does (2026-07-28, versioning).
+const UNSUPPORTED_VERSION: &str = "-32022";
 /// Tools whose schemas are remembered. A server that lists without end is not remembered without end.
 const MAX_TOOLS: usize = 10_000;
 
@@ -96,12 +98,21 @@ impl ReadLane {
         let params = format!(
             r#"{{"_meta":{{"{META_VERSION}":"{MODERN}","{META_INFO}":{info},"{META_CAPABILITIES}":{capabilities}}}}}"#
         );
-        let (id, text) = self.compose("server/discover", &params);
-        let answer = tokio::time::timeout(super::http::HEAD, self.modern_once(&Bytes::from(text), &id)).await;
-        match answer {
-            Ok(answer) => super::read_lane::result_of(&answer?.text),
-            Err(_) => Err(Failure::Broken("no answer in time".to_owned())),
+        let ask = async || {
+            let (id, text) = self.compose("server/discover", &params);
+            let text = Bytes::from(text);
+            let asked = self.modern_once(&text, &id);
+            match tokio::time::timeout(super::http::HEAD, asked).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Failure::Broken("no answer in time".to_owned())),
+            }
+        };
+        let mut answer = ask().await?;
+        // It refuses this revision and names it as one that it speaks: it is asked once more (versioning, negotiation).
+        if is_error(&answer.text, UNSUPPORTED_VERSION) && supports_ours(&answer.text) {
+            answer = ask().await?;
         }
+        super::read_lane::result_of(&answer.text)
     }
 
     /// The headers that repeat what the body says (2026-07-28, Streamable HTTP, request headers).
@@ -214,6 +225,18 @@ fn member_of<'t>(text: &'t str, key: &str) -> Option<&'t str> {
 fn is_error(answer: &str, code: &str) -> bool {
     answer.contains(code)
         && member_of(answer, "error").and_then(|error| member_of(error, "code")) == Some(code)
+}
+
+fn supports_ours(answer: &str) -> bool {
+    let supported = member_of(answer, "error")
+        .and_then(|error| member_of(error, "data"))
+        .and_then(|data| member_of(data, "supported"));
+    let supported = supported
+        .and_then(|list| json::items(list).ok())
+        .unwrap_or_default();
+    supported
+        .iter()
+        .any(|version| json::string(version).is_ok_and(|version| version == MODERN))
 }
 
 fn tools_of(answer: &str) -> Option<Vec<&str>> {
