@@ -115,6 +115,19 @@ impl ReadLane {
         super::read_lane::result_of(&answer.text)
     }
 
+    /// Opens a stream of what the service says unasked (`subscriptions/listen`) and stays until it ends. False where the
+    /// service does not offer it.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being opened.
+    pub async fn listen_modern(&self, text: String, id: &Id) -> Result<bool, Failure> {
+        match self.modern_once(&Bytes::from(text), id).await {
+            Ok(answer) => Ok(member_of(&answer.text, "error").is_none()),
+            Err(Failure::Status(400..=499)) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// The headers that repeat what the body says (2026-07-28, Streamable HTTP, request headers).
     fn modern_headers(&self, asked: &Message<'_>) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(6);

@@ -181,7 +181,7 @@ impl ReadLane {
     }
 
     /// The client's name and capabilities as it said them last, as JSON texts.
-    pub(super) fn client_said(&self) -> (String, String) {
+    pub fn client_said(&self) -> (String, String) {
         let state = self.state();
         (state.hello.client_info.clone(), state.hello.capabilities.clone())
     }

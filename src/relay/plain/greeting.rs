@@ -128,7 +128,7 @@ impl Greeting {
     }
 
     /// The era that is known, the client's own first.
-    fn known(&self, client: Era) -> Option<Era> {
+    pub(super) fn known(&self, client: Era) -> Option<Era> {
         let kept = self.kept();
         let (legacy, modern) = (kept.legacy.is_some(), kept.modern.is_some());
         match client {

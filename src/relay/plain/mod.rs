@@ -6,6 +6,7 @@
 
 mod greeting;
 mod keys;
+mod older;
 
 use super::link::{self, Link, Peer};
 use super::output::Output;
@@ -39,6 +40,7 @@ struct Plain {
     link: Link,
     grants: Grants,
     greeting: Greeting,
+    session: older::Session,
 }
 
 impl std::ops::Deref for Plain {
@@ -89,6 +91,7 @@ impl Plain {
                 link: Link::new(out, read, ending),
                 grants,
                 greeting,
+                session: older::Session::default(),
             }
         })
     }
@@ -206,7 +209,8 @@ impl Plain {
         let outcome = match (era, self.greeting.era(&self.read, era).await) {
             (Era::Legacy, Ok(Era::Legacy)) => self.read.request(text, id, repeat).await,
             (Era::Modern, Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
-            (_, Ok(_)) => Err(Failure::Refused(
+            (Era::Legacy, Ok(Era::Modern)) => self.lifted(&text, id, repeat).await,
+            (Era::Modern, Ok(Era::Legacy)) => Err(Failure::Refused(
                 "the server speaks another era of the protocol than this client".to_owned(),
             )),
             (_, Err(failure)) => Err(failure),
@@ -230,9 +234,12 @@ impl Plain {
                 // The server gets its own, in its own handshake.
                 let plain = Arc::clone(self);
                 self.tasks.spawn(async move {
-                    let opened = plain.ending.run_until_cancelled(plain.read.open()).await;
-                    if let Some(Err(failure)) = opened {
-                        tracing::info!(%failure, "the server's session could not be opened yet");
+                    match plain.ending.run_until_cancelled(plain.arrive()).await {
+                        Some(Ok(Era::Modern)) => plain.listen().await,
+                        Some(Err(failure)) => {
+                            tracing::info!(%failure, "the server's session could not be opened yet");
+                        }
+                        Some(Ok(Era::Legacy)) | None => {}
                     }
                 });
             }
@@ -240,19 +247,37 @@ impl Plain {
                 let Some(id) = message.params.and_then(envelope::cancelled_id) else {
                     return;
                 };
-                if self.cancelled(&id) == Some(true) {
+                // The end of its stream is the cancel of the newer era.
+                if self.cancelled(&id) == Some(true) && !self.is_bridged() {
                     let session = self.read.session_of(&id);
                     self.forward(message.text, Word::Reply, session);
                 }
             }
+            // The newer era has no notifications of clients (Streamable HTTP).
+            _ if self.is_bridged() => {}
             _ => self.forward(message.text, Word::Notice, None),
         }
+    }
+
+    /// Opens the session, where the server has sessions.
+    async fn arrive(&self) -> Result<Era, Failure> {
+        let era = self.greeting.era(&self.read, Era::Legacy).await?;
+        if era == Era::Legacy {
+            self.read.open().await?;
+        }
+        Ok(era)
+    }
+
+    /// Whether the client speaks the older era and the server the newer.
+    fn is_bridged(&self) -> bool {
+        lock(&self.client).ready && self.greeting.known(Era::Legacy) == Some(Era::Modern)
     }
 
     fn from_upstream(&self, message: &Message<'_>) {
         match &message.kind {
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
+            Kind::Notification if self.is_bridged() => self.lowered(message),
             Kind::Notification | Kind::Response(_) => self.say(message.text),
         }
     }
@@ -263,6 +288,7 @@ impl Peer for Plain {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
+            Kind::Response(id) if self.session.answered(id, message.text) => {}
             Kind::Response(id) => self.reply(id, message.text),
         }
     }
