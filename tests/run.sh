@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests doctests docs deny advisories msrv fuzz scripts demo tidy)
+STAGES=(install fmt clippy build tests conformance doctests docs deny advisories msrv fuzz scripts demo tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -121,6 +121,12 @@ stage_clippy() { cargo clippy --workspace --locked --all-targets -- -D warnings;
 # The tests start the simulator's binary as well, which cargo does not build for another package's tests.
 stage_build() { cargo build --workspace --locked --bins --tests; }
 stage_tests() { cargo nextest run --workspace --locked --profile "$([ -n "${CI:-}" ] && echo ci || echo default)"; }
+# The official suite's client scenarios of all revisions, through the binary of the stage `build`.
+stage_conformance() {
+    local log=$logs/conformance.log
+    tests/conformance/run.sh >"$log" 2>&1 || { grep -v '^PASS' "$log"; return 1; }
+    tail -n 1 "$log"
+}
 stage_doctests() { cargo test --workspace --locked --doc; }
 stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 stage_deny() { cargo deny --workspace check bans licenses sources; }
