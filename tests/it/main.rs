@@ -8,6 +8,7 @@ mod crash;
 mod held;
 mod house;
 mod passkey;
+mod plain;
 mod policy;
 mod relay;
 mod secrets;

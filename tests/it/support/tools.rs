@@ -74,7 +74,7 @@ fn chromium() -> PathBuf {
     )
 }
 
-fn node_folder() -> PathBuf {
+pub(crate) fn node_folder() -> PathBuf {
     let installed = root().join("target/clients/node");
     present(&variable("COUNTERSIGN_TEST_NODE_DIR").map_or(installed, PathBuf::from))
 }
