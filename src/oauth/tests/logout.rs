@@ -1,6 +1,6 @@
 //! Signing out.
 
-use super::super::{RevokeAnswer, StoreKind, Which};
+use super::super::{RevokeAnswer, Which};
 use super::fake::Fixed;
 use super::*;
 
@@ -217,17 +217,4 @@ fn base64_of(bytes: &[u8]) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD_NO_PAD
         .encode(bytes)
         .into_bytes()
-}
-
-#[tokio::test]
-async fn the_key_leaves_the_keychain_last() {
-    let desk = Desk::new().await;
-    assert_eq!(desk.grants().forget_key().await.unwrap(), None, "there is no vault");
-    let grants = desk.signed_in(GrantKind::Read).await;
-    assert_eq!(desk.keychain.entries.lock().unwrap().len(), 1);
-    grants.logout(Which::All).await;
-    assert_eq!(desk.keychain.entries.lock().unwrap().len(), 1, "a next sign-in needs it");
-    assert_eq!(grants.forget_key().await.unwrap(), Some(StoreKind::Keychain));
-    assert!(desk.keychain.entries.lock().unwrap().is_empty());
-    assert!(grants.bearer(GrantKind::Read).await.is_err());
 }
