@@ -10,7 +10,7 @@ has=0
 # A pre-release sorts before the release: 1.0.0-rc.1 is 1.0.0~rc.1 there.
 rpmbuild -bb --quiet --target "$arch-linux" \
     --define "_topdir $top" --define "_rpmdir $top/out" --define "_sourcedir $folder" \
-    --define "the_version ${version/-/\~}" --define "the_summary ${summary:?}" --define "the_text ${description:?}" \
+    --define "the_version ${version/-/\~}" --define "the_summary ${summary:?}" --define "the_text $(printf '%s' "${description:?}" | fold -s -w 76 | sed 's/ *$//')" \
     --define "the_url ${repository:-none}" --define "has_extras $has" \
     --define "the_day $(LC_ALL=C date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')" --define "the_person ${owner:-$name}" \
     --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \

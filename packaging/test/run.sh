@@ -78,11 +78,14 @@ part_install_ps1() {
 
 part_deb() {
     local deb=$rel/countersign_${version}-1_amd64.deb tags
+    # It is not uploaded to Debian, so no request for it is closed there.
+    local known=initial-upload-closes-no-bugs
+    # Pages are written by the program itself, where it has the verb `man`.
+    tar -tzf "$rel/countersign-x86_64-unknown-linux-gnu.tar.gz" | grep -q '/man/' || known+=,no-manual-page
     if have lintian; then
-        # One tag is left: a page is made by the program itself where it knows the verb `man`.
-        tags=$(lintian --allow-root --fail-on none "$deb" 2>/dev/null)
-        [ -z "$tags" ] || say "lintian: $tags"
-        printf '%s\n' "$tags" | grep '^[EW]:' | grep -v ' no-manual-page ' && { die "lintian found faults"; return; }
+        tags=$(lintian --allow-root --fail-on none --suppress-tags "$known" "$deb" 2>/dev/null)
+        [ -z "$tags" ] || { printf '%s\n' "$tags"; die "lintian found faults"; return; }
+        say "lintian: clean but for $known"
     else skip "lintian is not here" || true; fi
     [ "$(id -u)" = 0 ] || { skip "not root: the .deb was looked at but not installed"; return; }
     [ ! -e /usr/bin/countersign ] || { skip "/usr/bin/countersign is there already: the .deb was not installed"; return; }
@@ -152,7 +155,8 @@ part_npm() {
     exec 8>&-
     kill -0 "$child" 2>/dev/null && { die "the program runs on without its launcher"; return; }
     mv "$into/node_modules/@owner/countersign-linux-x64-gnu" "$work/gone"
-    "$into/node_modules/.bin/countersign" --version 2>&1 | grep -q 'is not installed: install again' || { die "a missing package is not explained"; return; }
+    "$into/node_modules/.bin/countersign" --version >"$work/said" 2>&1 && { die "it starts without its program"; return; }
+    grep -q 'is not installed: install again' "$work/said" || { die "a missing package is not explained"; return; }
     say "installed from files, offline: handshake, exit code, signal, missing package"
 }
 
