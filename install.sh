@@ -117,7 +117,7 @@ install() {
         [ -n "$RELEASES" ] || die "this copy of install.sh does not know where the releases are" "give --base-url, or --from-archive with --checksums"
         if [ -n "$version" ]; then base=$RELEASES/download/v$version; else base=$RELEASES/latest/download; fi
     fi
-    say "Countersign ${version:-(newest)} for $target"
+    say "Countersign ${version:+$version }for $target"
     say "  from  ${archive:-$base/$name.tar.gz}"
     say "  to    $to/countersign"
     if [ "$dry" = yes ]; then say "Nothing was done (--dry-run)."; return; fi
