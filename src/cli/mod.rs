@@ -7,6 +7,7 @@ mod account;
 mod acknowledge;
 mod apply;
 mod args;
+mod clients;
 mod diagnostics;
 mod doctor;
 mod journal;
@@ -182,6 +183,9 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Halt => switch::halt(&context),
         Verb::Resume => switch::resume(&context).await,
         Verb::Journal(what) => journal::journal(&context, &what),
+        Verb::Install(words) => clients::install(&context, &words),
+        Verb::Uninstall(words) => clients::uninstall(&context, &words),
+        Verb::Clients => clients::list(&context),
         Verb::Tools => service::tools(&context),
         Verb::Call { tool, arguments } => service::call(&context, &tool, arguments.as_deref()).await,
         Verb::Diagnostics { file, yes } => Box::pin(diagnostics::diagnostics(&context, file, yes)).await,
