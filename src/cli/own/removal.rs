@@ -6,7 +6,8 @@
 use super::receipt::Receipt;
 use super::{Context, Exit, folders, terminals};
 use crate::approve::terminal::read_word;
-use crate::cli::waiting;
+use crate::cli::{clients as entries, waiting};
+use crate::clients::{self, Standing, Wish};
 use crate::oauth::{LogoutReport, Which};
 use crate::relay::tickets::Tickets;
 use serde_json::json;
@@ -48,11 +49,16 @@ pub(super) async fn uninstall(context: &Context, asked: &Asked) -> Exit {
     if !asked.yes {
         match confirmed(context, asked).await {
             Ok(true) => {}
-            Ok(false) => return super::failed(context, "nothing was removed", ""),
+            Ok(false) => {
+                context.out.error("nothing was removed", "");
+                return Exit::Denied;
+            }
             Err(exit) => return exit,
         }
     }
     let mut done = Done::default();
+    // First: what was written into the clients' files is known from the receipts that a purge deletes.
+    leave_clients(context, &mut done);
     if asked.purge {
         sign_out(context, &mut done).await;
     }
@@ -108,9 +114,46 @@ async fn confirmed(context: &Context, asked: &Asked) -> Result<bool, Exit> {
         "This takes the program off this account. Your sign-in, rules and journal stay for the next time.\n\
          Your positions and working orders are not touched; AI clients that start Countersign will say that it is gone."
     });
-    let word = read_word("Type yes to go on: ").await;
+    let word = read_word("Type yes to go on").await;
     let word = word.map_err(|why| super::failed(context, &why, "nothing was removed"))?;
     Ok(word.is_some_and(|word| word.trim().eq_ignore_ascii_case("yes")))
+}
+
+/// Takes our entry out of each AI client in which it stands: a client that starts a program that is gone only shows an
+/// error.
+fn leave_clients(context: &Context, done: &mut Done) {
+    let places = match entries::places(context) {
+        Ok(places) => places,
+        Err(why) => {
+            done.trouble.push(format!("AI clients were not looked at: {why}"));
+            return;
+        }
+    };
+    for found in clients::detected(&places) {
+        let stands = found.files.iter().any(|file| {
+            matches!(
+                file.standing,
+                Standing::Ours | Standing::Off | Standing::Lost | Standing::Differs(_)
+            )
+        });
+        if !stands {
+            continue;
+        }
+        let client = found.client;
+        let removed = clients::remove(client, &places, &Wish::default())
+            .and_then(|plan| clients::apply(&plan, &places));
+        match removed {
+            Ok(applied) if applied.files.is_empty() => {}
+            Ok(_) => done
+                .lines
+                .push(format!("Taken out of {}. Next: {}.", client.name, client.restart)),
+            Err(trouble) => done.trouble.push(format!(
+                "the entry in {} is still there: {trouble}; {}",
+                client.name,
+                trouble.next()
+            )),
+        }
+    }
 }
 
 async fn sign_out(context: &Context, done: &mut Done) {
@@ -190,7 +233,7 @@ fn told(context: &Context, asked: &Asked, done: &Done) -> Exit {
     let mut lines = done.lines.clone();
     lines.extend(done.trouble.iter().map(|why| format!("NOT DONE: {why}")));
     lines.push(
-        "Take the entry out of your AI clients too, and restart them. No order was sent or changed."
+        "An extension that you opened in Claude Desktop is removed there, under Extensions. No order was sent or changed."
             .to_owned(),
     );
     context.out.data(
