@@ -78,6 +78,12 @@ pub(crate) enum Verb {
     /// The record of every ticket and decision
     #[command(subcommand)]
     Journal(Journal),
+    /// Put Countersign into AI clients: shows what would be written, asks once, writes
+    Install(Install),
+    /// Take Countersign out of AI clients; files become what they were before
+    Uninstall(Uninstall),
+    /// List the AI clients of this computer, how our entry stands in each, and how long each waits
+    Clients,
     /// List the tools that the AI client sees
     Tools,
     /// Call one tool the way an AI client would (trade calls are held)
@@ -87,8 +93,112 @@ pub(crate) enum Verb {
         /// Its arguments as a JSON object
         arguments: Option<String>,
     },
+    /// Pack what helps to find a fault, without secrets and account numbers, after showing the list
+    Diagnostics {
+        /// The file to write
+        file: Option<std::path::PathBuf>,
+        /// Write it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print a script that completes words in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual pages
+    Man {
+        /// Write each page into this folder instead
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<std::path::PathBuf>,
+    },
     /// Print the version
     Version,
+    /// What the installers call: enter this program on this account, or take it off again
+    #[command(name = "self", subcommand)]
+    Own(Own),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Own {
+    /// Note what the installer put in place, and let terminals find it by its name
+    Install {
+        /// Leave PATH as it is
+        #[arg(long)]
+        no_modify_path: bool,
+        /// The outermost folder that the installer had to make for the program
+        #[arg(long, value_name = "FOLDER")]
+        made: Option<std::path::PathBuf>,
+    },
+    /// Take the program off this account; your sign-in, rules and journal stay, unless --purge
+    Uninstall {
+        /// Also sign out, and delete rules, settings, logs and the journal
+        #[arg(long)]
+        purge: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Leave the program's file to the installer (a running program cannot be deleted on Windows)
+        #[arg(long)]
+        keep_program: bool,
+    },
+    /// Say whether terminals find this program by its name, or change that
+    Path {
+        /// show, add or remove
+        #[arg(default_value = "show", value_parser = ["show", "add", "remove"])]
+        what: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each switch that people type"
+)]
+pub(crate) struct Install {
+    /// The clients, such as claude-desktop, codex (also ChatGPT desktop), cursor, vscode, chatgpt-tunnel
+    #[arg(value_name = "CLIENT")]
+    pub(crate) clients: Vec<String>,
+    /// All that are found on this computer
+    #[arg(long, conflicts_with = "clients")]
+    pub(crate) all: bool,
+    /// Write without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Only the entries that are lost or were changed
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print what to paste by hand, and write nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Print a link that makes the client itself ask whether to add Countersign, and write nothing
+    #[arg(long, conflicts_with = "print")]
+    pub(crate) deeplink: bool,
+    /// This file, instead of the one that would be found
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_path: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Uninstall {
+    /// The clients
+    #[arg(value_name = "CLIENT")]
+    pub(crate) clients: Vec<String>,
+    /// All in which our entry stands
+    #[arg(long, conflicts_with = "clients")]
+    pub(crate) all: bool,
+    /// Write without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Show what would be removed, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// This file, instead of the one that would be found
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_path: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Default, clap::Args)]

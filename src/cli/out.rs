@@ -54,10 +54,21 @@ impl Out {
         }
     }
 
+    /// Whether programs read what is printed.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Whether a person can be asked something here.
     pub(crate) fn can_ask(self) -> bool {
         !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
+}
+
+/// What the system says of a fault, without its number: `Connection refused`.
+pub(crate) fn cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 /// Text from elsewhere, made safe for a terminal: control characters are shown, not obeyed.

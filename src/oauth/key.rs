@@ -57,6 +57,8 @@ pub(super) fn chosen(world: &World) -> Result<Option<StoreKind>, String> {
 pub(super) trait Keychain: Send + Sync {
     /// The text under this name, if any.
     fn load(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String>;
+    /// Deletes what lies under this name; what is not there counts as deleted.
+    fn remove(&self, name: &str) -> Result<(), String>;
     /// Keeps a text under this name.
     fn save(&self, name: &str, secret: &[u8]) -> Result<(), String>;
 }
@@ -67,15 +69,40 @@ pub(super) struct SystemKeychain;
 
 impl Keychain for SystemKeychain {
     fn load(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
-        match entry(name)?.get_secret() {
-            Ok(secret) => Ok(Some(Zeroizing::new(secret))),
-            Err(keyring::Error::NoEntry) => Ok(None),
+        load_entry(name)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), String> {
+        match entry(name)?.delete_credential() {
+            Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
             Err(error) => Err(describe(&error)),
         }
     }
 
     fn save(&self, name: &str, secret: &[u8]) -> Result<(), String> {
-        entry(name)?.set_secret(secret).map_err(|error| describe(&error))
+        save_entry(name, secret)
+    }
+}
+
+/// The text under this name in the keychain, if any.
+pub(super) fn load_entry(name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    match entry(name)?.get_secret() {
+        Ok(secret) => Ok(Some(Zeroizing::new(secret))),
+        Err(keyring::Error::NoEntry) => Ok(None),
+        Err(error) => Err(describe(&error)),
+    }
+}
+
+/// Keeps a text under this name in the keychain.
+pub(super) fn save_entry(name: &str, secret: &[u8]) -> Result<(), String> {
+    entry(name)?.set_secret(secret).map_err(|error| describe(&error))
+}
+
+/// Takes an entry out of the keychain; one that is not there is fine.
+pub(super) fn remove_entry(name: &str) -> Result<(), String> {
+    match entry(name)?.delete_credential() {
+        Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
+        Err(error) => Err(describe(&error)),
     }
 }
 
@@ -147,6 +174,22 @@ impl KeyPlace {
         }
     }
 
+    /// Deletes the key under this name.
+    pub(super) fn remove(&self, kind: StoreKind, name: &str, limit: Duration) -> Result<(), String> {
+        match kind {
+            StoreKind::Keychain => {
+                let (keychain, name) = (self.keychain.clone(), name.to_owned());
+                with_limit(limit, move || keychain.remove(&name))
+            }
+            StoreKind::File => match std::fs::remove_file(&self.file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(format!("{}: {error}", self.file.display()))
+                }
+                Ok(()) | Err(_) => Ok(()),
+            },
+        }
+    }
+
     fn load_file(&self) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         let shown = self.file.display();
         let text = file::read_bounded(&self.file, 1024).map_err(|error| format!("{shown}: {error}"))?;
@@ -179,7 +222,8 @@ fn decode(text: &[u8]) -> Result<Key, NoKey> {
     Ok(Zeroizing::new(key))
 }
 
-fn with_limit<T: Send + 'static>(
+/// Runs what may wait for a dialog on a thread of its own, for at most this long.
+pub(super) fn with_limit<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {

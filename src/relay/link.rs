@@ -103,7 +103,7 @@ pub struct Link {
 /// What the client said of itself, last.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Client {
-    name: String,
+    pub(super) name: String,
     pub(super) version: String,
     /// The keys of its capabilities.
     pub(super) abilities: HashSet<String>,

@@ -26,6 +26,7 @@ pub mod plain;
 pub(crate) mod policy_file;
 mod reads;
 mod refusals;
+pub(crate) mod running;
 mod send;
 mod service;
 pub mod session;
@@ -103,6 +104,7 @@ pub struct Relay {
     demoted: Mutex<HashSet<String>>,
     signing_in: tokio::sync::Mutex<signin::Background>,
     arming: arming::Arming,
+    said: running::Said,
     refreshing: tokio::sync::Mutex<()>,
     /// A refresh waits for the one that runs.
     refresh_waits: AtomicBool,
@@ -182,6 +184,7 @@ impl Relay {
                 demoted: Mutex::default(),
                 signing_in: tokio::sync::Mutex::default(),
                 arming: arming::Arming::new(&world.paths),
+                said: running::Said::default(),
                 refreshing: tokio::sync::Mutex::default(),
                 refresh_waits: AtomicBool::default(),
                 tools_told: tokio::sync::watch::Sender::new(()),
@@ -200,9 +203,10 @@ impl Relay {
         Settings::load(&self.world.paths)
     }
 
-    /// How long a call is held before it is answered.
+    /// How long a call is held before it is answered: well within the client's own patience.
     fn hold_seconds(&self) -> u64 {
-        self.settings().map_or(45, |settings| settings.hold_seconds)
+        let set = self.settings().ok().and_then(|settings| settings.hold_seconds);
+        set.unwrap_or_else(|| crate::clients::hold_for(&lock(&self.client).name, &self.world.env))
     }
 
     /// Notices what verbs have done in this installation: a sign-in, a sign-out, a halt, a request to arm.
@@ -329,11 +333,13 @@ impl Peer for Relay {
     }
 
     fn tick(self: &Arc<Self>) {
+        running::say(self);
         self.recover();
         self.follow_other_processes();
     }
 
     async fn end(&self) {
+        running::leave(self);
         self.leave().await;
     }
 }

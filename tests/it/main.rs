@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod held;
 mod house;
+mod own;
 mod passkey;
 mod plain;
 mod policy;

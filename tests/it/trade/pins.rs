@@ -58,7 +58,10 @@ async fn it_changes_while_the_card_is_up() {
     assert!(matches!(status(&one.result(id).await), "denied" | "voided"));
     // The click meets whichever card is up: the first one is voided when the list is seen to differ.
     let other = two.result(other).await;
-    assert!(matches!(status(&other), "refused" | "voided" | "denied"), "{other}");
+    assert!(
+        matches!(status(&other), "refused" | "voided" | "denied"),
+        "{other}"
+    );
     assert_eq!(desk.sent("PlaceOrder").await, 0);
 }
 
