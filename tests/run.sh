@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests doctests docs deny advisories msrv fuzz scripts demo tidy)
+STAGES=(install fmt clippy build tests real_clients doctests docs deny advisories msrv fuzz scripts demo tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -121,6 +121,14 @@ stage_clippy() { cargo clippy --workspace --locked --all-targets -- -D warnings;
 # The tests start the simulator's binary as well, which cargo does not build for another package's tests.
 stage_build() { cargo build --workspace --locked --bins --tests; }
 stage_tests() { cargo nextest run --workspace --locked --profile "$([ -n "${CI:-}" ] && echo ci || echo default)"; }
+# Claude Code, Gemini CLI and Codex read the entries that we write. They are big and are not installed by themselves.
+stage_real_clients() {
+    if ! COUNTERSIGN_TEST_REAL_DIR=$clients/real tests/clients/real.sh --check; then
+        skip "Claude Code, Gemini CLI and Codex are not here; whether they read our entries was NOT tried"
+        return
+    fi
+    COUNTERSIGN_TEST_REAL_DIR=$clients/real cargo nextest run --workspace --locked -E 'test(/^clients_files::real/)'
+}
 stage_doctests() { cargo test --workspace --locked --doc; }
 stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 stage_deny() { cargo deny --workspace check bans licenses sources; }

@@ -199,7 +199,7 @@ fn carry_out(
 ) -> Exit {
     let mut objects = Vec::new();
     let mut good = Vec::new();
-    let mut troubles = 0;
+    let (mut troubles, mut successes) = (0, 0);
     for (client, planned) in plans {
         match planned {
             Ok(plan) => {
@@ -239,6 +239,7 @@ fn carry_out(
         };
         match applied {
             Ok(applied) => {
+                successes += 1;
                 if let Some(applied) = &applied {
                     done(context, plan, applied);
                 }
@@ -258,7 +259,7 @@ fn carry_out(
     } else if anything && !may {
         context.out.say("Nothing was written.");
     }
-    match (troubles, good.len()) {
+    match (troubles, successes) {
         (0, _) => Exit::Fine,
         (_, 0) => Exit::Config,
         _ => Exit::Partly,
@@ -369,8 +370,13 @@ pub(super) fn list(context: &Context) -> Exit {
     if found.is_empty() {
         lines.push("No AI client was found on this computer.".to_owned());
     }
-    let others: Vec<&str> = missing.iter().map(|found| found.client.id).collect();
+    let others: Vec<&str> = missing
+        .iter()
+        .filter(|found| found.client.leaves_traces())
+        .map(|found| found.client.id)
+        .collect();
     lines.push(format!("not found here: {}", others.join(", ")));
+    lines.push("ChatGPT on the web, and the API: countersign install chatgpt-tunnel".to_owned());
     lines.push("Connectors that you added on claude.ai or chatgpt.com stand in no file and cannot be seen from here: remove the ones for CrossTrade there.".to_owned());
     let objects: Vec<Value> = all
         .iter()
@@ -396,10 +402,10 @@ fn paragraph(found: &Found, places: &Places, fixed: Option<u64>) -> Vec<String> 
         );
     }
     lines.push(format!(
-        "  wait      an order is held {} s before the client is told to wait; {}",
-        fixed.unwrap_or_else(|| client.hold()),
-        client.gives_up
+        "  wait      an order is held up to {} s, then the client is told that it still waits for you",
+        fixed.unwrap_or_else(|| client.hold())
     ));
+    lines.push(format!("  deadline  one call: {}", client.gives_up));
     lines.push(format!("  restart   {}", client.restart));
     lines.push(format!("  log       {}", safe(&(client.logs)(places))));
     lines.extend(around_lines(found));

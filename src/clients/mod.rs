@@ -179,6 +179,11 @@ impl Client {
         !matches!(self.way, Way::ByHand(_))
     }
 
+    /// Whether a file or a folder on this computer tells that it is here.
+    pub fn leaves_traces(&self) -> bool {
+        self.id != tunnel::CLIENT.id
+    }
+
     /// The text to paste (or the commands to run) for a person who does it by hand.
     pub fn snippet(&self, places: &Places) -> String {
         match self.way {

@@ -168,9 +168,9 @@ impl Plan {
             let what = match edit.deed {
                 Deed::Nothing => "nothing to do:",
                 Deed::Create => "a new file:",
-                Deed::Add => "our entry is added, nothing else changes:",
-                Deed::Change => "the entry \"countersign\" changes, nothing else:",
-                Deed::Remove => "our entry is removed, nothing else changes:",
+                Deed::Add => "our entry is added, no other setting changes:",
+                Deed::Change => "the entry \"countersign\" changes, no other setting:",
+                Deed::Remove => "our entry is removed, no other setting changes:",
                 Deed::Restore => "the file becomes what it was before, to the byte:",
                 Deed::Delete => "we made this file and nothing else stands in it, so it is deleted:",
                 Deed::Forget => "our entry is not there any more; nothing to remove:",
@@ -181,9 +181,8 @@ impl Plan {
             }
         }
         if let Some(by_hand) = &self.by_hand {
-            for line in by_hand.lines() {
-                let _ = write!(text, "\n  {line}");
-            }
+            // Not indented: it is to be copied as it stands.
+            let _ = write!(text, "\n{by_hand}");
         }
         for note in &self.notes {
             let _ = write!(text, "\n  note: {note}");
@@ -323,7 +322,13 @@ fn install(client: &Client, places: &Places, met: &Met) -> Result<(Edit, Option<
         .then(|| format!("{} has comments or trailing commas; they stay, but if {} reads strict JSON it ignores the whole file", met.named.display(), client.name))
         .filter(|_| matches!(client.way, Way::Json("mcpServers")));
     if same {
-        return Ok((edit, note));
+        let off = there.is_some_and(is_off).then(|| {
+            format!(
+                "the entry is there, but switched off: switch countersign on in {}",
+                client.name
+            )
+        });
+        return Ok((edit, off.or(note)));
     }
     place::writable(met)?;
     let old = Receipt::of(places, &met.named);
@@ -464,6 +469,11 @@ pub(super) fn differences(there: &Value, ours: &Value) -> Vec<String> {
         .filter(|(key, value)| there.get(key.as_str()) != Some(value))
         .map(|(key, _)| key.clone())
         .collect()
+}
+
+/// Whether the person has switched an entry off.
+pub(super) fn is_off(there: &Value) -> bool {
+    there.get("disabled") == Some(&Value::Bool(true)) || there.get("enabled") == Some(&Value::Bool(false))
 }
 
 /// Our entry as it will stand there.
