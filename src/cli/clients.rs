@@ -35,7 +35,7 @@ pub(super) fn install(context: &Context, words: &Install) -> Exit {
         .map(|client| (*client, clients::plan(client, &places, &wish)))
         .collect();
     let exit = carry_out(context, &places, plans, words.yes, words.dry_run, "Write this?");
-    if exit == Exit::Fine && !words.dry_run {
+    if exit != Exit::Usage && !words.dry_run {
         warn_around(context, &places);
     }
     exit
@@ -283,15 +283,14 @@ fn done(context: &Context, plan: &Plan, applied: &Applied) {
         return;
     }
     let out = context.out;
-    let what = if plan.removing {
-        "Removed from"
+    out.say(&if plan.removing {
+        format!(
+            "Removed from {}. Restart it, so that it stops using Countersign.",
+            plan.client.name
+        )
     } else {
-        "Written for"
-    };
-    out.say(&format!(
-        "{what} {}. Next: {}.",
-        plan.client.name, plan.client.restart
-    ));
+        format!("Written for {}. Next: {}.", plan.client.name, plan.client.restart)
+    });
     for backup in &applied.backups {
         out.say(&format!(
             "  the file as it was before: {}",

@@ -132,8 +132,12 @@ fn finish_removing(
 
 /// Backups and folders of ours go where the file is what it was before us: nobody needs them any more.
 fn tidy(receipt: Option<&Receipt>) {
+    let ours = format!(".{MARK}-");
     for path in receipt.into_iter().flat_map(|receipt| &receipt.backups) {
-        let _ = fs::remove_file(path);
+        // A receipt that somebody edited deletes nothing else.
+        if path.contains(&ours) && path.strip_suffix(".bak").is_some() {
+            let _ = fs::remove_file(path);
+        }
     }
     tidy_folders(receipt);
 }
@@ -233,13 +237,20 @@ fn give(_: &File, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// A backup beside the file.
+/// The name of a new backup beside the file.
 fn backup_name(real: &Path) -> io::Result<PathBuf> {
     let stamp: String = clock::rfc3339(clock::wall_ms())
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .collect();
-    beside(real, &format!("{stamp}.bak"))
+    let mut path = beside(real, &format!("{stamp}.bak"))?;
+    // Two in one millisecond: the first is not written over.
+    let mut count = 1;
+    while path.symlink_metadata().is_ok() {
+        count += 1;
+        path = beside(real, &format!("{stamp}-{count}.bak"))?;
+    }
+    Ok(path)
 }
 
 /// `NAME.countersign-END`.

@@ -214,6 +214,9 @@ pub fn plan(client: &'static Client, places: &Places, wish: &Wish) -> Result<Pla
             client.name
         ));
     }
+    if places.program.contains("_npx") {
+        plan.notes.push("this program lies in npx's cache, which is emptied now and then: install it properly first, or the entry will point to nothing".to_owned());
+    }
     for file in targets(client, places, wish)? {
         let (edit, note) = install(
             client,
