@@ -66,6 +66,33 @@ fn what_is_done_by_hand() {
     golden("by_hand", &text);
 }
 
+/// The tunnel's program splits the command once more, after the shell.
+#[test]
+fn blanks_in_the_programs_path_survive_both_splittings() {
+    for (system, program, expected) in [
+        (
+            System::Linux,
+            "/opt/my apps/countersign",
+            r"--mcp-command ''\''/opt/my apps/countersign'\'' serve'",
+        ),
+        (
+            System::Linux,
+            "/opt/pat's/countersign",
+            r#"--mcp-command '"/opt/pat'\''s/countersign" serve'"#,
+        ),
+        (
+            System::Windows,
+            r"C:\Program Files\countersign.exe",
+            "--mcp-command '''C:/Program Files/countersign.exe'' serve'",
+        ),
+    ] {
+        let mut yard = Yard::new(system);
+        program.clone_into(&mut yard.places.program);
+        let text = find("chatgpt-tunnel").snippet(&yard.places);
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
 #[test]
 fn the_links_that_make_a_client_ask() {
     let mut text = String::new();
