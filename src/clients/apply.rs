@@ -3,8 +3,9 @@
 //! Owns: the order of steps. Receipt, backup, a new file beside the old one, a last look, the rename. Whatever kills us in
 //! between, the client's file is whole: the old one or the new one.
 
-use super::plan::{Deed, Edit, Plan, Trouble};
+use super::plan::{Deed, Edit, Plan};
 use super::receipt::{Receipt, sha256};
+use super::trouble::Trouble;
 use super::{Places, place};
 use crate::system::{FileLock, clock, file};
 use std::fs::{self, File, OpenOptions};

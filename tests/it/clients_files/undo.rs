@@ -126,7 +126,7 @@ fn somebody_elses_entry_of_our_name_comes_back() {
     let yard = Yard::new(System::Linux);
     let client = find("cursor");
     let file = yard.file(client);
-    let theirs = "{\"mcpServers\": {\"countersign\": {\"command\": \"npx\", \"args\": [\"--token\", \"s3cret\"], \"env\": {\"K\": \"s3cret\"}, \"headers\": {\"A\": \"s3cret\"}}}}";
+    let theirs = "{\"mcpServers\": {\"countersign\": {\"command\": \"npx\", \"args\": [\"--token\", \"s3cret\"], \"env\": {\"K\": \"s3cret\"}, \"headers\": {\"A\": \"s3cret\"}, \"url\": \"https://x/y?t=s3cret\"}}}";
     Yard::put(&file, theirs.as_bytes());
     let plan = yard.install(client).expect("installed");
     assert_eq!(plan.edits[0].deed, Deed::Change);
