@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests conformance doctests docs deny advisories msrv fuzz scripts demo packages tidy)
+STAGES=(install fmt clippy build tests conformance real_clients doctests docs deny advisories msrv fuzz scripts demo packages tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -132,6 +132,14 @@ stage_conformance() {
     local log=$logs/conformance.log
     tests/conformance/run.sh >"$log" 2>&1 || { grep -v '^PASS' "$log"; return 1; }
     tail -n 1 "$log"
+}
+# Claude Code, Gemini CLI and Codex read the entries that we write. They are big and are not installed by themselves.
+stage_real_clients() {
+    if ! COUNTERSIGN_TEST_REAL_DIR=$clients/real tests/clients/real.sh --check; then
+        skip "Claude Code, Gemini CLI and Codex are not here; whether they read our entries was NOT tried"
+        return
+    fi
+    COUNTERSIGN_TEST_REAL_DIR=$clients/real cargo nextest run --workspace --locked -E 'test(/^clients_files::real/)'
 }
 stage_doctests() { cargo test --workspace --locked --doc; }
 stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }

@@ -3,8 +3,9 @@
 //! Owns: the order of steps. Receipt, backup, a new file beside the old one, a last look, the rename. Whatever kills us in
 //! between, the client's file is whole: the old one or the new one.
 
-use super::plan::{Deed, Edit, Plan, Trouble};
-use super::receipt::Receipt;
+use super::plan::{Deed, Edit, Plan};
+use super::receipt::{Receipt, sha256};
+use super::trouble::Trouble;
 use super::{Places, place};
 use crate::system::{FileLock, clock, file};
 use std::fs::{self, File, OpenOptions};
@@ -56,13 +57,9 @@ fn one(edit: &Edit, removing: bool, places: &Places, applied: &mut Applied) -> R
         .ok_or_else(|| Trouble::broken(&edit.file, "it has no folder"))?;
     let failed = |error: io::Error| Trouble::io(&edit.file, &error);
     let old_receipt = Receipt::of(places, &edit.file);
-    file::make_folder(folder).map_err(failed)?;
-    sweep(folder, &edit.real);
     // The bytes of before are in the backup of the first write; taking them back needs no other.
     let backup = match (&edit.before, edit.deed) {
-        (Some(bytes), Deed::Add | Deed::Change | Deed::Remove) => {
-            Some(back_up(&edit.real, bytes).map_err(failed)?)
-        }
+        (Some(_), Deed::Add | Deed::Change | Deed::Remove) => Some(backup_name(&edit.real).map_err(failed)?),
         _ => None,
     };
     let mut receipt = edit.receipt.clone();
@@ -72,9 +69,19 @@ fn one(edit: &Edit, removing: bool, places: &Places, applied: &mut Applied) -> R
             .backups
             .extend(backup.iter().map(|path| path.to_string_lossy().into_owned()));
     }
+    // The receipt comes first: whatever kills us later, it names all that we leave beside the client's file.
     let done = receipt
         .as_ref()
-        .map_or(Ok(()), |receipt| receipt.save(places).map_err(failed))
+        .map_or(Ok(()), |receipt| receipt.save(places))
+        .and_then(|()| file::make_folder(folder))
+        .and_then(|()| {
+            sweep(folder, &edit.real);
+            match (&backup, &edit.before) {
+                (Some(path), Some(bytes)) => write_like(path, bytes, &edit.real),
+                _ => Ok(()),
+            }
+        })
+        .map_err(failed)
         .and_then(|()| swap(edit, folder));
     if let Err(trouble) = done {
         // As it was: without the backup and with the receipt of before.
@@ -112,27 +119,40 @@ fn finish_removing(
     places: &Places,
     applied: &mut Applied,
 ) {
+    if edit.deed == Deed::Remove {
+        applied.backups.extend(backup.map(Path::to_owned));
+    } else {
+        tidy(receipt);
+    }
     if let Err(error) = Receipt::discard(places, &edit.file) {
         applied
             .notes
             .push(format!("our own receipt could not be deleted: {error}"));
     }
-    if edit.deed == Deed::Remove {
-        applied.backups.extend(backup.map(Path::to_owned));
-        return;
-    }
+}
+
+/// Backups and folders of ours go where the file is what it was before us: nobody needs them any more.
+fn tidy(receipt: Option<&Receipt>) {
+    let ours = format!(".{MARK}-");
     for path in receipt.into_iter().flat_map(|receipt| &receipt.backups) {
-        let _ = fs::remove_file(path);
+        // A receipt that somebody edited deletes nothing else.
+        if path.contains(&ours) && path.strip_suffix(".bak").is_some() {
+            let _ = fs::remove_file(path);
+        }
     }
     tidy_folders(receipt);
 }
 
 fn forget(edit: &Edit, places: &Places) -> Result<(), Trouble> {
-    Receipt::discard(places, &edit.file).map_err(|error| Trouble::io(&edit.file, &error))?;
-    if edit.before.is_none() {
-        tidy_folders(edit.receipt.as_ref());
+    // An uninstall that was killed after its main step has left the file as it was before us.
+    let hash = edit.before.as_deref().map(sha256);
+    let receipt = edit.receipt.as_ref();
+    if hash.is_none()
+        || receipt.is_some_and(|receipt| receipt.written.iter().any(|written| written.before == hash))
+    {
+        tidy(receipt);
     }
-    Ok(())
+    Receipt::discard(places, &edit.file).map_err(|error| Trouble::io(&edit.file, &error))
 }
 
 /// Folders that we made go again, if nothing is in them.
@@ -218,14 +238,19 @@ fn give(_: &File, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// A backup beside the file, with its rights.
-fn back_up(real: &Path, content: &[u8]) -> io::Result<PathBuf> {
+/// The name of a new backup beside the file.
+fn backup_name(real: &Path) -> io::Result<PathBuf> {
     let stamp: String = clock::rfc3339(clock::wall_ms())
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .collect();
-    let path = beside(real, &format!("{stamp}.bak"))?;
-    write_like(&path, content, real)?;
+    let mut path = beside(real, &format!("{stamp}.bak"))?;
+    // Two in one millisecond: the first is not written over.
+    let mut count = 1;
+    while path.symlink_metadata().is_ok() {
+        count += 1;
+        path = beside(real, &format!("{stamp}-{count}.bak"))?;
+    }
     Ok(path)
 }
 

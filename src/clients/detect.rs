@@ -4,10 +4,9 @@
 
 use super::around::{self, Around};
 use super::entry::{self, NAME};
-use super::plan::differences;
+use super::plan::{differences, is_off};
 use super::receipt::Receipt;
 use super::{Client, Places, all, edit, place};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// A client as it was found.
@@ -151,8 +150,7 @@ fn standing(
     if !different.is_empty() {
         return Standing::Differs(different);
     }
-    if there.get("disabled") == Some(&Value::Bool(true)) || there.get("enabled") == Some(&Value::Bool(false))
-    {
+    if is_off(there) {
         return Standing::Off;
     }
     Standing::Ours

@@ -37,6 +37,8 @@ mod place;
 mod places;
 mod plan;
 mod receipt;
+mod take_out;
+mod trouble;
 mod tunnel;
 mod vscode;
 mod waits;
@@ -48,7 +50,9 @@ pub use around::Around;
 pub use detect::{Found, FoundFile, Standing, detected, look};
 pub use entry::NAME;
 pub use places::{Places, System};
-pub use plan::{Deed, Edit, Plan, Trouble, Wish, plan, remove};
+pub use plan::{Deed, Edit, Plan, Wish, plan};
+pub use take_out::remove;
+pub use trouble::Trouble;
 pub use waits::{UNKNOWN, Wait, hold_for, wait_of};
 
 use entry::Entry;
@@ -177,6 +181,11 @@ impl Client {
     /// Whether we write its file, or the person is shown what to do.
     pub fn is_written(&self) -> bool {
         !matches!(self.way, Way::ByHand(_))
+    }
+
+    /// Whether a file or a folder on this computer tells that it is here.
+    pub fn leaves_traces(&self) -> bool {
+        self.id != tunnel::CLIENT.id
     }
 
     /// The text to paste (or the commands to run) for a person who does it by hand.

@@ -3,7 +3,7 @@
 //! Owns: the refusals. A client's file is somebody else's; in doubt it is left alone.
 
 use super::Places;
-use super::plan::Trouble;
+use super::trouble::Trouble;
 use crate::system::file;
 use std::fs;
 use std::io;

@@ -6,102 +6,18 @@ use super::edit::{self, Splice};
 use super::entry::{self, NAME};
 use super::place::{self, Met};
 use super::receipt::{Receipt, Written, sha256};
+use super::trouble::Trouble;
 use super::{Client, Places, Way, around};
 use crate::system::clock;
 use serde_json::Value;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What the person asked for beside the client's name.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
     /// This file, wherever it lies, instead of the ones that we would find.
     pub config_path: Option<PathBuf>,
-}
-
-/// Why a file is not touched. All of these come before anything is written, but for [`Trouble::Changed`] and
-/// [`Trouble::Io`] of the second of two files.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// It does not say what a client's file says.
-    #[error("{file}: {why}; the file was left as it is", file = .file.display())]
-    Broken {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A link out of the person's folders.
-    #[error("{file} is a link to {target}, outside your home folder; nothing was written", file = .file.display(), target = .target.display())]
-    LeadsAway {
-        /// The link.
-        file: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
-    /// Nobody may write to it.
-    #[error("{file} is read-only; nothing was written", file = .0.display())]
-    ReadOnly(PathBuf),
-    /// Another user's.
-    #[error("{file} belongs to another user; nothing was written", file = .0.display())]
-    NotYours(PathBuf),
-    /// Several files could be meant.
-    #[error("several installations of {client} are here, and only you know which one you use; nothing was written:\n{list}", list = list(.files))]
-    Several {
-        /// The client.
-        client: &'static str,
-        /// Their files.
-        files: Vec<PathBuf>,
-    },
-    /// Somebody wrote it in the meantime.
-    #[error("{file} was changed by another program just now; it was left as it is", file = .0.display())]
-    Changed(PathBuf),
-    /// The file system refused.
-    #[error("{file}: {why}; the file was left as it is", file = .file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// In the system's words.
-        why: String,
-    },
-}
-
-fn list(files: &[PathBuf]) -> String {
-    let lines: Vec<String> = files.iter().map(|file| format!("  {}", file.display())).collect();
-    lines.join("\n")
-}
-
-impl Trouble {
-    pub(super) fn broken(file: &Path, why: impl Into<String>) -> Self {
-        Self::Broken {
-            file: file.to_owned(),
-            why: why.into(),
-        }
-    }
-
-    pub(super) fn io(file: &Path, error: &std::io::Error) -> Self {
-        Self::Io {
-            file: file.to_owned(),
-            why: error.to_string(),
-        }
-    }
-
-    /// The one right next step.
-    pub fn next(&self) -> &'static str {
-        match self {
-            Self::Broken { .. } => {
-                "correct the file (the client cannot read it as it is either), then try again; or see what to paste: --print"
-            }
-            Self::LeadsAway { .. } => "if that file is meant, name it: --config-path FILE",
-            Self::ReadOnly(_) => {
-                "make it writable if you want it changed, then try again; or see what to paste: --print"
-            }
-            Self::NotYours(_) => "run this as the user who uses the client",
-            Self::Several { .. } => "name the one that you use: --config-path FILE",
-            Self::Changed(_) => "close the client, then try again",
-            Self::Io { .. } => "see what to paste by hand: --print",
-        }
-    }
 }
 
 /// What is done to one file.
@@ -168,9 +84,9 @@ impl Plan {
             let what = match edit.deed {
                 Deed::Nothing => "nothing to do:",
                 Deed::Create => "a new file:",
-                Deed::Add => "our entry is added, nothing else changes:",
-                Deed::Change => "the entry \"countersign\" changes, nothing else:",
-                Deed::Remove => "our entry is removed, nothing else changes:",
+                Deed::Add => "our entry is added, no other setting changes:",
+                Deed::Change => "the entry \"countersign\" changes, no other setting:",
+                Deed::Remove => "our entry is removed, no other setting changes:",
                 Deed::Restore => "the file becomes what it was before, to the byte:",
                 Deed::Delete => "we made this file and nothing else stands in it, so it is deleted:",
                 Deed::Forget => "our entry is not there any more; nothing to remove:",
@@ -181,9 +97,8 @@ impl Plan {
             }
         }
         if let Some(by_hand) = &self.by_hand {
-            for line in by_hand.lines() {
-                let _ = write!(text, "\n  {line}");
-            }
+            // Not indented: it is to be copied as it stands.
+            let _ = write!(text, "\n{by_hand}");
         }
         for note in &self.notes {
             let _ = write!(text, "\n  note: {note}");
@@ -215,6 +130,9 @@ pub fn plan(client: &'static Client, places: &Places, wish: &Wish) -> Result<Pla
             client.name
         ));
     }
+    if places.program.contains("_npx") {
+        plan.notes.push("this program lies in npx's cache, which is emptied now and then: install it properly first, or the entry will point to nothing".to_owned());
+    }
     for file in targets(client, places, wish)? {
         let (edit, note) = install(
             client,
@@ -223,53 +141,6 @@ pub fn plan(client: &'static Client, places: &Places, wish: &Wish) -> Result<Pla
         )?;
         plan.edits.push(edit);
         plan.notes.extend(note);
-    }
-    Ok(plan)
-}
-
-/// What uninstalling would do: only to files of which we have a receipt, or in which the entry is exactly ours.
-///
-/// # Errors
-/// As [`plan`].
-pub fn remove(client: &'static Client, places: &Places, wish: &Wish) -> Result<Plan, Trouble> {
-    let mut plan = Plan {
-        client,
-        edits: Vec::new(),
-        by_hand: None,
-        notes: Vec::new(),
-        removing: true,
-    };
-    if !client.is_written() {
-        plan.by_hand = Some(format!(
-            "Countersign has written nothing for {}. Take out by hand what you pasted, or what you made with its own program.",
-            client.name
-        ));
-        return Ok(plan);
-    }
-    let mut files: Vec<PathBuf> = if let Some(file) = &wish.config_path {
-        vec![std::path::absolute(file).map_err(|error| Trouble::io(file, &error))?]
-    } else {
-        let receipts = Receipt::all_of(places, client.id).into_iter();
-        let spots = (client.spots)(places).into_iter();
-        receipts
-            .map(|receipt| PathBuf::from(receipt.file))
-            .chain(spots.filter(|spot| spot.here).map(|spot| spot.file))
-            .collect()
-    };
-    files.sort();
-    files.dedup();
-    for file in files {
-        let receipt = Receipt::of(places, &file);
-        // Once written at the person's word, it is taken back from there as well.
-        let told = wish.config_path.is_some() || receipt.is_some();
-        match take_out(client, places, &place::meet(&file, places, told)?, receipt)? {
-            Out::Edit(edit) => plan.edits.push(*edit),
-            Out::Note(note) => plan.notes.push(note),
-            Out::Nothing => {}
-        }
-    }
-    if plan.edits.is_empty() && plan.notes.is_empty() {
-        plan.notes.push("no entry of ours is there".to_owned());
     }
     Ok(plan)
 }
@@ -323,7 +194,13 @@ fn install(client: &Client, places: &Places, met: &Met) -> Result<(Edit, Option<
         .then(|| format!("{} has comments or trailing commas; they stay, but if {} reads strict JSON it ignores the whole file", met.named.display(), client.name))
         .filter(|_| matches!(client.way, Way::Json("mcpServers")));
     if same {
-        return Ok((edit, note));
+        let off = there.is_some_and(is_off).then(|| {
+            format!(
+                "the entry is there, but switched off: switch countersign on in {}",
+                client.name
+            )
+        });
+        return Ok((edit, off.or(note)));
     }
     place::writable(met)?;
     let old = Receipt::of(places, &met.named);
@@ -383,71 +260,6 @@ fn install(client: &Client, places: &Places, met: &Met) -> Result<(Edit, Option<
     Ok((edit, note))
 }
 
-enum Out {
-    Edit(Box<Edit>),
-    Note(String),
-    Nothing,
-}
-
-fn take_out(client: &Client, places: &Places, met: &Met, receipt: Option<Receipt>) -> Result<Out, Trouble> {
-    let now = met.text()?;
-    let mut edit = Edit {
-        file: met.named.clone(),
-        deed: Deed::Forget,
-        lines: Vec::new(),
-        real: met.real.clone(),
-        before: met.bytes.clone(),
-        after: met.bytes.clone(),
-        receipt: None,
-    };
-    if let Some(receipt) = &receipt
-        && let Some(before) = receipt.undo(now)
-    {
-        place::writable(met)?;
-        let before = before.text();
-        edit.deed = if before.is_some() {
-            Deed::Restore
-        } else {
-            Deed::Delete
-        };
-        edit.after = before.map(String::into_bytes);
-        edit.receipt = Some(receipt.clone());
-        return Ok(Out::Edit(Box::new(edit)));
-    }
-    let wrong = |why| Trouble::broken(&met.named, why);
-    let servers = edit::servers(client.way, now).map_err(wrong)?;
-    let Some(there) = servers.get(NAME) else {
-        edit.receipt.clone_from(&receipt);
-        return Ok(if receipt.is_some() {
-            Out::Edit(Box::new(edit))
-        } else {
-            Out::Nothing
-        });
-    };
-    let exactly = differences(there, &entry::to_json(&(client.entry)(places))).is_empty();
-    if receipt.is_none() && !exactly {
-        return Ok(Out::Note(format!(
-            "{}: an entry \"{NAME}\" is there that Countersign did not write; it was left alone",
-            met.named.display()
-        )));
-    }
-    place::writable(met)?;
-    let (created, key_too) = receipt
-        .as_ref()
-        .map_or((false, false), |receipt| (receipt.created, receipt.made_key));
-    let after = edit::unset(client.way, now, key_too).map_err(wrong)?;
-    edit.lines = shown(there).into_iter().map(|line| format!("- {line}")).collect();
-    if created && edit::is_bare(client.way, &after) {
-        edit.deed = Deed::Delete;
-        edit.after = None;
-    } else {
-        edit.deed = Deed::Remove;
-        edit.after = Some(after.into_bytes());
-    }
-    edit.receipt = receipt;
-    Ok(Out::Edit(Box::new(edit)))
-}
-
 fn has_key(way: Way, text: &str) -> bool {
     let (Way::Json(key) | Way::Toml(key)) = way else {
         return false;
@@ -466,6 +278,11 @@ pub(super) fn differences(there: &Value, ours: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Whether the person has switched an entry off.
+pub(super) fn is_off(there: &Value) -> bool {
+    there.get("disabled") == Some(&Value::Bool(true)) || there.get("enabled") == Some(&Value::Bool(false))
+}
+
 /// Our entry as it will stand there.
 fn servers_line(way: Way, entry: &entry::Entry) -> Vec<String> {
     let text = match way {
@@ -477,7 +294,7 @@ fn servers_line(way: Way, entry: &entry::Entry) -> Vec<String> {
 }
 
 /// An entry that is there, in a line. The values of its variables and headers can be secrets: they are not shown.
-fn shown(there: &Value) -> Vec<String> {
+pub(super) fn shown(there: &Value) -> Vec<String> {
     let mut there = there.clone();
     for key in ["env", "headers", "http_headers"] {
         if let Some(values) = there.get_mut(key).and_then(Value::as_object_mut) {
@@ -489,6 +306,15 @@ fn shown(there: &Value) -> Vec<String> {
         && let Some(arguments) = there.get_mut("args")
     {
         *arguments = "…".into();
+    }
+    for key in ["url", "serverUrl", "httpUrl"] {
+        let address = there.get(key).and_then(Value::as_str).unwrap_or_default();
+        if let Some((start, _)) = address.split_once('?') {
+            let start = format!("{start}?…");
+            if let Some(url) = there.get_mut(key) {
+                *url = start.into();
+            }
+        }
     }
     vec![format!("\"{NAME}\": {there}")]
 }

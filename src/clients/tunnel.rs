@@ -21,7 +21,7 @@ pub(super) static CLIENT: Client = Client {
 fn commands(places: &Places) -> String {
     let windows = places.system == System::Windows;
     let program = std::iter::once(&places.program).chain(&places.arguments);
-    let inner: Vec<String> = program.map(|word| inner_word(word)).collect();
+    let inner: Vec<String> = program.map(|word| inner_word(word, windows)).collect();
     let command = outer_word(&inner.join(" "), windows);
     let (id, key, comment) = if windows {
         (
@@ -46,14 +46,20 @@ fn commands(places: &Places) -> String {
     )
 }
 
-/// A word of the command that tunnel-client splits by itself. Windows takes forward slashes as well, and no splitter takes
-/// them for an escape.
-fn inner_word(word: &str) -> String {
-    let word = word.replace('\\', "/");
-    if word.contains(char::is_whitespace) {
-        format!("\"{word}\"")
+/// A word of the command that tunnel-client splits by itself: at blanks, with quotes of both kinds, and with the backslash
+/// as an escape. Windows takes forward slashes as well. Single quotes, because `PowerShell` loses double ones on the way.
+fn inner_word(word: &str, windows: bool) -> String {
+    let word = if windows {
+        word.replace('\\', "/")
     } else {
+        word.to_owned()
+    };
+    if !word.contains(|c: char| c.is_whitespace() || matches!(c, '\\' | '\'' | '"')) {
         word
+    } else if word.contains('\'') {
+        format!("\"{}\"", word.replace('\\', r"\\").replace('"', r#"\""#))
+    } else {
+        format!("'{word}'")
     }
 }
 

@@ -35,7 +35,9 @@ const fn wait(name: &'static str, gives_up: u64, hold: u64, why: &'static str) -
 
 const SDK: &str = "no other limit is known than the 60 s of the protocol's SDK";
 
-/// What is known. "seen" names were sent to us by that program; the others are what servers report of them.
+/// What is known. Names that were sent to us by the real program: `claude-code` (2.1.330, revision 2025-11-25),
+/// `codex-mcp-client` (0.169.0, revision 2025-06-18); Gemini CLI 0.61.0 has its name in its bundle, with ten minutes for a
+/// call, and says `mcp-test-client` in `gemini mcp list`. The others are what servers report of them.
 const TABLE: &[Wait] = &[
     wait(
         "claude-ai",

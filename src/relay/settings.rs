@@ -97,3 +97,46 @@ impl Settings {
         file::write_atomic(&paths.settings(), text.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::Endpoint;
+    use crate::relay::{Relay, lock};
+    use crate::system::{Env, World};
+
+    #[tokio::test]
+    async fn a_call_is_held_as_long_as_suits_the_client_unless_the_person_says_otherwise() {
+        let home = tempfile::tempdir().unwrap();
+        let world = World {
+            env: Env::of([("CLAUDE_CODE_ENTRYPOINT", "cli")]),
+            paths: Paths::under(home.path()),
+        };
+        let endpoint = Endpoint::parse("http://127.0.0.1:9/mcp").unwrap();
+        let relay = Relay::detached(world.clone(), endpoint).unwrap();
+        let hold = |name: &str| {
+            name.clone_into(&mut lock(&relay.client).name);
+            relay.hold_seconds()
+        };
+        for (name, seconds) in [
+            ("claude-ai", 45),
+            ("claude-code", 100),
+            ("codex-mcp-client", 45),
+            ("gemini-cli-mcp-client", 100),
+            ("", 45),
+        ] {
+            assert_eq!(hold(name), seconds, "{name}");
+        }
+        // A file that verbs write says nothing of it, so that the table goes on deciding.
+        Settings::default().save(&world.paths).unwrap();
+        assert_eq!(hold("gemini-cli-mcp-client"), 100);
+        let set = Settings {
+            hold_seconds: Some(20),
+            ..Settings::default()
+        };
+        set.save(&world.paths).unwrap();
+        assert_eq!(hold("gemini-cli-mcp-client"), 20);
+        file::write_atomic(&world.paths.settings(), b"nonsense").unwrap();
+        assert_eq!(hold("gemini-cli-mcp-client"), 100);
+    }
+}

@@ -4,6 +4,7 @@
 mod approve;
 mod brakes;
 mod clients;
+mod clients_files;
 mod crash;
 mod held;
 mod house;

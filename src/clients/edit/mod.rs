@@ -19,6 +19,9 @@ pub(super) type Wrong = String;
 /// The servers that a text names, by name.
 pub(super) fn servers(way: Way, text: &str) -> Result<Map<String, Value>, Wrong> {
     let whole = document(way, text)?;
+    if !whole.is_object() && !whole.is_null() {
+        return Err("its outermost value is no object".to_owned());
+    }
     let servers = match way {
         Way::Json(key) | Way::Toml(key) => whole.get(key).cloned(),
         Way::ByHand(_) => None,

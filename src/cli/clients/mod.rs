@@ -1,6 +1,10 @@
-//! `install`, `uninstall` and `clients`: our entry in the AI clients of this computer.
+//! `install` and `uninstall`: our entry in the AI clients of this computer.
 //!
 //! Nothing is written before the plan was shown and the person said yes (or typed `--yes`).
+
+mod list;
+
+pub(super) use list::list;
 
 use super::args::{Install, Uninstall};
 use super::out::safe;
@@ -35,7 +39,7 @@ pub(super) fn install(context: &Context, words: &Install) -> Exit {
         .map(|client| (*client, clients::plan(client, &places, &wish)))
         .collect();
     let exit = carry_out(context, &places, plans, words.yes, words.dry_run, "Write this?");
-    if exit == Exit::Fine && !words.dry_run {
+    if exit != Exit::Usage && !words.dry_run {
         warn_around(context, &places);
     }
     exit
@@ -199,7 +203,7 @@ fn carry_out(
 ) -> Exit {
     let mut objects = Vec::new();
     let mut good = Vec::new();
-    let mut troubles = 0;
+    let (mut troubles, mut successes) = (0, 0);
     for (client, planned) in plans {
         match planned {
             Ok(plan) => {
@@ -239,6 +243,7 @@ fn carry_out(
         };
         match applied {
             Ok(applied) => {
+                successes += 1;
                 if let Some(applied) = &applied {
                     done(context, plan, applied);
                 }
@@ -258,7 +263,7 @@ fn carry_out(
     } else if anything && !may {
         context.out.say("Nothing was written.");
     }
-    match (troubles, good.len()) {
+    match (troubles, successes) {
         (0, _) => Exit::Fine,
         (_, 0) => Exit::Config,
         _ => Exit::Partly,
@@ -282,15 +287,14 @@ fn done(context: &Context, plan: &Plan, applied: &Applied) {
         return;
     }
     let out = context.out;
-    let what = if plan.removing {
-        "Removed from"
+    out.say(&if plan.removing {
+        format!(
+            "Removed from {}. Restart it, so that it stops using Countersign.",
+            plan.client.name
+        )
     } else {
-        "Written for"
-    };
-    out.say(&format!(
-        "{what} {}. Next: {}.",
-        plan.client.name, plan.client.restart
-    ));
+        format!("Written for {}. Next: {}.", plan.client.name, plan.client.restart)
+    });
     for backup in &applied.backups {
         out.say(&format!(
             "  the file as it was before: {}",
@@ -344,112 +348,6 @@ fn around_lines(found: &Found) -> Vec<String> {
             }
         })
         .collect()
-}
-
-/// `clients`: which are here, how our entry stands, how long an order is held for each.
-pub(super) fn list(context: &Context) -> Exit {
-    let places = match places(context) {
-        Ok(places) => places,
-        Err(why) => return fail(context, &why, "set HOME to your home folder", Exit::Config),
-    };
-    let all: Vec<Found> = clients::all()
-        .iter()
-        .map(|client| clients::look(client, &places))
-        .collect();
-    let settings = crate::relay::settings::Settings::load(&context.world.paths).ok();
-    let fixed = settings.and_then(|settings| settings.hold_seconds);
-    let (found, missing): (Vec<&Found>, Vec<&Found>) = all
-        .iter()
-        .partition(|found| found.here || !found.files.is_empty());
-    let mut lines = Vec::new();
-    for found in &found {
-        lines.extend(paragraph(found, &places, fixed));
-        lines.push(String::new());
-    }
-    if found.is_empty() {
-        lines.push("No AI client was found on this computer.".to_owned());
-    }
-    let others: Vec<&str> = missing.iter().map(|found| found.client.id).collect();
-    lines.push(format!("not found here: {}", others.join(", ")));
-    lines.push("Connectors that you added on claude.ai or chatgpt.com stand in no file and cannot be seen from here: remove the ones for CrossTrade there.".to_owned());
-    let objects: Vec<Value> = all
-        .iter()
-        .map(|found| found_object(found, &places, fixed))
-        .collect();
-    context
-        .out
-        .data(&lines.join("\n"), &json!({ "clients": objects }));
-    Exit::Fine
-}
-
-fn paragraph(found: &Found, places: &Places, fixed: Option<u64>) -> Vec<String> {
-    let client = found.client;
-    let mut lines = vec![format!("{} ({})", client.name, client.id)];
-    for file in &found.files {
-        lines.push(format!("  entry     {}", standing_line(client, &file.standing)));
-        lines.push(format!("            {}", safe(&file.path.display().to_string())));
-    }
-    if found.several {
-        lines.push(
-            "  entry     several installations are here: name the file of yours with --config-path"
-                .to_owned(),
-        );
-    }
-    lines.push(format!(
-        "  wait      an order is held {} s before the client is told to wait; {}",
-        fixed.unwrap_or_else(|| client.hold()),
-        client.gives_up
-    ));
-    lines.push(format!("  restart   {}", client.restart));
-    lines.push(format!("  log       {}", safe(&(client.logs)(places))));
-    lines.extend(around_lines(found));
-    lines
-}
-
-fn standing_line(client: &Client, standing: &Standing) -> String {
-    match standing {
-        Standing::NoFile | Standing::Absent => format!("not there; countersign install {}", client.id),
-        Standing::Ours => "there".to_owned(),
-        Standing::Off => "there, but switched off in the client".to_owned(),
-        Standing::Lost => format!(
-            "LOST: we wrote it and it is gone; countersign install {} --repair",
-            client.id
-        ),
-        Standing::Differs(keys) => format!(
-            "DIFFERS in {}; countersign install {} shows how",
-            keys.join(", "),
-            client.id
-        ),
-        Standing::Unreadable(why) => format!("UNKNOWN: {}", safe(why)),
-        Standing::ByHand => format!(
-            "made by hand; countersign install {} shows what to paste",
-            client.id
-        ),
-    }
-}
-
-fn standing_word(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::NoFile => "no_file",
-        Standing::Absent => "absent",
-        Standing::Ours => "ours",
-        Standing::Off => "off",
-        Standing::Lost => "lost",
-        Standing::Differs(_) => "differs",
-        Standing::Unreadable(_) => "unreadable",
-        Standing::ByHand => "by_hand",
-    }
-}
-
-fn found_object(found: &Found, places: &Places, fixed: Option<u64>) -> Value {
-    let client = found.client;
-    json!({
-        "id": client.id, "name": client.name, "here": found.here, "several": found.several,
-        "files": found.files.iter().map(|file| json!({ "path": file.path, "standing": standing_word(&file.standing) })).collect::<Vec<Value>>(),
-        "holdSeconds": fixed.unwrap_or_else(|| client.hold()), "givesUp": client.gives_up, "restart": client.restart,
-        "log": (client.logs)(places),
-        "around": found.around.iter().map(|around| json!({ "file": around.file, "name": around.name, "twin": around.twin })).collect::<Vec<Value>>(),
-    })
 }
 
 fn object(plan: &Plan, applied: Option<&Applied>) -> Value {
