@@ -10,10 +10,6 @@
 
 mod desk;
 pub mod page;
-#[cfg(unix)]
-pub mod terminal;
-#[cfg(not(unix))]
-#[path = "terminal/absent.rs"]
 pub mod terminal;
 pub mod text;
 pub mod touch;

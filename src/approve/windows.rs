@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 
 /// Our prompt on the screen: there is none yet.
 #[derive(Debug, Default)]
-pub(super) struct Live;
+pub(super) struct Live(());
 
 const NOT_BUILT: &str = "the Windows dialog is not built yet; use the page or `countersign watch`";
 
@@ -56,5 +56,5 @@ pub(super) async fn offer(
 /// Nothing of ours is ever left on this system's screen yet.
 #[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(super) async fn sweep(shared: &Shared) {
-    let Live = shared.live;
+    let Live(()) = shared.live;
 }
