@@ -9,6 +9,8 @@
 //! denying is always free.
 
 mod desk;
+#[cfg(any(test, windows, target_os = "macos"))]
+mod dialog;
 pub mod page;
 pub mod terminal;
 pub mod text;
@@ -19,10 +21,10 @@ mod turn;
 #[path = "linux/mod.rs"]
 mod native;
 #[cfg(target_os = "macos")]
-#[path = "macos.rs"]
+#[path = "macos/mod.rs"]
 mod native;
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-#[path = "windows.rs"]
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
 mod native;
 
 pub use desk::Desk;
