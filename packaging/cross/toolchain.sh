@@ -19,7 +19,7 @@ readonly CROSS_RUST=(rustc-web rust-web-src libstd-rust-web-dev rust-web-clippy)
 readonly CROSS_WINDOWS=(gcc-mingw-w64-x86-64-win32 wine64)
 readonly CROSS_ZIG=ziglang==0.17.1
 # Raised when a folder made by an older version of this script has to be made anew.
-readonly CROSS_VERSION=2
+readonly CROSS_VERSION=3
 
 cross_absent() { printf 'the cross compilers cannot be had: %s\n' "$*" >&2; return 77; }
 
@@ -65,6 +65,11 @@ cross_links() {
     for tool in gcc gcc-ar; do
         ln -sfn "$usr/bin/x86_64-w64-mingw32-$tool-win32" "$to/bin/x86_64-w64-mingw32-$tool" || return
     done
+    # Debian's wineserver is a script with fixed paths, and one library lies where only a fixed path finds it.
+    ln -sfn wineserver64 "$usr/lib/wine/wineserver" &&
+        cp "$usr/x86_64-w64-mingw32/lib/zlib1.dll" "$usr/lib/x86_64-linux-gnu/wine/x86_64-windows/" || return
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$usr/lib/x86_64-linux-gnu" "$usr/lib/wine/wine64" >"$to/bin/wine64" &&
+        chmod +x "$to/bin/wine64" || return
     for tool in cargo-clippy clippy-driver; do ln -sfn "$usr/bin/$tool" "$to/bin/$tool" || return; done
     for tool in aarch64 x86_64; do
         cat >"$to/bin/cc-$tool-apple-darwin" <<END || return

@@ -322,7 +322,6 @@ impl Screen {
     }
 
     /// The local time of the deadline.
-    #[cfg(unix)]
     pub(super) fn until_text(&self) -> String {
         crate::system::clock::local_time(crate::system::wall_ms().saturating_add(self.left_ms()))
     }

@@ -12,10 +12,6 @@ mod desk;
 #[cfg(any(test, windows, target_os = "macos"))]
 mod dialog;
 pub mod page;
-#[cfg(unix)]
-pub mod terminal;
-#[cfg(not(unix))]
-#[path = "terminal/absent.rs"]
 pub mod terminal;
 pub mod text;
 pub mod touch;

@@ -154,7 +154,7 @@ pub async fn serve(
     let mut frames = input::start(source);
     let relay = Relay::new(world, endpoint, http, Output::start(sink));
     let ending = crate::system::process::ending();
-    let parent = crate::system::process::parent_id();
+    let parent = crate::system::process::Parent::now();
     let mut ending = std::pin::pin!(async move {
         match ending {
             Ok(signal) => signal.await,
@@ -174,7 +174,7 @@ pub async fn serve(
             },
             signal = &mut ending => break signal,
             _ = alive.tick() => {
-                if crate::system::process::parent_id() != parent {
+                if parent.is_gone() {
                     break "the client's process is gone";
                 }
             }

@@ -94,10 +94,10 @@ async fn the_file_store_is_private_and_needs_no_keychain() {
         super::super::StoreKind::File
     );
     assert_eq!(*desk.keychain.calls.lock().unwrap(), 0);
-    let key = desk.world().paths.vault_key_file();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
+        let key = desk.world().paths.vault_key_file();
         for path in [&key, &desk.vault()] {
             assert_eq!(
                 std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
