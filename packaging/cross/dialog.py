@@ -5,7 +5,7 @@
 
 COUNTERSIGN.EXE is what windows.sh built, SIMULATOR the simulator built for this machine. It signs in for reading and for
 trading, then places practice orders and decides on the dialog: approves one, denies one by its button and one by Esc,
-clicks too soon, lets one expire, and stops AI trading. The simulator tells what was executed. Needs Xvfb, xdotool and
+clicks too soon, lets one expire, clicks a button that another program wrote other words on, and stops AI trading. The simulator tells what was executed. Needs Xvfb, xdotool and
 ImageMagick's `import`; returns 77 where one of them is missing.
 """
 
@@ -25,6 +25,24 @@ from pathlib import Path
 PATIENCE = 60
 ORDER = {"account": "Sim101", "instrument": "MES 12-26", "side": "Buy", "type": "Market", "quantity": 1, "tif": "Day"}
 TITLE = "^Countersign$"
+# Another program of the same user, which writes "Deny" on our Approve.
+RELABEL = """
+#include <windows.h>
+#include <wchar.h>
+static BOOL CALLBACK each(HWND button, LPARAM done) {
+    wchar_t text[64] = L"";
+    SendMessageW(button, WM_GETTEXT, 64, (LPARAM)text);
+    if (wcsncmp(text, L"Approve", 7)) return TRUE;
+    *(int *)done = !SendMessageW(button, WM_SETTEXT, 0, (LPARAM)L"Deny");
+    return FALSE;
+}
+int main(void) {
+    int result = 2;
+    HWND dialog = FindWindowW(NULL, L"Countersign");
+    if (dialog) EnumChildWindows(dialog, each, (LPARAM)&result);
+    return result;
+}
+"""
 CROSS = Path(os.environ.get("COUNTERSIGN_CROSS") or Path(__file__).resolve().parents[2] / "target/cross")
 
 
@@ -102,6 +120,20 @@ class Desk:
 
     def program(self, *words, **more):
         return self.start([self.wine, str(self.folder / "countersign.exe"), *words], env=self.env, **more)
+
+    def relabel(self):
+        """Runs the foreign program; whether it found and changed the button."""
+        compiler = str(CROSS / "bin/x86_64-w64-mingw32-gcc")
+        if not os.path.exists(compiler):
+            compiler = "x86_64-w64-mingw32-gcc"
+        (self.folder / "relabel.c").write_text(RELABEL)
+        env = {**os.environ, "LD_LIBRARY_PATH": str(CROSS / "lib")}
+        made = subprocess.run(
+            [compiler, "-o", self.folder / "relabel.exe", self.folder / "relabel.c"], env=env, check=False
+        )
+        if made.returncode:
+            return False
+        return self.start([self.wine, str(self.folder / "relabel.exe")], env=self.env).wait() == 0
 
     def login(self, *more):
         child = self.program(
@@ -264,6 +296,14 @@ def run(desk):
     code, text = desk.run("deny", ticket[1])
     said = client.said(order)
     check("and can deny it", code == 0 and len(desk.executed()) == 1, (text, said))
+    desk.gone()
+
+    order = client.order(quantity=7)
+    desk.card()
+    check("a foreign program writes on our button", desk.relabel())
+    desk.press("approve")
+    said = client.said(order)
+    check("which voids the order", "another program" in said and len(desk.executed()) == 1, said)
     desk.gone()
 
     order = client.order(quantity=4)
