@@ -82,7 +82,6 @@ pub(in crate::approve) async fn offer(
 }
 
 /// Hands the notices that are still open to Windows: ours go with this process.
-#[expect(clippy::unused_async, reason = "the same shape on every system")]
 pub(in crate::approve) async fn leave(shared: &Shared) {
     for told in shared.live.notices.told().drain(..) {
         if !told.panel.is_gone() {

@@ -115,7 +115,7 @@ impl Window {
         }
     }
 
-    fn buttons(self) -> Vec<(Window, String)> {
+    fn buttons(self) -> Vec<(Self, String)> {
         let mut found: Vec<(Self, String)> = Vec::new();
         // SAFETY: `found` outlives the call, and only `collect` gets its address, on this thread.
         unsafe {

@@ -21,12 +21,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 struct Inbox {
     facts: String,
-    /// The time that is left stands at the bottom.
-    counting: bool,
-    /// Monotonic milliseconds at which the time is over.
-    until: Option<u64>,
-    /// Close at that time; a card is closed by whoever keeps its time.
-    by_itself: bool,
+    /// How long it stays, in monotonic milliseconds.
+    stay: Stay,
     /// What is written now is read anew: an approval waits for it again.
     news: bool,
     close: bool,
@@ -85,6 +81,17 @@ pub(super) enum Stay {
     Counting(u64),
 }
 
+impl Stay {
+    /// The same with the time of its end, instead of the time that it takes.
+    fn from(self, now: u64) -> Self {
+        match self {
+            Self::Lasting => Self::Lasting,
+            Self::For(ms) => Self::For(now.saturating_add(ms)),
+            Self::Counting(ms) => Self::Counting(now.saturating_add(ms)),
+        }
+    }
+}
+
 /// A dialog, as the one who opened it knows it. Dropped, it closes.
 #[derive(Debug)]
 pub(super) struct Dialog {
@@ -99,16 +106,9 @@ impl Dialog {
     /// A sentence: there is no thread for it.
     pub(super) fn open(mut spec: Spec, stay: Stay) -> Result<Self, String> {
         let now = mono_ms();
-        let (until, counting, by_itself) = match stay {
-            Stay::Lasting => (None, false, false),
-            Stay::For(ms) => (Some(now.saturating_add(ms)), false, true),
-            Stay::Counting(ms) => (Some(now.saturating_add(ms)), true, false),
-        };
         let inbox = Inbox {
             facts: spec.facts.clone(),
-            counting,
-            until,
-            by_itself,
+            stay: stay.from(now),
             news: false,
             close: false,
             window: None,
@@ -224,7 +224,7 @@ impl Watcher for Hand {
         let now = mono_ms();
         let (facts, footer, news, close) = {
             let mut inbox = self.panel.inbox();
-            inbox.close |= inbox.by_itself && inbox.until.is_some_and(|until| now >= until);
+            inbox.close |= matches!(inbox.stay, Stay::For(until) if now >= until);
             let news = std::mem::take(&mut inbox.news);
             (inbox.facts.clone(), footer(&inbox, now), news, inbox.close)
         };
@@ -248,8 +248,10 @@ impl Watcher for Hand {
 }
 
 fn footer(inbox: &Inbox, now: u64) -> String {
-    let until = inbox.until.filter(|_| inbox.counting);
-    until.map_or_else(String::new, |until| layout::footer(until.saturating_sub(now)))
+    match inbox.stay {
+        Stay::Counting(until) => layout::footer(until.saturating_sub(now)),
+        Stay::Lasting | Stay::For(_) => String::new(),
+    }
 }
 
 /// A dialog that only tells something, in the corner. Its first button closes it; a second one would be an offer.
