@@ -17,8 +17,6 @@ pub(in crate::approve) struct Face {
     pub(in crate::approve) headline: String,
     /// The facts, one a line.
     pub(in crate::approve) facts: String,
-    /// What stands below the time that is left.
-    pub(in crate::approve) closing: &'static str,
     /// Nothing was left out. A card that does not fit is not approved on the dialog.
     pub(in crate::approve) whole: bool,
     /// Real money, or something to look at twice.
@@ -58,6 +56,11 @@ pub(in crate::approve) fn face(card: &Card, decides: bool) -> Face {
     if let Some(phrase) = &card.phrase {
         put(&format!("Your phrase: {}", text::ascii(phrase)));
     }
+    put(if decides {
+        "You did not ask for this? Deny."
+    } else {
+        "Approve it on the page in your browser. You did not ask for this? Deny."
+    });
     let fitting = text::rows_that_fit(&lines);
     if fitting < lines.len() {
         whole = false;
@@ -68,22 +71,14 @@ pub(in crate::approve) fn face(card: &Card, decides: bool) -> Face {
     Face {
         headline: text::title(card),
         facts: lines.join("\n"),
-        closing: if decides {
-            "You did not ask for this? Deny."
-        } else {
-            "Approve it on the page in your browser. You did not ask for this? Deny."
-        },
         whole,
         alarming: card.badge != "SIM" || marked || !card.warnings.is_empty(),
     }
 }
 
-/// The last lines of a dialog: how long it stays, in milliseconds, and what the end of that time means.
-pub(in crate::approve) fn footer(closing: &str, left_ms: u64) -> String {
-    format!(
-        "Closes by itself in {}; then nothing is sent. {closing}",
-        span(left_ms)
-    )
+/// The last line of a dialog: how long it stays, in milliseconds, and what the end of that time means.
+pub(in crate::approve) fn footer(left_ms: u64) -> String {
+    format!("Closes by itself in {}; then nothing is sent.", span(left_ms))
 }
 
 /// A span as people read it; begun seconds count, so that it says 0 only at the end.
@@ -134,7 +129,7 @@ pub(in crate::approve) mod tests {
     fn a_card_reads_from_the_deed_down_to_the_time() {
         let face = face(&card(), true);
         assert!(face.whole && face.alarming);
-        insta::assert_snapshot!(format!("{}\n--\n{}\n--\n{}", face.headline, face.facts, footer(face.closing, 87_200)), @r"
+        insta::assert_snapshot!(format!("{}\n--\n{}\n--\n{}", face.headline, face.facts, footer(87_200)), @r"
         LIVE  SELL 2 MES 12-26
         --
         Account: PA-1 (LIVE)
@@ -146,8 +141,9 @@ pub(in crate::approve) mod tests {
 
         Asked by claude-desktop, order 7QK4, code 7f3a19c2
         Your phrase: blue heron
+        You did not ask for this? Deny.
         --
-        Closes by itself in 1 min 28 s; then nothing is sent. You did not ask for this? Deny.
+        Closes by itself in 1 min 28 s; then nothing is sent.
         ");
     }
 
@@ -177,7 +173,12 @@ pub(in crate::approve) mod tests {
 
     #[test]
     fn a_dialog_beside_the_page_points_to_it() {
-        assert!(face(&card(), false).closing.starts_with("Approve it on the page"));
+        let beside = face(&card(), false);
+        assert!(
+            beside
+                .facts
+                .ends_with("Approve it on the page in your browser. You did not ask for this? Deny.")
+        );
         assert_eq!(span(0), "0 s");
         assert_eq!(span(1), "1 s");
         assert_eq!(span(60_000), "1 min 00 s");

@@ -139,6 +139,11 @@ impl Presses {
         Press::Closes
     }
 
+    /// Whether these are the words of the first button.
+    pub(in crate::approve) fn is_first(&self, caption: &str) -> bool {
+        self.buttons.first().is_some_and(|button| button.label == caption)
+    }
+
     /// How it ended, once the dialog is gone.
     pub(in crate::approve) fn end(&mut self, gone: Result<(), String>) -> Event {
         match (gone, self.end.take()) {
@@ -210,6 +215,7 @@ mod tests {
         assert_eq!(ended(DENY, true, 1000, &[]).1, Event::Denied);
         assert_eq!(ended(STOP, true, 1000, &[]).1, Event::Halted);
         assert_eq!(ended(APPROVE, true, 1699, &captions(true)).0, Press::Ignored);
+        assert!(presses(true).is_first("Deny") && !presses(true).is_first("Approve SELL 2 MES"));
         // Never shown, so never read.
         assert_eq!(presses(true).pressed(APPROVE, 9_000, &[]), Press::Ignored);
         // What changes under the pointer is read anew.

@@ -68,7 +68,7 @@ pub(in crate::approve) fn card(card: &Card, face: &Face, decides: bool, left_ms:
         "{}\n\n{}\n\n{}",
         face.headline,
         face.facts,
-        layout::footer(face.closing, left_ms)
+        layout::footer(left_ms)
     );
     dialog(
         "Countersign",

@@ -126,7 +126,7 @@ impl Up {
             alarming: face.alarming,
             aside: false,
         };
-        let mut dialog = Dialog::open(spec, Stay::Counting(screen.left_ms(), face.closing))?;
+        let mut dialog = Dialog::open(spec, Stay::Counting(screen.left_ms()))?;
         *shared.live.card.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialog.panel());
         dialog.shown().await?;
         screen.mark();

@@ -22,7 +22,7 @@ use windows_sys::Win32::UI::WindowsAndMessaging::{
     EnumChildWindows, FLASHW_TIMERNOFG, FLASHW_TRAY, FLASHWINFO, FlashWindowEx, GetClassNameW,
     GetForegroundWindow, GetWindowRect, GetWindowTextW, HWND_TOPMOST, MB_ICONINFORMATION, MB_ICONWARNING,
     PostMessageW, SPI_GETWORKAREA, SWP_NOACTIVATE, SWP_NOMOVE, SWP_NOSIZE, SendMessageW, SetForegroundWindow,
-    SetWindowPos, SystemParametersInfoW,
+    SetWindowPos, SystemParametersInfoW, WM_NEXTDLGCTL,
 };
 use windows_sys::core::{BOOL, HRESULT};
 
@@ -104,9 +104,27 @@ impl Window {
 
     /// The words that the buttons in the window have now.
     pub(super) fn captions(self) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
+        self.buttons().into_iter().map(|(_, caption)| caption).collect()
+    }
+
+    /// Gives the focus within the window to the button with that place among [`Self::captions`].
+    pub(super) fn focus(self, place: usize) {
+        if let Some((button, _)) = self.buttons().get(place) {
+            // SAFETY: plain numbers go to a window handle, which may be stale: the call fails then.
+            unsafe { PostMessageW(self.handle(), WM_NEXTDLGCTL, button.0.cast_unsigned(), 1) };
+        }
+    }
+
+    fn buttons(self) -> Vec<(Window, String)> {
+        let mut found: Vec<(Self, String)> = Vec::new();
         // SAFETY: `found` outlives the call, and only `collect` gets its address, on this thread.
-        unsafe { EnumChildWindows(self.handle(), Some(collect), &raw mut found as LPARAM) };
+        unsafe {
+            EnumChildWindows(
+                self.handle(),
+                Some(collect),
+                (&raw mut found).expose_provenance().cast_signed(),
+            )
+        };
         found
     }
 
@@ -214,7 +232,7 @@ pub(super) fn run(spec: &Spec, watcher: &dyn Watcher) -> Result<(), String> {
             footer.as_ptr()
         },
         pfCallback: Some(called),
-        lpCallbackData: &raw const frame as isize,
+        lpCallbackData: (&raw const frame).expose_provenance().cast_signed(),
         ..TASKDIALOGCONFIG::default()
     };
     // SAFETY: everything that `config` points to lives until the call returns, and the dialog is gone by then.
@@ -285,10 +303,11 @@ fn give_back(ours: HWND, before: &Cell<HWND>) {
 }
 
 /// # Safety
-/// Called by the `EnumChildWindows` of [`Window::captions`], with the address of its list.
+/// Called by the `EnumChildWindows` of [`Window::buttons`], with the address of its list.
 unsafe extern "system" fn collect(hwnd: HWND, list: LPARAM) -> BOOL {
-    // SAFETY: `captions` waits for this with the list in its frame, and nobody else has it.
-    let found = unsafe { &mut *ptr::with_exposed_provenance_mut::<Vec<String>>(list.cast_unsigned()) };
+    // SAFETY: `buttons` waits for this with the list in its frame, and nobody else has it.
+    let found =
+        unsafe { &mut *ptr::with_exposed_provenance_mut::<Vec<(Window, String)>>(list.cast_unsigned()) };
     let (mut class, mut text) = ([0_u16; 16], [0_u16; 256]);
     // SAFETY: both calls write at most as many units as they are told, which is what the arrays hold.
     let (class_len, text_len) = unsafe {
@@ -298,7 +317,8 @@ unsafe extern "system" fn collect(hwnd: HWND, list: LPARAM) -> BOOL {
         )
     };
     if narrow(&class, class_len).eq_ignore_ascii_case("button") {
-        found.push(narrow(&text, text_len).replace("&&", "&"));
+        let window = Window(hwnd.expose_provenance().cast_signed());
+        found.push((window, narrow(&text, text_len).replace("&&", "&")));
     }
     1
 }

@@ -21,8 +21,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 struct Inbox {
     facts: String,
-    /// What stands at the bottom behind the time that is left; none for a notice.
-    closing: Option<&'static str>,
+    /// The time that is left stands at the bottom.
+    counting: bool,
     /// Monotonic milliseconds at which the time is over.
     until: Option<u64>,
     /// Close at that time; a card is closed by whoever keeps its time.
@@ -81,8 +81,8 @@ pub(super) enum Stay {
     Lasting,
     /// Closes by itself after these milliseconds.
     For(u64),
-    /// Counts these milliseconds down, with this behind them; somebody else closes it.
-    Counting(u64, &'static str),
+    /// Counts these milliseconds down; somebody else closes it.
+    Counting(u64),
 }
 
 /// A dialog, as the one who opened it knows it. Dropped, it closes.
@@ -99,14 +99,14 @@ impl Dialog {
     /// A sentence: there is no thread for it.
     pub(super) fn open(mut spec: Spec, stay: Stay) -> Result<Self, String> {
         let now = mono_ms();
-        let (until, closing, by_itself) = match stay {
-            Stay::Lasting => (None, None, false),
-            Stay::For(ms) => (Some(now.saturating_add(ms)), None, true),
-            Stay::Counting(ms, closing) => (Some(now.saturating_add(ms)), Some(closing), false),
+        let (until, counting, by_itself) = match stay {
+            Stay::Lasting => (None, false, false),
+            Stay::For(ms) => (Some(now.saturating_add(ms)), false, true),
+            Stay::Counting(ms) => (Some(now.saturating_add(ms)), true, false),
         };
         let inbox = Inbox {
             facts: spec.facts.clone(),
-            closing,
+            counting,
             until,
             by_itself,
             news: false,
@@ -205,7 +205,13 @@ impl Watcher for Hand {
             presses.close();
         }
         match presses.pressed(id, mono_ms(), &captions) {
-            Press::Ignored => false,
+            Press::Ignored => {
+                // The click took the focus along: the next press of Enter must not be an approval.
+                if let Some(first) = captions.iter().position(|caption| presses.is_first(caption)) {
+                    window.focus(first);
+                }
+                false
+            }
             Press::Told(event) => {
                 let _ = self.tell.send(event);
                 false
@@ -242,10 +248,8 @@ impl Watcher for Hand {
 }
 
 fn footer(inbox: &Inbox, now: u64) -> String {
-    match (inbox.closing, inbox.until) {
-        (Some(closing), Some(until)) => layout::footer(closing, until.saturating_sub(now)),
-        _ => String::new(),
-    }
+    let until = inbox.until.filter(|_| inbox.counting);
+    until.map_or_else(String::new, |until| layout::footer(until.saturating_sub(now)))
 }
 
 /// A dialog that only tells something, in the corner. Its first button closes it; a second one would be an offer.
