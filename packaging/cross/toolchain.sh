@@ -18,8 +18,8 @@ COUNTERSIGN_CROSS=${COUNTERSIGN_CROSS:-$cross_root/target/cross}
 readonly CROSS_RUST=(rustc-web rust-web-src libstd-rust-web-dev rust-web-clippy)
 readonly CROSS_WINDOWS=(gcc-mingw-w64-x86-64-win32 wine64)
 readonly CROSS_ZIG=ziglang==0.17.1
-# Raised when a folder made by an older version of this script has to be made anew.
-readonly CROSS_VERSION=3
+# Raised when what an older version of this script has fetched, or has made of it, is to be made anew.
+readonly CROSS_VERSION=2 CROSS_MADE=4
 
 cross_absent() { printf 'the cross compilers cannot be had: %s\n' "$*" >&2; return 77; }
 
@@ -66,10 +66,12 @@ cross_links() {
         ln -sfn "$usr/bin/x86_64-w64-mingw32-$tool-win32" "$to/bin/x86_64-w64-mingw32-$tool" || return
     done
     # Debian's wineserver is a script with fixed paths, and one library lies where only a fixed path finds it.
-    ln -sfn wineserver64 "$usr/lib/wine/wineserver" &&
-        cp "$usr/x86_64-w64-mingw32/lib/zlib1.dll" "$usr/lib/x86_64-linux-gnu/wine/x86_64-windows/" || return
-    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$usr/lib/x86_64-linux-gnu" "$usr/lib/wine/wine64" >"$to/bin/wine64" &&
-        chmod +x "$to/bin/wine64" || return
+    mkdir -p "$to/wine/libs" && ln -sfn wineserver64 "$usr/lib/wine/wineserver" &&
+        cp "$usr/x86_64-w64-mingw32/lib/zlib1.dll" "$to/wine/libs/" || return
+    cat >"$to/bin/wine64" <<END && chmod +x "$to/bin/wine64" || return
+#!/bin/sh
+LD_LIBRARY_PATH='$usr/lib/x86_64-linux-gnu' WINEPATH='Z:${to//\//\\}\\wine\\libs' exec '$usr/lib/wine/wine64' "\$@"
+END
     for tool in cargo-clippy clippy-driver; do ln -sfn "$usr/bin/$tool" "$to/bin/$tool" || return; done
     for tool in aarch64 x86_64; do
         cat >"$to/bin/cc-$tool-apple-darwin" <<END || return
@@ -103,19 +105,24 @@ END
     "$1/bin/x86_64-w64-mingw32-gcc" -shared -s -o "$to/bcryptprimitives.dll" "$to/bcryptprimitives.c" -ladvapi32
 }
 
+cross_is() { [ "$(cat "$COUNTERSIGN_CROSS/$1" 2>/dev/null)" = "$2" ]; }
+
 cross_ready() {
-    local to=$COUNTERSIGN_CROSS
-    [ "$(cat "$to/.version" 2>/dev/null)" != "$CROSS_VERSION" ] || return 0
+    local to=$COUNTERSIGN_CROSS result=0
+    ! cross_is .version "$CROSS_VERSION" || ! cross_is .made "$CROSS_MADE" || return 0
     mkdir -p "$to" || return
     # Two runs must not fill one folder at once.
     exec 8>"$to/.lock" && flock 8
-    if [ "$(cat "$to/.version" 2>/dev/null)" != "$CROSS_VERSION" ]; then
+    if ! cross_is .version "$CROSS_VERSION"; then
         printf 'fetching the cross compilers into %s\n' "$to" >&2
-        cross_fetch "$to" && cross_links "$to" && cross_stand_in "$to" && printf '%s\n' "$CROSS_VERSION" >"$to/.version"
+        rm -f "$to/.made"
+        cross_fetch "$to" && printf '%s\n' "$CROSS_VERSION" >"$to/.version" || result=$?
     fi
-    local result=$?
+    if [ "$result" = 0 ] && ! cross_is .made "$CROSS_MADE"; then
+        cross_links "$to" && cross_stand_in "$to" && printf '%s\n' "$CROSS_MADE" >"$to/.made" || result=$?
+    fi
     exec 8>&-
-    return $result
+    return "$result"
 }
 
 cross_environment() {
