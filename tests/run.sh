@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests doctests docs deny advisories msrv fuzz scripts demo tidy)
+STAGES=(install fmt clippy build tests doctests docs deny advisories msrv fuzz scripts demo windows darwin tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -197,6 +197,35 @@ stage_demo() {
     tail -n 4 "$log"
     grep -q 'One order was approved and executed exactly once; the other was denied and never left.' "$log" ||
         { cat "$log"; die "the demo told another story"; }
+}
+
+# Fetches the compilers for other systems once; whether they are there.
+cross() {
+    local result=0
+    packaging/cross/toolchain.sh >"$logs/cross.log" 2>&1 || result=$?
+    [ "$result" = 0 ] || tail -n 2 "$logs/cross.log"
+    return "$result"
+}
+
+# The Windows program: linted, built, and run under Wine. Orders under Wine take minutes more: WINE_ORDERS=1 runs them too.
+stage_windows() {
+    local result=0 run=(packaging/cross/wine.sh --short)
+    cross || result=$?
+    [ "$result" != "$SKIP" ] || { skip "no compilers for Windows here; the Windows program was NOT built and NOT run"; return; }
+    [ "$result" = 0 ] || return "$result"
+    [ -z "${WINE_ORDERS:-}" ] || run=(packaging/cross/wine.sh)
+    packaging/cross/windows.sh check || return
+    "${run[@]}" >"$logs/wine.log" 2>"$logs/wine-build.log" || { tail -n 30 "$logs/wine-build.log"; cat "$logs/wine.log"; return 1; }
+    tail -n 1 "$logs/wine.log"
+}
+
+# The program for macOS: linted for both kinds of machines. There is nothing to link it with and nothing to run it on.
+stage_darwin() {
+    local result=0
+    cross || result=$?
+    [ "$result" != "$SKIP" ] || { skip "no compilers for macOS here; the macOS program was NOT checked"; return; }
+    [ "$result" = 0 ] || return "$result"
+    packaging/cross/darwin.sh check
 }
 
 # What git sees of the tree: changed files with their content, and files that nobody ignored.

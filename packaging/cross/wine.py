@@ -12,6 +12,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -155,6 +156,15 @@ class Client:
         return result
 
 
+def last_line(text):
+    lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "(said nothing)"
+
+
+def first_with(words, text):
+    return next((line.strip() for line in text.splitlines() if words in line), "(not said)")
+
+
 def status_of(result):
     return (result.get("structuredContent") or {}).get("status")
 
@@ -276,8 +286,7 @@ class Run:
         process.stdin.flush()
         process.stdin.close()
         code = process.wait(60)
-        rest = process.stderr.read().decode(errors="replace").split("\n")
-        self.report.check(code == 0, f"login: {next((line for line in rest if line.strip()), '').strip()}")
+        self.report.check(code == 0, f"login: {last_line(process.stdout.read())}")
 
     @staticmethod
     def follow(address):
@@ -305,8 +314,7 @@ class Run:
         self.report.fact("the page says", title[1].strip() if title else page[:60])
         process.stdin.close()
         code = process.wait(60)
-        lines = process.stderr.read().decode(errors="replace").split("\n")
-        self.report.check(code == 0, f"login --trade: {[line.strip() for line in lines if line.strip()][-1:]}")
+        self.report.check(code == 0, f"login --trade: {last_line(process.stdout.read())}")
 
     def keychain(self):
         self.report.step("The vault's key lies in the Windows Credential Manager")
@@ -356,14 +364,14 @@ class Run:
         self.report.check(status == "denied" and ran == 0, f"{status}; the service executed {ran}")
 
     def halt(self, client):
-        self.report.step("Stop, and allow again")
-        code, _, err = self.verb("halt")
-        self.report.check(code == 0, f"halt: {err.strip().splitlines()[:1]}")
+        self.report.step("Stop AI trading")
+        code, out, err = self.verb("halt")
+        self.report.check(code == 0, f"halt: {last_line((err + out).encode())}")
         before = self.executed()
         result = client.request("tools/call", {"name": "PlaceOrder", "arguments": SIM101})
         self.report.check(self.executed() == before and result.get("isError"), f"an order while stopped: {said(result)}")
-        code, _, err = self.verb("resume", "--pin-stdin", say=f"{PIN}\n") if False else self.verb("status")
-        self.report.check("stop" in (err + _).lower(), "status says that trading is stopped")
+        _, out, _ = self.verb("status", "--json")
+        self.report.check(json.loads(out).get("halted") is True, f"status: halted = {json.loads(out).get('halted')}")
 
     def left_waiting(self):
         time.sleep(BREATH)
@@ -405,15 +413,17 @@ class Run:
         mode = policy.stat().st_mode
         policy.chmod(0o666)
         code, out, err = self.wine.run("policy", "check")
-        self.report.check(code != 0 and "others may write" in out + err, f"the same with write permission for everyone: {(out + err).strip().splitlines()[-1][:110]}")
+        self.report.check(code != 0 and "others may write" in out + err, f"the same with write permission for everyone: {first_with('others may write', out + err)[:140]}")
         policy.chmod(mode)
+        # A policy that came after the sign-in for trading would itself be held.
+        policy.unlink()
 
     def tidy(self):
         self.report.step("The journal, and the way out")
         code, out, _ = self.wine.run("journal", "verify")
-        self.report.check(code == 0, f"journal verify: {out.strip().splitlines()[:1]}")
-        code, _, err = self.verb("logout", "--pin-stdin", say=f"{PIN}\n")
-        self.report.check(code == 0, f"logout: {err.strip().splitlines()[-1:]}")
+        self.report.check(code == 0, f"journal verify: {last_line(out.encode())}")
+        code, out, err = self.verb("logout", "--pin-stdin", say=f"{PIN}\n")
+        self.report.check(code == 0, f"logout: {last_line((err + out).encode())}")
 
 
 def main():
@@ -424,6 +434,8 @@ def main():
     parser.add_argument("--stand-in", type=Path, required=True, help="bcryptprimitives.dll")
     parser.add_argument("--short", action="store_true", help="no orders")
     options = parser.parse_args()
+    # Whoever ends this run ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-wine-", ignore_cleanup_errors=True)))
         report = Report([(str(home), "TEMP")])
@@ -458,8 +470,9 @@ def main():
 def whole(run):
     """The parts that take minutes: orders, and people who leave."""
     report = run.report
-    code, _, err = run.verb("presence", "set", "pin", "--pin-stdin", say=f"{PIN}\n", limit=180)
-    report.check(code == 0, f"presence set pin: {err.strip().splitlines()[-1:]}")
+    report.step("Tier pin: the trade sign-in is sealed under a PIN")
+    code, out, err = run.verb("presence", "set", "pin", "--pin-stdin", say=f"{PIN}\n", limit=180)
+    report.check(code == 0, f"presence set pin: {last_line((err + out).encode())}")
     client = run.serve()
     client.hello()
     run.orders_on_page(client)

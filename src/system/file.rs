@@ -47,7 +47,7 @@ const PASSES_MS: u64 = 1500;
 
 /// Does something with a file. On Windows it is tried again for a moment where another program (one that looks for viruses,
 /// makes backups, or reads the file that is being replaced) has the file open in a way that forbids it.
-fn patiently<T>(act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn patiently<T>(act: impl Fn() -> io::Result<T>) -> io::Result<T> {
     #[cfg(windows)]
     {
         /// `ERROR_ACCESS_DENIED` (also for a file that is going to be deleted), `ERROR_SHARING_VIOLATION`,
