@@ -321,6 +321,8 @@ def run(desk):
 
 
 def main():
+    # Wine makes Windows' permissions from Linux's. A profile on Windows is its user's alone; this one is, too.
+    os.umask(0o077)
     if len(sys.argv) not in (3, 4):
         print(__doc__.strip(), file=sys.stderr)
         return 2

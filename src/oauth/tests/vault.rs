@@ -118,6 +118,7 @@ async fn the_file_store_is_private_and_needs_no_keychain() {
     {
         use std::os::unix::fs::PermissionsExt;
         desk.env = Env::default();
+        let key = desk.world().paths.vault_key_file();
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
         let told = desk.grants().bearer(GrantKind::Read).await.unwrap_err();
         assert!(told.to_string().contains("chmod 600"), "{told}");
