@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Countersign for macOS, as far as it can be checked without Apple's SDK: everything is type-checked (clippy with warnings
+# Countersign for macOS, as far as it can be checked without Apple's SDK: the program is type-checked (clippy with warnings
 # as errors), nothing is linked.
 #
 #   packaging/cross/darwin.sh [check] [ARG…]   for aarch64 and for x86_64
@@ -13,5 +13,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 [ "${1:-check}" = check ] || { sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 for machine in aarch64 x86_64; do
     cargo clippy -Zbuild-std=std,panic_abort,panic_unwind,proc_macro,test --target "$machine-apple-darwin" \
-        --locked --workspace --all-targets "${@:2}" -- -D warnings
+        --locked --lib --bins "${@:2}" -- -D warnings
 done

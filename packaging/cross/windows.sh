@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Countersign for Windows (x86_64-pc-windows-gnu), made on Debian.
 #
-#   packaging/cross/windows.sh check [ARG…]   clippy with warnings as errors, over the whole workspace
+#   packaging/cross/windows.sh check [ARG…]   clippy with warnings as errors, over the program (its tests in tests/it are for Linux)
 #   packaging/cross/windows.sh build [ARG…]   builds the program; prints the path of countersign.exe last
 #   packaging/cross/windows.sh cargo ARG…     any cargo command with that compiler
 #
@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 std=std,panic_abort,panic_unwind,proc_macro,test
 target=("-Zbuild-std=$std" --target x86_64-pc-windows-gnu)
 case ${1:-} in
-check) cargo clippy "${target[@]}" --locked --workspace --all-targets "${@:2}" -- -D warnings ;;
+check) cargo clippy "${target[@]}" --locked --lib --bins "${@:2}" -- -D warnings ;;
 build)
     cargo build "${target[@]}" --locked --bin countersign "${@:2}"
     profile=debug
