@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests conformance real_clients doctests docs deny advisories msrv fuzz scripts demo packages tidy)
+STAGES=(install fmt clippy build tests conformance real_clients doctests docs deny advisories msrv fuzz scripts demo packages windows darwin tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -245,6 +245,35 @@ install_into() {
     pip) quietly packages-venv python3 -m venv "$to" &&
         quietly packages-pip "$to/bin/pip" install --disable-pip-version-check --requirement "$1" ;;
     esac && mark "$to" "$@"
+}
+
+# Fetches the compilers for other systems once; whether they are there.
+cross() {
+    local result=0
+    packaging/cross/toolchain.sh >"$logs/cross.log" 2>&1 || result=$?
+    [ "$result" = 0 ] || tail -n 2 "$logs/cross.log"
+    return "$result"
+}
+
+# The Windows program: linted, built, and run under Wine. Orders under Wine take minutes more: WINE_ORDERS=1 runs them too.
+stage_windows() {
+    local result=0 run=(packaging/cross/wine.sh --short)
+    cross || result=$?
+    [ "$result" != "$SKIP" ] || { skip "no compilers for Windows here; the Windows program was NOT built and NOT run"; return; }
+    [ "$result" = 0 ] || return "$result"
+    [ -z "${WINE_ORDERS:-}" ] || run=(packaging/cross/wine.sh)
+    packaging/cross/windows.sh check || return
+    "${run[@]}" >"$logs/wine.log" 2>"$logs/wine-build.log" || { tail -n 30 "$logs/wine-build.log"; cat "$logs/wine.log"; return 1; }
+    tail -n 1 "$logs/wine.log"
+}
+
+# The program for macOS: linted for both kinds of machines. There is nothing to link it with and nothing to run it on.
+stage_darwin() {
+    local result=0
+    cross || result=$?
+    [ "$result" != "$SKIP" ] || { skip "no compilers for macOS here; the macOS program was NOT checked"; return; }
+    [ "$result" = 0 ] || return "$result"
+    packaging/cross/darwin.sh check
 }
 
 # What git sees of the tree: changed files with their content, and files that nobody ignored.

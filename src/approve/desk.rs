@@ -197,13 +197,18 @@ impl Desk {
 
     /// Tells the person something; whether it was shown. Never takes longer than a few seconds.
     pub async fn notice(&self, notice: Notice) -> bool {
-        native::notice(&self.0.world.env, &notice).await
+        native::notice(&self.0, &notice).await
     }
 
     /// Tells the person something that has one button; whether they pressed it before `stop`. It goes with `stop`, and
     /// decides on nothing that is held.
     pub async fn offer(&self, notice: Notice, button: &str, stop: CancellationToken) -> bool {
-        native::offer(&self.0.world.env, &notice, button, stop).await
+        native::offer(&self.0, &notice, button, stop).await
+    }
+
+    /// This process ends: what the person still has to read is given to somebody who stays.
+    pub async fn leave(&self) {
+        native::leave(&self.0).await;
     }
 
     /// Closes what this process has on the screen.
@@ -317,7 +322,6 @@ impl Screen {
     }
 
     /// The local time of the deadline.
-    #[cfg(unix)]
     pub(super) fn until_text(&self) -> String {
         crate::system::clock::local_time(crate::system::wall_ms().saturating_add(self.left_ms()))
     }

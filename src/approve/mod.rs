@@ -9,11 +9,9 @@
 //! denying is always free.
 
 mod desk;
+#[cfg(any(test, windows, target_os = "macos"))]
+mod dialog;
 pub mod page;
-#[cfg(unix)]
-pub mod terminal;
-#[cfg(not(unix))]
-#[path = "terminal/absent.rs"]
 pub mod terminal;
 pub mod text;
 pub mod touch;
@@ -23,10 +21,10 @@ mod turn;
 #[path = "linux/mod.rs"]
 mod native;
 #[cfg(target_os = "macos")]
-#[path = "macos.rs"]
+#[path = "macos/mod.rs"]
 mod native;
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-#[path = "windows.rs"]
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
 mod native;
 
 pub use desk::Desk;

@@ -83,7 +83,7 @@ pub fn account(card: &Card) -> Option<String> {
 }
 
 /// How many of the lines fit.
-fn rows_that_fit(lines: &[String]) -> usize {
+pub(super) fn rows_that_fit(lines: &[String]) -> usize {
     let mut rows = 0_usize;
     lines
         .iter()
@@ -208,7 +208,8 @@ pub fn escape_markup(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-fn cut(line: &str) -> (String, bool) {
+/// The line, cut where it is too long; whether it was short enough.
+pub(super) fn cut(line: &str) -> (String, bool) {
     if line.len() <= LINE_MAX {
         return (line.to_owned(), true);
     }

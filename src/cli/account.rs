@@ -11,7 +11,7 @@ use crate::relay::policy_file::{self, Approved};
 use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said, Under};
 use crate::relay::under_seal;
-use crate::system::process;
+use crate::system::{machine, process};
 use crate::upstream::TradeLane;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -215,7 +215,7 @@ async fn sign_in(
         kind,
         challenge: None,
         single_grant: what.single_grant,
-        host_name: process::host_name(),
+        host_name: machine::host_name(),
     };
     let stop = CancellationToken::new();
     let out = context.out;

@@ -6,9 +6,8 @@
 //! bytes), machine (first 4 bytes of a digest), nonce (12, random for every write).
 
 use super::key::{Key, StoreKind};
-use crate::system::file;
+use crate::system::machine;
 use ring::hkdf;
-use std::path::Path;
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"CSIGNVLT";
@@ -102,12 +101,9 @@ pub(super) fn derive(key: &Key, installation: &[u8; 16], machine: [u8; 4], label
     Some(out)
 }
 
-/// What tells this machine from others, where the system has such a thing (Linux; elsewhere the keychain binds).
+/// What tells this machine from others, where the system has such a thing.
 pub(super) fn machine_mark() -> [u8; 4] {
-    let id = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
-        .iter()
-        .find_map(|path| file::read_text(Path::new(path), 256).ok().flatten())
-        .unwrap_or_default();
+    let id = machine::id();
     let digest = ring::digest::digest(
         &ring::digest::SHA256,
         format!("countersign {}", id.trim()).as_bytes(),

@@ -110,7 +110,15 @@ fn entry(name: &str) -> Result<keyring::Entry, String> {
     if keyring::Entry::store_status().is_err() {
         return Err("there is none that can be reached".to_owned());
     }
-    keyring::Entry::new(SERVICE, name).map_err(|error| describe(&error))
+    // Windows would copy the entry to the other machines of a domain; the vault is for this one.
+    #[cfg(windows)]
+    let entry = {
+        let here = std::collections::HashMap::from([("persistence", "local")]);
+        keyring_core::Entry::new_with_modifiers(SERVICE, name, &here).map(|inner| keyring::Entry { inner })
+    };
+    #[cfg(not(windows))]
+    let entry = keyring::Entry::new(SERVICE, name);
+    entry.map_err(|error| describe(&error))
 }
 
 /// In our own words: some error values carry the secret itself.
@@ -193,15 +201,15 @@ impl KeyPlace {
     fn load_file(&self) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         let shown = self.file.display();
         let text = file::read_bounded(&self.file, 1024).map_err(|error| format!("{shown}: {error}"))?;
-        #[cfg(unix)]
-        if text.is_some() {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(&self.file).map_err(|error| format!("{shown}: {error}"))?;
-            if mode.permissions().mode() & 0o077 != 0 {
-                return Err(format!(
-                    "{shown} can be read by others: run `chmod 600` on it, then sign in anew"
-                ));
-            }
+        if text.is_some() && file::others_may_read(&self.file).map_err(|error| format!("{shown}: {error}"))? {
+            let mend = if cfg!(windows) {
+                "in its Properties, under Security, leave only yourself, SYSTEM and Administrators"
+            } else {
+                "run `chmod 600` on it"
+            };
+            return Err(format!(
+                "{shown} can be read by others: {mend}, then sign in anew"
+            ));
         }
         Ok(text.map(Zeroizing::new))
     }

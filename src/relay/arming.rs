@@ -8,7 +8,7 @@ use super::{Relay, lock, outcomes, under_seal};
 use crate::approve::{Answer, Notice};
 use crate::gate::Tier;
 use crate::relay::settings::Armed as ArmedFor;
-use crate::system::clock::{local_time, mono_ms, wall_ms};
+use crate::system::clock::{Moment, local_time, wall_ms};
 use crate::system::{Paths, file};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -64,8 +64,7 @@ struct Seen {
     request: u64,
     /// A page is open.
     asking: bool,
-    mono: u64,
-    wall: u64,
+    when: Moment,
 }
 
 /// How far (ms) a request may lie ahead: two processes read the same clock.
@@ -78,19 +77,15 @@ impl Arming {
         Self(Mutex::new(Seen {
             request,
             asking: false,
-            mono: mono_ms(),
-            wall: wall_ms(),
+            when: Moment::now(),
         }))
     }
 
     /// Whether the machine slept, or its clock was set, since this was last asked.
     fn jumped(&self) -> bool {
         let mut seen = lock(&self.0);
-        let (mono, wall) = (mono_ms(), wall_ms());
-        let drift = wall
-            .saturating_sub(seen.wall)
-            .abs_diff(mono.saturating_sub(seen.mono));
-        (seen.mono, seen.wall) = (mono, wall);
+        let now = Moment::now();
+        let drift = std::mem::replace(&mut seen.when, now).drift_to(now);
         drift > JUMP_MS
     }
 
@@ -288,8 +283,7 @@ mod tests {
         let arming = Arming(Mutex::new(Seen {
             request: 0,
             asking: false,
-            mono: 0,
-            wall: 0,
+            when: Moment::now(),
         }));
         assert_eq!(
             arming.take(Some(Request {

@@ -40,7 +40,7 @@ pub(super) trait Peer: Deref<Target = Link> {
 /// Serves the client until it leaves.
 pub(super) async fn run<P: Peer>(peer: Arc<P>, mut frames: mpsc::Receiver<Frame>) {
     let ending = process::ending();
-    let parent = process::parent_id();
+    let parent = process::Parent::now();
     let mut ending = std::pin::pin!(async move {
         match ending {
             Ok(signal) => signal.await,
@@ -60,7 +60,7 @@ pub(super) async fn run<P: Peer>(peer: Arc<P>, mut frames: mpsc::Receiver<Frame>
             },
             signal = &mut ending => break signal,
             _ = alive.tick() => {
-                if process::parent_id() != parent {
+                if parent.is_gone() {
                     break "the client's process is gone";
                 }
             }

@@ -319,6 +319,7 @@ impl Relay {
             let _ = tokio::time::timeout(LEAVE.1.saturating_sub(LEAVE.0), rest).await;
         }
         self.write_late().await;
+        self.desk.leave().await;
         self.out.finish(200).await;
     }
 }

@@ -9,7 +9,7 @@ use crate::gate::catalogue;
 use crate::oauth::{
     GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, SealedExtras, TokenError,
 };
-use crate::system::{World, browser, process};
+use crate::system::{World, browser, machine};
 use crate::upstream::{Failure, TradeLane};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -62,7 +62,7 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> String {
         kind: GrantKind::Read,
         challenge: None,
         single_grant: false,
-        host_name: process::host_name(),
+        host_name: machine::host_name(),
     };
     let asked = match relay.grants.begin_background_login(request).await {
         Ok(pending) => begun(relay, pending).await,

@@ -111,11 +111,28 @@ fn launch_blocking(url: &str, env: &Env) -> Result<Opening, String> {
         };
         return start_one(commands.into_iter().map(str::to_owned).collect(), url, env);
     }
+    open_default(url).map(|()| Opening(None))
+}
+
+/// The system's own way. Never `cmd /c start`: clients give their children a PATH without `cmd`, and `&` in an address would
+/// end the command.
+#[cfg(windows)]
+fn open_default(url: &str) -> Result<(), String> {
+    super::windows::shell_open(url)
+        .map_err(|code| format!("the browser could not be opened: Windows says {code}"))
+}
+
+#[cfg(target_os = "macos")]
+fn open_default(url: &str) -> Result<(), String> {
     let mut options = webbrowser::BrowserOptions::new();
     options.with_suppress_output(true);
     webbrowser::open_browser_with_options(webbrowser::Browser::Default, url, &options)
-        .map(|()| Opening(None))
         .map_err(|error| format!("the browser could not be opened: {error}"))
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+fn open_default(_url: &str) -> Result<(), String> {
+    Err("no browser was found".to_owned())
 }
 
 /// The openers that this machine has.

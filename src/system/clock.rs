@@ -24,13 +24,22 @@ pub fn mono_ms() -> u64 {
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Both clocks at one moment. Where the wall clock has moved against the monotonic one since, the machine slept (the
-/// wall clock went on, the monotonic one stood still: `CLOCK_MONOTONIC` on Linux and the uptime clock on macOS do) or
-/// somebody set the clock. On Windows the monotonic clock may go on during sleep; a set clock is seen there all the same.
+/// Milliseconds in which the machine was awake. The monotonic clocks of Linux (`CLOCK_MONOTONIC`) and macOS (the uptime clock)
+/// stand still while it sleeps; that of Windows goes on, so another one is read there (`QueryUnbiasedInterruptTime`).
+fn awake_ms() -> u64 {
+    #[cfg(windows)]
+    if let Some(awake) = super::windows::awake_ms() {
+        return awake;
+    }
+    mono_ms()
+}
+
+/// The wall clock and the time awake at one moment. Where one has moved against the other since, the machine slept (the
+/// wall clock went on) or somebody set the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     wall: u64,
-    mono: u64,
+    awake: u64,
 }
 
 impl Moment {
@@ -38,14 +47,14 @@ impl Moment {
     pub fn now() -> Self {
         Self {
             wall: wall_ms(),
-            mono: mono_ms(),
+            awake: awake_ms(),
         }
     }
 
-    /// How far (ms) the wall clock has moved against the monotonic one between this moment and that later one, forward
+    /// How far (ms) the wall clock has moved against the time awake between this moment and that later one, forward
     /// or back.
     pub fn drift_to(self, later: Self) -> u64 {
-        let expected = self.wall.saturating_add(later.mono.saturating_sub(self.mono));
+        let expected = self.wall.saturating_add(later.awake.saturating_sub(self.awake));
         expected.abs_diff(later.wall)
     }
 
@@ -84,27 +93,27 @@ mod tests {
         const HOUR: u64 = 3_600_000;
         let start = Moment {
             wall: 1_000 * HOUR,
-            mono: 5_000,
+            awake: 5_000,
         };
-        for (what, wall, mono, drift) in [
+        for (what, wall, awake, drift) in [
             ("time passes", 60_000, 60_000, 0),
             ("set forward", 60_000 + HOUR, 60_000, HOUR),
-            ("slept: the monotonic clock stood still", 61_000, 1_000, 60_000),
+            ("slept", 61_000, 1_000, 60_000),
             ("a little slow", 59_800, 60_000, 200),
         ] {
             let later = Moment {
                 wall: start.wall + wall,
-                mono: start.mono + mono,
+                awake: start.awake + awake,
             };
             assert_eq!(start.drift_to(later), drift, "{what}");
         }
         // An hour back, seen 200 ms later, and not only once two more seconds have passed.
         let later = Moment {
             wall: start.wall - HOUR,
-            mono: start.mono + 200,
+            awake: start.awake + 200,
         };
         assert_eq!(start.drift_to(later), HOUR + 200);
-        let zero = Moment { wall: 0, mono: 9 };
+        let zero = Moment { wall: 0, awake: 9 };
         assert_eq!(start.drift_to(zero), start.wall);
     }
 }

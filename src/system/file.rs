@@ -7,7 +7,9 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Makes a folder with its parents, readable by this user alone (0700).
+/// Makes a folder with its parents, readable by this user alone (0700). On Windows it has the permissions of the folder it
+/// is made in; a profile's are for its user, the system and administrators. What decides or is secret is looked at when it
+/// is read ([`read_ours`], [`others_may_read`]), wherever the folder lies.
 ///
 /// # Errors
 /// As the file system says.
@@ -36,7 +38,38 @@ fn private(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options.open(path)
+    patiently(|| options.open(path))
+}
+
+/// How long Windows' refusals that pass by themselves are waited for, in milliseconds.
+#[cfg(windows)]
+const PASSES_MS: u64 = 1500;
+
+/// Does something with a file. On Windows it is tried again for a moment where another program (one that looks for viruses,
+/// makes backups, or reads the file that is being replaced) has the file open in a way that forbids it.
+pub(super) fn patiently<T>(act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    #[cfg(windows)]
+    {
+        /// `ERROR_ACCESS_DENIED` (also for a file that is going to be deleted), `ERROR_SHARING_VIOLATION`,
+        /// `ERROR_LOCK_VIOLATION`, `ERROR_USER_MAPPED_FILE`.
+        const PASSING: [i32; 4] = [5, 32, 33, 1224];
+        let until = super::mono_ms().saturating_add(PASSES_MS);
+        let mut pause = 1;
+        loop {
+            match act() {
+                Err(error)
+                    if error.raw_os_error().is_some_and(|code| PASSING.contains(&code))
+                        && super::mono_ms() < until =>
+                {
+                    std::thread::sleep(std::time::Duration::from_millis(pause));
+                    pause = (pause * 2).min(50);
+                }
+                result => return result,
+            }
+        }
+    }
+    #[cfg(not(windows))]
+    act()
 }
 
 /// The new content stands, but the system did not confirm that its name is on the disk: after a power failure the old
@@ -58,7 +91,19 @@ pub fn is_replaced(error: &io::Error) -> bool {
 /// As the file system says (a full disk among them); the old content then still stands, unless [`is_replaced`] says
 /// otherwise.
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace(path, content, sync_folder)
+    replace(path, content, |folder| {
+        sync_folder(folder)?;
+        sync_name(path)
+    })
+}
+
+/// Makes a new name of a file last where folders cannot be synced: on Windows syncing the file writes the file system's own
+/// journal, and the renaming stands in it before.
+fn sync_name(path: &Path) -> io::Result<()> {
+    if cfg!(windows) {
+        patiently(|| OpenOptions::new().write(true).open(path))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn replace(path: &Path, content: &[u8], confirm: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
@@ -75,8 +120,8 @@ fn replace(path: &Path, content: &[u8], confirm: impl FnOnce(&Path) -> io::Resul
         file.write_all(content)?;
         file.sync_all()
     });
-    if let Err(error) = written.and_then(|()| fs::rename(&temp, path)) {
-        let _ = fs::remove_file(&temp);
+    if let Err(error) = written.and_then(|()| patiently(|| fs::rename(&temp, path))) {
+        let _ = patiently(|| fs::remove_file(&temp));
         return Err(error);
     }
     confirm(folder).map_err(|error| io::Error::new(error.kind(), Unconfirmed(error)))
@@ -184,7 +229,7 @@ impl Stamp {
 /// # Errors
 /// As the file system says, and for a file over the bound.
 pub fn read_bounded(path: &Path, bound: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    let file = match patiently(|| File::open(path)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -205,8 +250,8 @@ fn rest_of(file: File, path: &Path, bound: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Reads a whole file that decides what may be done: as [`read_bounded`], but only a plain file, no symbolic link, of
-/// this user, to which nobody else may write. What is looked at is the file that is read (Unix; on Windows a link is
-/// refused, and who may write is left to the folder's own permissions).
+/// this user, to which nobody else may write. What is looked at is the file that is read. On Windows the system,
+/// administrators and the built-in administrator do not count as somebody else: they can do everything anyhow.
 ///
 /// # Errors
 /// [`io::ErrorKind::PermissionDenied`] with what is wrong with the file; else as [`read_bounded`].
@@ -249,16 +294,51 @@ fn open_ours(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn open_ours(path: &Path) -> io::Result<File> {
-    if fs::symlink_metadata(path)?.is_symlink() {
+    use super::acl::Others;
+    use std::os::windows::fs::OpenOptionsExt;
+    /// `FILE_FLAG_OPEN_REPARSE_POINT`: a link is opened itself, not what it points to.
+    const NO_LINKS: u32 = 0x0020_0000;
+    let file =
+        patiently(|| OpenOptions::new().read(true).custom_flags(NO_LINKS).open(path)).map_err(|error| {
+            // A folder is not opened as a file.
+            if path.is_dir() {
+                not_ours("it is no plain file")
+            } else {
+                error
+            }
+        })?;
+    let found = file.metadata()?;
+    if found.is_symlink() {
         return Err(not_ours("it is a symbolic link"));
     }
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
+    if !found.is_file() {
         return Err(not_ours("it is no plain file"));
     }
+    if super::windows::others(&file)? == Others::Write {
+        return Err(not_ours(
+            "others may write to it: in its Properties, under Security, leave only yourself, SYSTEM and Administrators",
+        ));
+    }
     Ok(file)
+}
+
+/// Whether others than this user could read this file.
+///
+/// # Errors
+/// As the file system says.
+pub fn others_may_read(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(windows)]
+    {
+        let file = patiently(|| File::open(path))?;
+        Ok(super::windows::others(&file)? >= super::acl::Others::Read)
+    }
 }
 
 fn not_ours(reason: &str) -> io::Error {
@@ -278,7 +358,7 @@ pub fn open_plain(path: &Path) -> io::Result<Option<File>> {
     if !found.is_file() {
         return Err(not_ours("it is no plain file"));
     }
-    match File::open(path) {
+    match patiently(|| File::open(path)) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -312,7 +392,7 @@ pub fn open_append(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options.open(path)
+    patiently(|| options.open(path))
 }
 
 /// A full disk, for tests only: neither permissions nor limits stop the superuser.

@@ -3,6 +3,9 @@
 //! Owns: every read of the environment and the clock, every path, every lock. Refuses to know: MCP, OAuth, orders.
 //! May call: nothing of ours.
 
+#[cfg(any(windows, test))]
+#[path = "windows/acl.rs"]
+mod acl;
 mod aside;
 pub mod browser;
 pub mod clock;
@@ -10,8 +13,16 @@ pub mod env;
 pub mod file;
 pub mod lock;
 pub mod log;
+pub mod machine;
+#[cfg(target_os = "macos")]
+mod macos;
 pub mod paths;
+pub mod probe;
 pub mod process;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::console;
 
 pub use aside::aside;
 pub use clock::{mono_ms, wall_ms};

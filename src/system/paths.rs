@@ -14,7 +14,7 @@ pub struct Paths {
 impl Paths {
     /// Finds the folders: `COUNTERSIGN_HOME`; else on Windows `%USERPROFILE%\.countersign` (`AppData` is redirected
     /// inside packaged clients, so that each of them would see another installation); else the XDG folders on Linux
-    /// and `~/Library` on macOS.
+    /// and `~/Library/Application Support` on macOS, with the logs in `~/Library/Logs`.
     ///
     /// # Errors
     /// Where there is no home folder.
@@ -24,8 +24,11 @@ impl Paths {
             return Ok(Self::under(&home));
         }
         if cfg!(windows) {
-            let home = env.text("USERPROFILE").ok_or("USERPROFILE is not set")?;
-            return Ok(Self::under(&Path::new(home).join(".countersign")));
+            // Some clients give their children few variables; Windows knows the profile without them.
+            let home = env.text("USERPROFILE").map(PathBuf::from);
+            let home = home.or_else(|| directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()));
+            let home = home.ok_or("no profile folder: set COUNTERSIGN_HOME")?;
+            return Ok(Self::under(&home.join(".countersign")));
         }
         let dirs = directories::ProjectDirs::from("", "", "countersign")
             .ok_or("no home folder: set COUNTERSIGN_HOME")?;
@@ -33,9 +36,13 @@ impl Paths {
             .state_dir()
             .unwrap_or_else(|| dirs.data_local_dir())
             .to_owned();
+        let logs = match directories::BaseDirs::new() {
+            Some(dirs) if cfg!(target_os = "macos") => dirs.home_dir().join("Library/Logs/countersign"),
+            _ => state.join("logs"),
+        };
         Ok(Self {
             config: dirs.config_dir().to_owned(),
-            logs: state.join("logs"),
+            logs,
             state,
         })
     }

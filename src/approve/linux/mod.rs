@@ -161,9 +161,9 @@ pub(super) async fn locked(env: &Env) -> Option<&'static str> {
 }
 
 /// Tells the person something; whether it was shown.
-pub(super) async fn notice(env: &Env, notice: &Notice) -> bool {
+pub(super) async fn notice(shared: &Shared, notice: &Notice) -> bool {
     let shown = async {
-        let server = Server::find(env).await?;
+        let server = Server::find(&shared.world.env).await?;
         let (summary, body) = plain(notice);
         let content = Content {
             summary: &summary,
@@ -186,3 +186,7 @@ fn plain(notice: &Notice) -> (String, String) {
 pub(super) async fn sweep(shared: &Shared) {
     left::sweep(shared).await;
 }
+
+/// Nothing to do: the notification server keeps what it shows.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
+pub(super) async fn leave(_shared: &Shared) {}

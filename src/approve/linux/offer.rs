@@ -7,7 +7,7 @@ use super::guard::{number, text};
 use super::popup::{random, subscribe};
 use super::put::{Up, put};
 use super::server::{Content, Server};
-use super::{NOTICE_LIMIT, Notice, plain};
+use super::{NOTICE_LIMIT, Notice, Shared, plain};
 use crate::system::Env;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -16,13 +16,13 @@ use zbus::{Message, MessageStream};
 
 /// Shows the notice until its button is pressed (true), the person closes it, or `stop`.
 pub(in crate::approve) async fn offer(
-    env: &Env,
+    shared: &Shared,
     notice: &Notice,
     button: &str,
     stop: CancellationToken,
 ) -> bool {
     let Ok(key) = random() else { return false };
-    let shown = tokio::time::timeout(NOTICE_LIMIT, show(env, notice, button, &key)).await;
+    let shown = tokio::time::timeout(NOTICE_LIMIT, show(&shared.world.env, notice, button, &key)).await;
     // However this ends, also dropped half-way: the notice goes with it.
     let Ok(Ok((owner, mut signals, up))) = shown else {
         return false;

@@ -1,12 +1,18 @@
 //! The keyboard of a terminal: one byte at a time, without echo, put back as it was at the end.
+//!
+//! Owns: what a byte means, and the task that reads. Refuses to know: how a system's terminal is set and read (`unix`; on
+//! Windows `system` has the console).
 
-use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr,
-};
-use std::io::{stdin, stdout};
+#[cfg(unix)]
+mod unix;
+
+#[cfg(windows)]
+use crate::system::console as device;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
+#[cfg(unix)]
+use unix as device;
 
 /// What was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +23,7 @@ pub(super) enum Key {
     Backspace,
     /// Ctrl-U.
     Clear,
-    /// Ctrl-C, Ctrl-D, or the end of the terminal.
+    /// Ctrl-C, Ctrl-D, on Windows Ctrl-Z as well, or the end of the terminal.
     Leave,
 }
 
@@ -26,7 +32,8 @@ pub(super) enum Key {
 pub(super) struct Keys {
     pressed: mpsc::Receiver<Key>,
     over: Arc<AtomicBool>,
-    before: Termios,
+    #[expect(dead_code, reason = "held to put the terminal back")]
+    keyboard: device::Keyboard,
 }
 
 impl Keys {
@@ -35,18 +42,7 @@ impl Keys {
     /// # Errors
     /// A sentence: stdin or stdout is no terminal.
     pub(super) fn open() -> Result<Self, String> {
-        if !isatty(stdin()) || !isatty(stdout()) {
-            return Err("this needs a terminal that you opened: stdin or stdout is none".to_owned());
-        }
-        let before = tcgetattr(stdin()).map_err(|error| format!("the terminal cannot be read: {error}"))?;
-        let mut quiet = before.clone();
-        quiet.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
-        quiet.input_modes -= InputModes::IXON;
-        // A read returns after a tenth of a second at the latest, so that the reader ends when we do.
-        quiet.special_codes[SpecialCodeIndex::VMIN] = 0;
-        quiet.special_codes[SpecialCodeIndex::VTIME] = 1;
-        tcsetattr(stdin(), OptionalActions::Flush, &quiet)
-            .map_err(|error| format!("the terminal cannot be set: {error}"))?;
+        let keyboard = device::Keyboard::open()?;
         let (send, pressed) = mpsc::channel(64);
         let over = Arc::new(AtomicBool::new(false));
         let told = over.clone();
@@ -54,7 +50,7 @@ impl Keys {
         Ok(Self {
             pressed,
             over,
-            before,
+            keyboard,
         })
     }
 
@@ -72,24 +68,18 @@ impl Keys {
 impl Drop for Keys {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
-        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.before);
     }
 }
 
 fn read(send: &mpsc::Sender<Key>, over: &AtomicBool) {
-    let mut buffer = [0u8; 1];
+    let mut typed = device::Typed::new();
     while !over.load(Ordering::Acquire) {
-        match rustix::io::read(stdin(), &mut buffer) {
-            // Nothing pressed; a terminal that is gone says EIO instead.
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => {
-                let [byte] = buffer;
-                if send.blocking_send(key(byte)).is_err() {
-                    return;
-                }
-            }
-            Err(_) => {
-                let _ = send.blocking_send(Key::Leave);
+        let Ok(bytes) = typed.read() else {
+            let _ = send.blocking_send(Key::Leave);
+            return;
+        };
+        for byte in bytes {
+            if send.blocking_send(key(byte)).is_err() {
                 return;
             }
         }
@@ -102,6 +92,7 @@ fn key(byte: u8) -> Key {
         0x7f | 0x08 => Key::Backspace,
         0x15 => Key::Clear,
         0x03 | 0x04 => Key::Leave,
+        0x1a if cfg!(windows) => Key::Leave,
         byte => Key::Byte(byte),
     }
 }

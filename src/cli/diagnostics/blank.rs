@@ -7,7 +7,7 @@ use crate::cli::Context;
 use crate::journal;
 use crate::relay::settings::Settings;
 use crate::relay::tickets::Tickets;
-use crate::system::{file, process};
+use crate::system::{file, machine};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ impl Blank {
         for home in [env.text("HOME"), env.text("USERPROFILE")].into_iter().flatten() {
             known.push((home.to_ascii_lowercase(), "~".to_owned()));
         }
-        let host = process::host_name();
+        let host = machine::host_name();
         if host.len() >= LEAST_NAME && host != "localhost" && host != "this computer" {
             known.push((host.to_ascii_lowercase(), "HOST".to_owned()));
         }

@@ -99,10 +99,10 @@ async fn the_file_store_is_private_and_needs_no_keychain() {
         super::super::StoreKind::File
     );
     assert_eq!(*desk.keychain.calls.lock().unwrap(), 0);
-    let key = desk.world().paths.vault_key_file();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
+        let key = desk.world().paths.vault_key_file();
         for path in [&key, &desk.vault()] {
             assert_eq!(
                 std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
@@ -123,6 +123,7 @@ async fn the_file_store_is_private_and_needs_no_keychain() {
     {
         use std::os::unix::fs::PermissionsExt;
         desk.env = Env::default();
+        let key = desk.world().paths.vault_key_file();
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
         let told = desk.grants().bearer(GrantKind::Read).await.unwrap_err();
         assert!(told.to_string().contains("chmod 600"), "{told}");

@@ -1,7 +1,7 @@
 //! The sign-in at a server that asks for one: the person is asked in the browser, and the request that needed it waits.
 
 use crate::oauth::{Bearer, GrantKind, Grants, LoginError, LoginRequest, TokenError};
-use crate::system::{Env, browser, process};
+use crate::system::{Env, browser, machine};
 use crate::upstream::{Challenged, Failure, Keys};
 use crate::wire::headers::challenges;
 use futures_util::FutureExt;
@@ -91,7 +91,7 @@ impl PlainKeys {
             kind: GrantKind::Plain,
             challenge: Some(challenge),
             single_grant: false,
-            host_name: process::host_name(),
+            host_name: machine::host_name(),
         };
         let pending = match self.grants.begin_login(request).await {
             Ok(pending) => pending,
