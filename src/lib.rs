@@ -7,6 +7,7 @@
 
 pub mod approve;
 pub mod cli;
+pub mod clients;
 pub mod gate;
 pub mod journal;
 pub mod oauth;

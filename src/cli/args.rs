@@ -80,6 +80,12 @@ pub(crate) enum Verb {
     /// The record of every ticket and decision
     #[command(subcommand)]
     Journal(Journal),
+    /// Put Countersign into AI clients: shows what would be written, asks once, writes
+    Install(Install),
+    /// Take Countersign out of AI clients; files become what they were before
+    Uninstall(Uninstall),
+    /// List the AI clients of this computer, how our entry stands in each, and how long each waits
+    Clients,
     /// List the tools that the AI client sees
     Tools,
     /// Call one tool the way an AI client would (trade calls are held)
@@ -91,6 +97,57 @@ pub(crate) enum Verb {
     },
     /// Print the version
     Version,
+}
+
+#[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each switch that people type"
+)]
+pub(crate) struct Install {
+    /// The clients, such as claude-desktop, codex (also ChatGPT desktop), cursor, vscode, chatgpt-tunnel
+    #[arg(value_name = "CLIENT")]
+    pub(crate) clients: Vec<String>,
+    /// All that are found on this computer
+    #[arg(long, conflicts_with = "clients")]
+    pub(crate) all: bool,
+    /// Write without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Only the entries that are lost or were changed
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print what to paste by hand, and write nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Print a link that makes the client itself ask whether to add Countersign, and write nothing
+    #[arg(long, conflicts_with = "print")]
+    pub(crate) deeplink: bool,
+    /// This file, instead of the one that would be found
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_path: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Uninstall {
+    /// The clients
+    #[arg(value_name = "CLIENT")]
+    pub(crate) clients: Vec<String>,
+    /// All in which our entry stands
+    #[arg(long, conflicts_with = "clients")]
+    pub(crate) all: bool,
+    /// Write without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Show what would be removed, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// This file, instead of the one that would be found
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_path: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,6 +8,7 @@ mod acknowledge;
 mod apply;
 mod args;
 mod checks;
+mod clients;
 mod journal;
 mod keys;
 mod out;
@@ -169,6 +170,9 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Halt => switch::halt(&context),
         Verb::Resume => switch::resume(&context).await,
         Verb::Journal(what) => journal::journal(&context, &what),
+        Verb::Install(words) => clients::install(&context, &words),
+        Verb::Uninstall(words) => clients::uninstall(&context, &words),
+        Verb::Clients => clients::list(&context),
         Verb::Tools => service::tools(&context),
         Verb::Call { tool, arguments } => service::call(&context, &tool, arguments.as_deref()).await,
         Verb::Version => {

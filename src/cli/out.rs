@@ -71,6 +71,11 @@ impl Out {
         }
     }
 
+    /// Whether programs read what is printed.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Whether a person can be asked something here.
     pub(crate) fn can_ask(self) -> bool {
         !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

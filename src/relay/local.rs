@@ -33,7 +33,7 @@ pub(crate) fn definitions(signed_in_before: bool) -> Vec<String> {
     vec![
         tool(
             words::AWAIT,
-            "Waits (up to 45 s) for the person's decision on a held trade call and tells its outcome. Call it again while \
+            "Waits, as long as this client allows, for the person's decision on a held trade call and tells its outcome. Call it again while \
              it says the call is still waiting. It places nothing itself.",
             &ticket,
             true,

@@ -257,9 +257,10 @@ impl Relay {
         Settings::load(&self.world.paths)
     }
 
-    /// How long a call is held before it is answered.
+    /// How long a call is held before it is answered: well within the client's own patience.
     fn hold_seconds(&self) -> u64 {
-        self.settings().map_or(45, |settings| settings.hold_seconds)
+        let set = self.settings().ok().and_then(|settings| settings.hold_seconds);
+        set.unwrap_or_else(|| crate::clients::hold_for(&lock(&self.client).name, &self.world.env))
     }
 
     /// Notices what verbs have done in this installation: a sign-in, a sign-out, a halt, a request to arm.

@@ -16,8 +16,10 @@ pub struct Settings {
     pub phrase: Option<String>,
     /// What one PIN frees for the armed time: `exits` or `all`.
     pub armed: Armed,
-    /// How long a trade call is held before it is answered with "waiting", in seconds (5 to 240).
-    pub hold_seconds: u64,
+    /// How long a trade call is held before it is answered with "waiting", in seconds (5 to 240). Unset: as long as suits
+    /// the client ([`crate::clients::hold_for`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_seconds: Option<u64>,
     /// The service's request budget for one user, per second; 0 for a server without one.
     pub requests_per_second: f64,
     /// The burst that the service allows.
@@ -40,7 +42,7 @@ impl Default for Settings {
             tier: Tier::Click,
             phrase: None,
             armed: Armed::Exits,
-            hold_seconds: 45,
+            hold_seconds: None,
             requests_per_second: 3.0,
             burst: 20.0,
         }
@@ -63,7 +65,10 @@ impl Settings {
             Some(text) => toml::from_str(&text).map_err(|error| format!("{name}: {error}"))?,
             None => Self::default(),
         };
-        if !(5..=240).contains(&settings.hold_seconds) {
+        if settings
+            .hold_seconds
+            .is_some_and(|hold| !(5..=240).contains(&hold))
+        {
             return Err(format!("{name}: hold_seconds must be 5 to 240"));
         }
         if settings
