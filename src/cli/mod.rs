@@ -15,6 +15,7 @@ mod out;
 mod policy;
 mod rules;
 mod service;
+mod setup;
 mod status;
 mod switch;
 mod waiting;
@@ -153,6 +154,7 @@ async fn run(verb: Verb, context: Context) -> Exit {
             crate::relay::serve(world, endpoint, http, std::io::stdin(), std::io::stdout()).await;
             Exit::Fine
         }
+        Verb::Setup(what) => Box::pin(setup::setup(&context, &what)).await,
         Verb::Login(what) => account::login(&context, &what).await,
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
         Verb::Status => status::status(&context).await,

@@ -11,17 +11,26 @@ const SCHEMA: u32 = 1;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Out {
     json: bool,
+    /// What verbs print as data is talk: another verb runs them.
+    talk: bool,
 }
 
 #[expect(clippy::unused_self, reason = "one printer for all that is printed")]
 impl Out {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, talk: false }
+    }
+
+    /// The same for verbs that another verb runs: their data is talk, and stdout is left to that verb.
+    pub(crate) fn as_talk(self) -> Self {
+        Self { talk: true, ..self }
     }
 
     /// Prints the verb's data: the text for people, or the object for programs.
     pub(crate) fn data(self, text: &str, object: &Value) {
-        if self.json {
+        if self.talk {
+            self.say(text);
+        } else if self.json {
             let mut whole = json!({ "schemaVersion": SCHEMA });
             if let (Some(whole), Some(object)) = (whole.as_object_mut(), object.as_object()) {
                 whole.extend(object.clone());
@@ -43,9 +52,17 @@ impl Out {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
+    /// Puts a text on the clipboard of the person's own computer, also over SSH, where the terminal takes that (OSC 52).
+    pub(crate) fn copy(self, text: &str) {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(text);
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "\x1b]52;c;{text}\x07").and_then(|()| err.flush());
+    }
+
     /// Says what went wrong and what to do about it.
     pub(crate) fn error(self, why: &str, hint: &str) {
-        if self.json {
+        if self.json && !self.talk {
             self.raw(&json!({ "schemaVersion": SCHEMA, "error": why, "hint": hint }).to_string());
         }
         self.say(&format!("error: {why}"));

@@ -28,6 +28,15 @@ pub async fn read_pin(_question: &str) -> Result<Option<SecretString>, String> {
     Err(NOT_BUILT.to_owned())
 }
 
+/// Reads an address that is pasted.
+///
+/// # Errors
+/// On this system: not built yet.
+#[expect(clippy::unused_async, reason = "the same shape on every system")]
+pub async fn read_address(_question: &str) -> Result<Option<String>, String> {
+    Err(NOT_BUILT.to_owned())
+}
+
 /// Reads a word.
 ///
 /// # Errors

@@ -1,0 +1,50 @@
+//! The last words: what to do now, where to look, how to stop everything.
+
+use super::{Came, Setup};
+
+/// Setup is through.
+pub(super) fn show(setup: &mut Setup<'_>) {
+    setup.head("What now");
+    let talk = setup.talk;
+    for (_, came) in &setup.came {
+        if let Came::Left(todo) = came {
+            talk.text(&format!("Still to do: {todo}"));
+        }
+    }
+    talk.text("1. Restart your AI client: quit it fully, and start it again.");
+    talk.text("2. Paste this into it:");
+    talk.gap();
+    let words = if setup.trade {
+        "  Use the crosstrade tools: list my accounts and positions. Then propose,\n  but do not repeat, a limit order for 1 MES on Sim101, far below the\n  market, and wait for my decision."
+    } else {
+        "  Use the crosstrade tools: list my accounts and my open positions."
+    };
+    talk.line(words);
+    talk.gap();
+    talk.text("Stop all AI trading at once:        countersign halt");
+    talk.text("See how things stand:               countersign status");
+    talk.text("Something does not work:            countersign doctor");
+    talk.text("Take back what setup did:           countersign setup --undo");
+}
+
+/// The person left, or a step failed.
+pub(super) fn stopped(setup: &Setup<'_>, left: bool) {
+    let talk = setup.talk;
+    talk.gap();
+    let done: Vec<&str> = setup
+        .came
+        .iter()
+        .filter(|(_, came)| matches!(came, Came::Done(_) | Came::Already(_)))
+        .map(|(_, came)| came.text())
+        .filter(|text| !text.is_empty())
+        .collect();
+    talk.text(if left {
+        "Stopped by you."
+    } else {
+        "Setup stops here."
+    });
+    if !done.is_empty() {
+        talk.text(&format!("Finished, and it stays: {}.", done.join("; ")));
+    }
+    talk.text("Go on whenever you like: countersign setup");
+}
