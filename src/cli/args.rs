@@ -97,6 +97,40 @@ pub(crate) enum Verb {
     },
     /// Print the version
     Version,
+    /// What the installers call: enter this program on this account, or take it off again
+    #[command(name = "self", subcommand)]
+    Own(Own),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Own {
+    /// Note what the installer put in place, and let terminals find it by its name
+    Install {
+        /// Leave PATH as it is
+        #[arg(long)]
+        no_modify_path: bool,
+        /// The outermost folder that the installer had to make for the program
+        #[arg(long, value_name = "FOLDER")]
+        made: Option<std::path::PathBuf>,
+    },
+    /// Take the program off this account; your sign-in, rules and journal stay, unless --purge
+    Uninstall {
+        /// Also sign out, and delete rules, settings, logs and the journal
+        #[arg(long)]
+        purge: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Leave the program's file to the installer (a running program cannot be deleted on Windows)
+        #[arg(long)]
+        keep_program: bool,
+    },
+    /// Say whether terminals find this program by its name, or change that
+    Path {
+        /// show, add or remove
+        #[arg(default_value = "show", value_parser = ["show", "add", "remove"])]
+        what: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]

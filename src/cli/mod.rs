@@ -12,6 +12,7 @@ mod clients;
 mod journal;
 mod keys;
 mod out;
+mod own;
 mod policy;
 mod rules;
 mod service;
@@ -110,7 +111,9 @@ pub fn main() -> ExitCode {
         None if std::io::stdin().is_terminal() => return usage(&Cli::help()),
         None => Verb::Serve,
     };
-    let _log = log::start(&world.paths, &world.env);
+    // Installing and removing: the folder of the log is not made before the first, and gone after the second.
+    let keeps_log = !matches!(verb, Verb::Own(_));
+    let _log = keeps_log.then(|| log::start(&world.paths, &world.env));
     let http = match crate::upstream::client(&endpoint) {
         Ok(http) => http,
         Err(why) => return fail(out, &why, "check the certificates of this system", Exit::Failure),
@@ -182,6 +185,7 @@ async fn run(verb: Verb, context: Context) -> Exit {
             );
             Exit::Fine
         }
+        Verb::Own(what) => own::own(&context, &what).await,
     }
 }
 

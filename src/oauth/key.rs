@@ -57,6 +57,8 @@ pub(super) fn chosen(world: &World) -> Result<Option<StoreKind>, String> {
 pub(super) trait Keychain: Send + Sync {
     /// The text under this name, if any.
     fn load(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String>;
+    /// Deletes what lies under this name; what is not there counts as deleted.
+    fn remove(&self, name: &str) -> Result<(), String>;
     /// Keeps a text under this name.
     fn save(&self, name: &str, secret: &[u8]) -> Result<(), String>;
 }
@@ -70,6 +72,13 @@ impl Keychain for SystemKeychain {
         match entry(name)?.get_secret() {
             Ok(secret) => Ok(Some(Zeroizing::new(secret))),
             Err(keyring::Error::NoEntry) => Ok(None),
+            Err(error) => Err(describe(&error)),
+        }
+    }
+
+    fn remove(&self, name: &str) -> Result<(), String> {
+        match entry(name)?.delete_credential() {
+            Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
             Err(error) => Err(describe(&error)),
         }
     }
@@ -144,6 +153,22 @@ impl KeyPlace {
         match self.load(kind, name, limit).map_err(|error| error.to_string())? {
             Some(back) if back == *key => Ok(()),
             _ => Err(format!("the {} did not keep the key", kind.as_str())),
+        }
+    }
+
+    /// Deletes the key under this name.
+    pub(super) fn remove(&self, kind: StoreKind, name: &str, limit: Duration) -> Result<(), String> {
+        match kind {
+            StoreKind::Keychain => {
+                let (keychain, name) = (self.keychain.clone(), name.to_owned());
+                with_limit(limit, move || keychain.remove(&name))
+            }
+            StoreKind::File => match std::fs::remove_file(&self.file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(format!("{}: {error}", self.file.display()))
+                }
+                Ok(()) | Err(_) => Ok(()),
+            },
         }
     }
 

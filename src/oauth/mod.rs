@@ -26,6 +26,7 @@ mod new_grant;
 mod page;
 mod pending;
 mod pin;
+mod purge;
 mod refresh;
 mod registration;
 mod seal;

@@ -144,6 +144,19 @@ impl Vault {
         Ok(target)
     }
 
+    /// Deletes the key from its place; returns where it lay, or `None` where there is no vault.
+    pub(super) fn forget_key(&self) -> Result<Option<StoreKind>, VaultError> {
+        let Some(bytes) = self.bytes()? else {
+            return Ok(None);
+        };
+        let header = self.header(&bytes)?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.place
+            .remove(header.store, &entry_name(&header.installation), self.patience())
+            .map_err(VaultError::Trouble)?;
+        Ok(Some(header.store))
+    }
+
     fn trouble(&self, reason: &str) -> VaultError {
         VaultError::Trouble(self.words(reason))
     }

@@ -47,6 +47,15 @@ impl Keychain for MemoryKeychain {
         }
     }
 
+    fn remove(&self, name: &str) -> Result<(), String> {
+        *self.calls.lock().unwrap() += 1;
+        if let Some(failure) = self.failure.lock().unwrap().clone() {
+            return Err(failure);
+        }
+        self.entries.lock().unwrap().remove(name);
+        Ok(())
+    }
+
     fn save(&self, name: &str, secret: &[u8]) -> Result<(), String> {
         *self.calls.lock().unwrap() += 1;
         if let Some(failure) = self.failure.lock().unwrap().clone() {

@@ -64,6 +64,11 @@ impl Keychain for HangingKeychain {
         Ok(None)
     }
 
+    fn remove(&self, _: &str) -> Result<(), String> {
+        std::thread::sleep(std::time::Duration::from_secs(30));
+        Ok(())
+    }
+
     fn save(&self, _: &str, _: &[u8]) -> Result<(), String> {
         std::thread::sleep(std::time::Duration::from_secs(30));
         Ok(())

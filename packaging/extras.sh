@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Man pages and completions, written by the program itself.
+#
+#   packaging/extras.sh PROGRAM FOLDER
+#
+# Fails where the program has no such verbs.
+set -euo pipefail
+program=$1 folder=$2
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+run() { env -i PATH="$PATH" HOME="$home" COUNTERSIGN_HOME="$home/c" "$program" "$@"; }
+run man --help >/dev/null 2>&1 && run completions --help >/dev/null 2>&1
+mkdir -p "$folder/man" "$folder/completions"
+run man >"$folder/man/countersign.1"
+for shell in bash zsh fish powershell elvish; do run completions "$shell" >"$folder/completions/countersign.$shell"; done
