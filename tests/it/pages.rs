@@ -2,7 +2,7 @@
 //!
 //! Owns: the pages as text. Refuses to know: whether a sentence is true that no program can check.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -194,4 +194,99 @@ fn every_link_between_pages_leads_somewhere() {
         }
     }
     assert!(links > 60, "{links}");
+}
+
+/// What a page says to type: in code, from the program's name on, up to what is no word of it any more.
+fn typed(text: &str) -> Vec<Vec<String>> {
+    let mut code: Vec<&str> = Vec::new();
+    for (at, part) in text.split("```").enumerate() {
+        if at % 2 == 1 {
+            code.extend(part.lines());
+            continue;
+        }
+        code.extend(part.lines().filter_map(|line| line.strip_prefix("    ")));
+        code.extend(part.lines().flat_map(|line| line.split('`').skip(1).step_by(2)));
+    }
+    let words = |rest: &str| {
+        rest.split_whitespace()
+            .map(|word| word.trim_end_matches([',', ';', ':', '.', ')']).to_owned())
+            .take_while(|word| !word.is_empty() && !word.starts_with('#'))
+            .collect::<Vec<String>>()
+    };
+    let mut found = Vec::new();
+    for line in code {
+        for (at, name) in line.match_indices("countersign ") {
+            let behind = line.get(at + name.len()..).unwrap_or_default();
+            let words = words(behind);
+            if line.get(..at).is_some_and(is_a_start) && words.first().is_some_and(|word| is_word(word)) {
+                found.push(words);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a command can begin behind this: at the start, behind a prompt, a variable, a path or another command.
+fn is_a_start(before: &str) -> bool {
+    let last = before.split_whitespace().next_back().unwrap_or_default();
+    before.is_empty()
+        || before.ends_with('/')
+        || ["$", "then", "&&"].contains(&last)
+        || (before.ends_with(' ') && last.contains('='))
+}
+
+fn is_word(word: &str) -> bool {
+    !word.is_empty()
+        && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        && !word.starts_with('-')
+}
+
+/// The help of these verbs.
+fn help(verbs: &[String]) -> Option<String> {
+    let told = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(verbs)
+        .arg("--help")
+        .env_clear()
+        .output()
+        .expect("the program");
+    told.status
+        .success()
+        .then(|| String::from_utf8_lossy(&told.stdout).into_owned())
+}
+
+/// A page that says to type what the program does not know leaves its reader alone.
+#[test]
+fn every_command_on_a_page_is_one_that_the_program_has() {
+    let mut known: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
+    let mut commands = 0;
+    for (path, text) in pages() {
+        for words in typed(&text) {
+            let mut verbs: Vec<String> = Vec::new();
+            let mut told = help(&[]).expect("the help");
+            for word in &words {
+                let lists =
+                    |line: &str| line.split_whitespace().next() == Some(word) && line.starts_with("  ");
+                if !is_word(word) || !told.lines().any(lists) {
+                    break;
+                }
+                verbs.push(word.clone());
+                let found = known.entry(verbs.clone()).or_insert_with(|| help(&verbs));
+                told = found.clone().unwrap_or_default();
+            }
+            let page = path.display();
+            assert!(!verbs.is_empty(), "{page}: countersign {}", words.join(" "));
+            assert!(
+                !told.contains("<COMMAND>"),
+                "{page}: countersign {} is half a command",
+                words.join(" ")
+            );
+            for flag in words.iter().filter(|word| word.starts_with("--")) {
+                let name = flag.split('=').next().unwrap_or_default();
+                let there = told.split([' ', ',', '=', '\n']).any(|word| word == name);
+                assert!(there, "{page}: countersign {}: no {name}", words.join(" "));
+            }
+            commands += 1;
+        }
+    }
+    assert!(commands > 100, "{commands}");
 }
