@@ -204,6 +204,8 @@ fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exi
                 lists.pinned_count()
             ),
         ]
+    } else if context.out.is_talk() {
+        vec!["Signed in for reading; nothing can be traded.".to_owned()]
     } else {
         vec!["Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()]
     };

@@ -7,6 +7,9 @@ use std::io::{IsTerminal, Write};
 /// The version of the `--json` output's shape.
 const SCHEMA: u32 = 1;
 
+/// The widest line of talk that is folded (columns).
+pub(crate) const WIDTH: usize = 78;
+
 /// The printer of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Out {
@@ -24,6 +27,11 @@ impl Out {
     /// The same for verbs that another verb runs: their data is talk, and stdout is left to that verb.
     pub(crate) fn as_talk(self) -> Self {
         Self { talk: true, ..self }
+    }
+
+    /// Whether another verb runs this one.
+    pub(crate) fn is_talk(self) -> bool {
+        self.talk
     }
 
     /// Prints the verb's data: the text for people, or the object for programs.
@@ -49,7 +57,19 @@ impl Out {
 
     /// Says something to the person.
     pub(crate) fn say(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let mut err = std::io::stderr().lock();
+        if !self.talk {
+            let _ = writeln!(err, "{text}");
+            return;
+        }
+        for line in text.split('\n') {
+            // A table keeps its columns.
+            let _ = if line.len() > WIDTH {
+                writeln!(err, "{}", fold(line))
+            } else {
+                writeln!(err, "{line}")
+            };
+        }
     }
 
     /// Puts a text on the clipboard of the person's own computer, also over SSH, where the terminal takes that (OSC 52).
@@ -93,4 +113,44 @@ pub(crate) fn safe(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// Breaks a line between words; what follows is indented as its beginning is. A word that is too long stays whole.
+pub(crate) fn fold(line: &str) -> String {
+    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    let mut folded = indent.clone();
+    let mut column = indent.len();
+    let mut first = true;
+    for word in line.split_whitespace() {
+        let length = word.chars().count();
+        if !first && column.saturating_add(1).saturating_add(length) > WIDTH {
+            folded.push('\n');
+            folded.push_str(&indent);
+            column = indent.len();
+        } else if !first {
+            folded.push(' ');
+            column = column.saturating_add(1);
+        }
+        folded.push_str(word);
+        column = column.saturating_add(length);
+        first = false;
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fold_between_words_and_keep_their_indent() {
+        let folded = fold(&format!("   {}", "word ".repeat(40)));
+        assert!(folded.lines().count() > 2);
+        for line in folded.lines() {
+            assert!(line.len() <= WIDTH && line.starts_with("   word"), "{line:?}");
+        }
+        let long = "x".repeat(200);
+        assert_eq!(fold(&format!("see {long}")), format!("see\n{long}"));
+        assert_eq!(fold(""), "");
+    }
 }

@@ -12,6 +12,7 @@ mod passkey;
 mod policy;
 mod relay;
 mod secrets;
+mod setup;
 mod signin;
 mod support;
 mod threats;

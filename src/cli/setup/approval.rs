@@ -9,8 +9,7 @@ use crate::cli::{Exit, args, rules};
 use crate::gate::Tier;
 use crate::relay::policy_file::Approved;
 
-const TABLE: &str = "\
-  click     You press Approve on the question.
+const TABLE: &str = "  click     You press Approve on the question.
             Stops an AI that misunderstood you or was misled.
             Does NOT stop a program that can use your mouse, or a terminal as
             you: coding agents and \"computer use\" can.

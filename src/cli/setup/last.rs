@@ -6,12 +6,16 @@ use super::{Came, Setup};
 pub(super) fn show(setup: &mut Setup<'_>) {
     setup.head("What now");
     let talk = setup.talk;
+    let restart = super::clients::restarts(&setup.context);
     for (_, came) in &setup.came {
         if let Came::Left(todo) = came {
             talk.text(&format!("Still to do: {todo}"));
         }
     }
-    talk.text("1. Restart your AI client: quit it fully, and start it again.");
+    talk.text("1. Restart your AI client NOW: quit it fully, also from the tray, and start it again.");
+    for client in restart {
+        talk.text(&format!("   {client}"));
+    }
     talk.text("2. Paste this into it:");
     talk.gap();
     let words = if setup.trade {
@@ -21,10 +25,10 @@ pub(super) fn show(setup: &mut Setup<'_>) {
     };
     talk.line(words);
     talk.gap();
-    talk.text("Stop all AI trading at once:        countersign halt");
-    talk.text("See how things stand:               countersign status");
-    talk.text("Something does not work:            countersign doctor");
-    talk.text("Take back what setup did:           countersign setup --undo");
+    talk.line("Stop all AI trading at once:   countersign halt");
+    talk.line("See how things stand:          countersign status");
+    talk.line("Something does not work:       countersign doctor");
+    talk.line("Take back what setup did:      countersign setup --undo");
 }
 
 /// The person left, or a step failed.

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod approval;
+mod clients;
 mod flags;
 mod last;
 mod memo;
@@ -194,6 +195,8 @@ impl Setup<'_> {
         self.note("phrase", came);
         let came = until_left(Box::pin(trading::run(self))).await?;
         self.note("trading", came);
+        let came = until_left(Box::pin(clients::run(self))).await?;
+        self.note("clients", came);
         // Not broken off by us: an order that is on its way is waited for.
         let came = Box::pin(practice::run(self)).await?;
         self.note("practice", came);
@@ -260,16 +263,12 @@ impl Setup<'_> {
             Err(Stop::Left) => Exit::Interrupted,
             Err(Stop::Failed(exit)) => exit,
         };
-        if ended.is_err() {
-            last::stopped(self, ended == Err(Stop::Left));
-        } else {
-            last::show(self);
-        }
         let steps: Vec<Value> = self
             .came
             .iter()
             .map(|(step, came)| json!({ "step": step, "came": came.word(), "what": came.text() }))
             .collect();
+        self.talk.gap();
         let lines: Vec<String> = self
             .came
             .iter()
@@ -287,9 +286,15 @@ impl Setup<'_> {
             &json!({
                 "finished": ended.is_ok(), "steps": steps, "trade": self.trade, "tier": tier,
                 "policy": policy.exists().then(|| policy.display().to_string()),
+                "clients": clients::summary(&self.context),
                 "next": if exit == Exit::Fine { Value::Null } else { "countersign setup".into() },
             }),
         );
+        if ended.is_err() {
+            last::stopped(self, ended == Err(Stop::Left));
+        } else {
+            last::show(self);
+        }
         exit
     }
 }

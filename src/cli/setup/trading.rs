@@ -67,7 +67,7 @@ pub(super) async fn run(setup: &mut Setup<'_>) -> Result<Came, Stop> {
     }
     changed(setup).await;
     Ok(Came::Done(
-        "signed in for trading; every order is held until you approve it".to_owned(),
+        "signed in for trading; each order is held for you".to_owned(),
     ))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The journal stays whatever is answered: it is the record of what was asked and decided.
 
+use super::clients;
 use super::memo::Memo;
 use super::overview;
 use super::talk::Talk;
@@ -51,6 +52,10 @@ pub(super) async fn undo(context: &Context, inner: &Context, flags: &Flags, talk
 async fn run(inner: &Context, flags: &Flags, talk: Talk, undone: &mut Undone) -> Result<(), Stop> {
     let paths = &inner.world.paths;
     let mut memo = Memo::load(paths);
+    let (lines, partly, gone) = clients::remove(inner, talk, flags.yes).await?;
+    undone.lines.extend(lines);
+    undone.partly |= partly;
+    undone.clients = gone;
     if !overview(inner).await.unwrap_or_default().is_empty() {
         talk.text("Signing out ends both sign-ins at CrossTrade and wipes them here. Orders and positions stay as they are.");
         if flags.yes || talk.yes("Sign out?", false).await? {
