@@ -95,6 +95,25 @@ pub(crate) enum Verb {
         /// Its arguments as a JSON object
         arguments: Option<String>,
     },
+    /// Pack what helps to find a fault, without secrets and account numbers, after showing the list
+    Diagnostics {
+        /// The file to write
+        file: Option<std::path::PathBuf>,
+        /// Write it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print a script that completes words in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual pages
+    Man {
+        /// Write each page into this folder instead
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<std::path::PathBuf>,
+    },
     /// Print the version
     Version,
     /// What the installers call: enter this program on this account, or take it off again

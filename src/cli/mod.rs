@@ -7,8 +7,9 @@ mod account;
 mod acknowledge;
 mod apply;
 mod args;
-mod checks;
 mod clients;
+mod diagnostics;
+mod doctor;
 mod journal;
 mod keys;
 mod out;
@@ -17,6 +18,7 @@ mod policy;
 mod rules;
 mod service;
 mod setup;
+mod shell;
 mod status;
 mod switch;
 mod waiting;
@@ -91,6 +93,11 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let out = Out::new(cli.json);
+    match &cli.verb {
+        Some(Verb::Completions { shell }) => return shell::completions(out, *shell).into(),
+        Some(Verb::Man { to }) => return shell::man(out, to.as_deref()).into(),
+        _ => {}
+    }
     let world = match World::real() {
         Ok(world) => world,
         Err(why) => {
@@ -114,6 +121,14 @@ pub fn main() -> ExitCode {
     // Installing and removing: the folder of the log is not made before the first, and gone after the second.
     let keeps_log = !matches!(verb, Verb::Own(_));
     let _log = keeps_log.then(|| log::start(&world.paths, &world.env));
+    if matches!(verb, Verb::Serve) {
+        // Clients keep what comes on stderr: so their own files say where ours are.
+        out.say(&format!(
+            "countersign {}: the log is in {}",
+            env!("CARGO_PKG_VERSION"),
+            world.paths.logs().display()
+        ));
+    }
     let http = match crate::upstream::client(&endpoint) {
         Ok(http) => http,
         Err(why) => return fail(out, &why, "check the certificates of this system", Exit::Failure),
@@ -161,7 +176,7 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Login(what) => account::login(&context, &what).await,
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
         Verb::Status => status::status(&context).await,
-        Verb::Doctor => checks::doctor(&context).await,
+        Verb::Doctor => Box::pin(doctor::doctor(&context)).await,
         Verb::Policy(args::Policy::Apply) => apply::apply(&context).await,
         Verb::Policy(what) => policy::policy(&context, &what).await,
         Verb::Presence(what) => rules::presence(&context, &what).await,
@@ -178,6 +193,9 @@ async fn run(verb: Verb, context: Context) -> Exit {
         Verb::Clients => clients::list(&context),
         Verb::Tools => service::tools(&context),
         Verb::Call { tool, arguments } => service::call(&context, &tool, arguments.as_deref()).await,
+        Verb::Diagnostics { file, yes } => Box::pin(diagnostics::diagnostics(&context, file, yes)).await,
+        // They need no world, and came to their end before there was one.
+        Verb::Completions { .. } | Verb::Man { .. } => Exit::Usage,
         Verb::Version => {
             context.out.data(
                 &format!("countersign {}", env!("CARGO_PKG_VERSION")),

@@ -102,6 +102,12 @@ impl Out {
     }
 }
 
+/// What the system says of a fault, without its number: `Connection refused`.
+pub(crate) fn cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
 /// Text from elsewhere, made safe for a terminal: control characters are shown, not obeyed.
 pub(crate) fn safe(text: &str) -> String {
     text.chars()

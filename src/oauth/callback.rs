@@ -138,24 +138,24 @@ async fn serve(stream: TcpStream, guard: Arc<Guard>) {
 impl Guard {
     async fn answer(&self, request: &Request<Incoming>) -> Page {
         if !self.is_for_us(request) {
-            return Page::refused(403, "this address is for signing in to Countersign only");
+            return Page::refused(403, "This address is for signing in to Countersign only");
         }
         if request.method() != Method::GET {
             return Page::refused(
                 405,
-                "only a browser that comes back from signing in is answered here",
+                "Only a browser that comes back from signing in is answered here",
             );
         }
         let path = url::Url::parse(&self.attempt.redirect).map(|url| url.path().to_owned());
         if path.as_deref() != Ok(request.uri().path()) {
-            return Page::refused(404, "there is nothing at this address");
+            return Page::refused(404, "There is nothing at this address");
         }
         match self.attempt.judge(request.uri().query().unwrap_or_default()) {
             Verdict::NotOurs(reason) => {
                 tracing::warn!(reason, "a request to the sign-in page was refused");
                 Page::refused(
                     400,
-                    "this is not the answer to the sign-in that Countersign waits for",
+                    "This is not the answer to the sign-in that Countersign waits for",
                 )
             }
             Verdict::Final(code) => self.hand_over(code).await,
@@ -182,9 +182,9 @@ impl Guard {
         let (page, shown) = oneshot::channel();
         let sent = self.tell.lock().await.send(Arrival { code, page }).await;
         if sent.is_err() {
-            return Page::ended("Countersign is no longer waiting for this sign-in: start it again");
+            return Page::over("Countersign is no longer waiting for this sign-in");
         }
-        let gone = |_| Page::ended("Countersign stopped before the sign-in was finished: start it again");
+        let gone = |_| Page::over("Countersign stopped before the sign-in was finished");
         shown.await.unwrap_or_else(gone)
     }
 }

@@ -47,6 +47,9 @@ pub(super) struct StoredGrant {
     pub(super) revocation_endpoint: Option<String>,
     #[serde(default)]
     pub(super) scope: Option<String>,
+    /// When the person gave it (wall clock, ms); `None` in a vault of the version before.
+    #[serde(default)]
+    pub(super) granted_at_ms: Option<u64>,
     pub(super) state: State,
 }
 

@@ -26,6 +26,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long the keychain may take where nobody is looking, in seconds.
 const PATIENCE_S: u64 = 10;
+/// How long it may take for a quick look, in seconds.
+const HASTE_S: u64 = 3;
 /// How long it may take where the person can answer its dialog, in seconds.
 const PATIENCE_WITH_PERSON_S: u64 = 60;
 
@@ -122,6 +124,8 @@ pub struct GrantInfo {
     pub store: StoreKind,
     /// When the client was registered (wall clock, ms).
     pub registered_at_ms: u64,
+    /// When the person gave it (wall clock, ms); `None` where that was not written down.
+    pub granted_at_ms: Option<u64>,
 }
 
 /// The grants of one endpoint. Clones share everything.
@@ -231,6 +235,11 @@ impl Grants {
             .vault
             .patience_s
             .store(PATIENCE_WITH_PERSON_S, Ordering::Relaxed);
+    }
+
+    /// Lets the keychain take three seconds only: whoever asks wants a quick look.
+    pub fn in_haste(&self) {
+        self.inner.vault.patience_s.store(HASTE_S, Ordering::Relaxed);
     }
 
     /// Waits for a renewal that is under way, at most `limit`: to be called before the process ends, so that a
@@ -430,5 +439,6 @@ fn info(grant: &StoredGrant, store: StoreKind) -> GrantInfo {
         single: grant.single,
         store,
         registered_at_ms: grant.registration.registered_at_ms,
+        granted_at_ms: grant.granted_at_ms,
     }
 }

@@ -69,11 +69,7 @@ pub(super) struct SystemKeychain;
 
 impl Keychain for SystemKeychain {
     fn load(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
-        match entry(name)?.get_secret() {
-            Ok(secret) => Ok(Some(Zeroizing::new(secret))),
-            Err(keyring::Error::NoEntry) => Ok(None),
-            Err(error) => Err(describe(&error)),
-        }
+        load_entry(name)
     }
 
     fn remove(&self, name: &str) -> Result<(), String> {
@@ -84,7 +80,29 @@ impl Keychain for SystemKeychain {
     }
 
     fn save(&self, name: &str, secret: &[u8]) -> Result<(), String> {
-        entry(name)?.set_secret(secret).map_err(|error| describe(&error))
+        save_entry(name, secret)
+    }
+}
+
+/// The text under this name in the keychain, if any.
+pub(super) fn load_entry(name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    match entry(name)?.get_secret() {
+        Ok(secret) => Ok(Some(Zeroizing::new(secret))),
+        Err(keyring::Error::NoEntry) => Ok(None),
+        Err(error) => Err(describe(&error)),
+    }
+}
+
+/// Keeps a text under this name in the keychain.
+pub(super) fn save_entry(name: &str, secret: &[u8]) -> Result<(), String> {
+    entry(name)?.set_secret(secret).map_err(|error| describe(&error))
+}
+
+/// Takes an entry out of the keychain; one that is not there is fine.
+pub(super) fn remove_entry(name: &str) -> Result<(), String> {
+    match entry(name)?.delete_credential() {
+        Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
+        Err(error) => Err(describe(&error)),
     }
 }
 
@@ -204,7 +222,8 @@ fn decode(text: &[u8]) -> Result<Key, NoKey> {
     Ok(Zeroizing::new(key))
 }
 
-fn with_limit<T: Send + 'static>(
+/// Runs what may wait for a dialog on a thread of its own, for at most this long.
+pub(super) fn with_limit<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {

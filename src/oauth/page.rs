@@ -1,61 +1,113 @@
 //! The pages that the browser shows at the end of a sign-in: self-contained, without scripts, with nothing of the
-//! request in them.
+//! request in them. They look like the approval page, so that a person knows whose they are.
+//!
+//! Owns: the document and what it may load (nothing). Its sentences are in `page/words.rs`.
 
+use super::error::LoginError;
+use super::grants::GrantKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use words::Words;
 
-const STYLE: &str = "body{font:17px/1.5 system-ui,sans-serif;margin:0;background:#f4f5f7;color:#1c2430}\
-main{max-width:34rem;margin:14vh auto;padding:2rem 2.4rem;background:#fff;border-radius:14px;\
-box-shadow:0 2px 18px rgba(20,30,50,.10)}\
-h1{font-size:1.45rem;margin:0 0 .8rem}p{margin:.5rem 0}.mark{color:#5b6675;font-size:.85rem;margin-top:1.6rem}\
-@media(prefers-color-scheme:dark){body{background:#14181f;color:#e8ebf0}main{background:#1e242e;box-shadow:none}\
-.mark{color:#98a2b3}}";
+mod words;
+
+const STYLE: &str = include_str!("page/page.css");
 
 /// A page with its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) status: u16,
-    title: &'static str,
-    text: String,
+    /// What the style sheet calls it: `read`, `trade`, `none` or `idle`.
+    look: &'static str,
+    badge: &'static str,
+    /// Under which name the service lists what was given; empty where nothing was.
+    name: String,
+    words: Words,
 }
 
 impl Page {
-    /// The code was exchanged: access was granted.
-    pub(super) fn granted() -> Self {
+    /// The code was exchanged: access was granted under this name.
+    pub(super) fn granted(kind: GrantKind, single: bool, name: &str) -> Self {
+        let (look, badge) = match kind {
+            GrantKind::Read => ("read", "READING"),
+            GrantKind::Trade if single => ("trade", "READING AND TRADING"),
+            GrantKind::Trade => ("trade", "TRADING"),
+            GrantKind::Plain => ("read", "ACCESS"),
+        };
         Self {
             status: 200,
-            title: "Access granted",
-            text: "Countersign has what it needs from the service and is checking it. You can close this window and \
-                   go back to where you started."
-                .to_owned(),
+            look,
+            badge,
+            name: name.to_owned(),
+            words: words::granted(kind, single),
         }
     }
 
     /// The sign-in ended without a grant.
-    pub(super) fn ended(reason: &str) -> Self {
-        Self {
-            status: 200,
-            title: "Not signed in",
-            text: capitalised(reason),
-        }
+    pub(super) fn ended(error: &LoginError, kind: GrantKind) -> Self {
+        Self::without(200, "none", words::ended(error, kind))
+    }
+
+    /// Countersign itself is gone, or waits for nothing.
+    pub(super) fn over(reason: &'static str) -> Self {
+        Self::without(200, "none", words::over(reason))
     }
 
     /// A request that is not the answer to this sign-in.
-    pub(super) fn refused(status: u16, reason: &str) -> Self {
+    pub(super) fn refused(status: u16, reason: &'static str) -> Self {
+        Self::without(status, "idle", words::refused(reason))
+    }
+
+    fn without(status: u16, look: &'static str, words: Words) -> Self {
         Self {
             status,
-            title: "This page is not in use",
-            text: capitalised(reason),
+            look,
+            badge: if look == "none" {
+                "NOTHING GRANTED"
+            } else {
+                "COUNTERSIGN"
+            },
+            name: String::new(),
+            words,
         }
     }
 
     /// The whole document.
     pub(super) fn html(&self) -> String {
-        let (title, text) = (escape(self.title), escape(&self.text));
+        let Words {
+            title,
+            say,
+            may,
+            may_not,
+            next,
+            close,
+        } = &self.words;
+        let (title, say) = (escape(title), coded(say));
+        let named = match self.name.as_str() {
+            "" => String::new(),
+            name => format!("<span class=\"name\">{}</span>", escape(name)),
+        };
+        let items = |class: &str, all: &[&str]| {
+            let item = |text: &&str| format!("<li class=\"{class}\">{}</li>", escape(text));
+            all.iter().map(item).collect::<String>()
+        };
+        let list = match (may.is_empty(), may_not.is_empty()) {
+            (true, true) => String::new(),
+            _ => format!("<ul>{}{}</ul>", items("may", may), items("not", may_not)),
+        };
+        let next = match next.as_str() {
+            "" => String::new(),
+            text => format!("<p class=\"next\">{}</p>", coded(text)),
+        };
         format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-             content=\"width=device-width\"><title>{title} – Countersign</title><style>{STYLE}</style></head><body>\
-             <main><h1>{title}</h1><p>{text}</p><p class=\"mark\">Countersign</p></main></body></html>"
+             content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
+             <title>{title} – Countersign</title><style>{STYLE}</style></head><body>\
+             <main class=\"{look}\"><div class=\"top\"><span class=\"badge\">{badge}</span>{named}</div>\
+             <h1>{title}</h1><p class=\"say\">{say}</p>{list}{next}<p class=\"close\">{close}</p>\
+             <p class=\"mark\">This page comes from Countersign on your own computer.</p></main></body></html>",
+            look = self.look,
+            badge = self.badge,
         )
     }
 }
@@ -68,13 +120,21 @@ pub(super) fn content_policy() -> String {
     )
 }
 
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars
-        .next()
-        .map(|c| c.to_uppercase().to_string())
-        .unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+/// Escaped text in which what stands between back-quotes is set as a command.
+fn coded(text: &str) -> String {
+    let mut code = false;
+    let mut out = String::new();
+    for (n, part) in text.split('`').enumerate() {
+        if n > 0 {
+            code = !code;
+            out.push_str(if code { "<code>" } else { "</code>" });
+        }
+        out.push_str(&escape(part));
+    }
+    if code {
+        out.push_str("</code>");
+    }
+    out
 }
 
 fn escape(text: &str) -> String {
@@ -95,15 +155,93 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    /// One of each way in which a sign-in can end.
+    fn endings() -> Vec<LoginError> {
+        let text = || "<script>alert('x')</script> & \"more\"".to_owned();
+        vec![
+            LoginError::Denied,
+            LoginError::WrongPlan,
+            LoginError::InvalidScope(text()),
+            LoginError::NotEnabled(text()),
+            LoginError::NotNeeded,
+            LoginError::AlreadySignedIn,
+            LoginError::Withdrawn,
+            LoginError::Elsewhere,
+            LoginError::Again,
+            LoginError::TooManyRegistrations(Duration::from_secs(61)),
+            LoginError::Registration(text()),
+            LoginError::WrongIssuer,
+            LoginError::WrongScope(text()),
+            LoginError::Discovery(text()),
+            LoginError::NoPkce,
+            LoginError::Network(text()),
+            LoginError::Store(text()),
+            LoginError::Stopped,
+            LoginError::TimedOut(Duration::from_secs(600)),
+            LoginError::BadPaste(text()),
+            LoginError::Service(text()),
+        ]
+    }
 
     #[test]
-    fn everything_is_escaped() {
-        let html = Page::ended("<script>alert('x')</script> & \"more\"").html();
-        assert!(!html.contains("<script"), "{html}");
-        assert!(
-            html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;."),
-            "{html}"
-        );
-        assert!(!html.contains("http"), "no outside assets: {html}");
+    fn everything_is_escaped_and_nothing_is_loaded() {
+        let name = "Countersign read – <img src=x>";
+        let mut pages: Vec<Page> = endings()
+            .iter()
+            .flat_map(|error| [GrantKind::Read, GrantKind::Trade].map(|kind| Page::ended(error, kind)))
+            .collect();
+        pages.extend([
+            Page::granted(GrantKind::Read, false, name),
+            Page::granted(GrantKind::Trade, false, name),
+            Page::granted(GrantKind::Trade, true, name),
+            Page::granted(GrantKind::Plain, false, name),
+            Page::over("it stopped"),
+            Page::refused(404, "there is nothing here"),
+        ]);
+        for page in pages {
+            let html = page.html();
+            for forbidden in [
+                "<script",
+                "<img",
+                "http",
+                "url(",
+                "@import",
+                "<link",
+                "javascript",
+            ] {
+                assert!(!html.contains(forbidden), "{forbidden}: {html}");
+            }
+            assert_eq!(html.matches("<h1>").count(), 1);
+            assert_eq!(html.matches("<code>").count(), html.matches("</code>").count());
+            assert!(html.contains("close this tab"), "{html}");
+        }
+    }
+
+    /// What went wrong, that nothing was given, and one next step: for each ending.
+    #[test]
+    fn each_ending_says_what_to_do() {
+        for error in endings() {
+            for (kind, verb) in [
+                (GrantKind::Read, "countersign login"),
+                (GrantKind::Trade, "countersign login --trade"),
+            ] {
+                let words = words::ended(&error, kind);
+                assert!(words.say.ends_with('.') && words.next.ends_with('.'), "{words:?}");
+                assert!(
+                    words.say.chars().next().is_some_and(char::is_uppercase),
+                    "{words:?}"
+                );
+                let named: Vec<&str> = words.next.split('`').skip(1).step_by(2).collect();
+                let ours = ["countersign doctor", "countersign logout", "countersign status"];
+                assert!(
+                    named
+                        .iter()
+                        .all(|command| command.starts_with(verb) || ours.contains(command)),
+                    "{words:?}"
+                );
+            }
+        }
     }
 }

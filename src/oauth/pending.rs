@@ -12,7 +12,7 @@ use super::new_grant::NewGrant;
 use super::page::Page;
 use super::secret::Bearer;
 use super::token::{Issued, NoToken};
-use crate::system::FileLock;
+use crate::system::{FileLock, wall_ms};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,14 +114,15 @@ impl PendingLogin {
             }
         };
         let (code, page) = arrived;
+        let attempt = self.attempt.clone();
         let result = match code {
             Ok(code) => self.finish(code).await,
             Err(error) => self.failed(error).await,
         };
         if let Some(page) = page {
             let _ = page.send(match &result {
-                Ok(_) => Page::granted(),
-                Err(error) => Page::ended(&error.to_string()),
+                Ok(_) => Page::granted(attempt.kind, attempt.single, &attempt.registration.client_name),
+                Err(error) => Page::ended(error, attempt.kind),
             });
         }
         if let Some(doorway) = doorway {
@@ -156,6 +157,7 @@ impl PendingLogin {
             token_endpoint: attempt.token_endpoint.clone(),
             revocation_endpoint: attempt.revocation_endpoint.clone(),
             scope: None,
+            granted_at_ms: Some(wall_ms()),
             state: State::Withdrawn(String::new()),
         };
         let desk = self.grants.desk(&stored);

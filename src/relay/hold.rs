@@ -66,6 +66,16 @@ impl Armed {
             || (covers == Some(ArmedFor::Exits) && matches!(class, Class::Exit | Class::Protect))
     }
 
+    /// Until when it lasts (wall clock, ms), and whether it covers every trade call.
+    pub(super) fn until(&self) -> Option<(u64, bool)> {
+        let left = |armed: &ArmedTime| armed.until_mono.checked_sub(mono_ms());
+        let armed = lock(&self.0);
+        let armed = armed.as_ref()?;
+        let until = wall_ms().saturating_add(left(armed)?);
+        // To the second: what is said must not change with each look.
+        Some((until / 1000 * 1000, armed.covers == ArmedFor::All))
+    }
+
     /// Ends the armed time; the grant is wiped.
     pub(super) fn disarm(&self) {
         *lock(&self.0) = None;

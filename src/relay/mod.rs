@@ -24,6 +24,7 @@ mod pausing;
 pub(crate) mod policy_file;
 mod reads;
 mod refusals;
+pub(crate) mod running;
 mod send;
 mod service;
 pub mod session;
@@ -112,6 +113,7 @@ pub struct Relay {
     demoted: Mutex<HashSet<String>>,
     signing_in: tokio::sync::Mutex<signin::Background>,
     arming: arming::Arming,
+    said: running::Said,
     refreshing: tokio::sync::Mutex<()>,
     /// A refresh waits for the one that runs.
     refresh_waits: AtomicBool,
@@ -182,12 +184,14 @@ pub async fn serve(
                 if relay.out.is_broken() {
                     break "the client stopped reading for good";
                 }
+                running::say(&relay);
                 relay.recover();
                 relay.follow_other_processes();
             }
         }
     };
     tracing::info!(why, "leaving");
+    running::leave(&relay);
     relay.leave().await;
 }
 
@@ -236,6 +240,7 @@ impl Relay {
                 demoted: Mutex::default(),
                 signing_in: tokio::sync::Mutex::default(),
                 arming: arming::Arming::new(&world.paths),
+                said: running::Said::default(),
                 refreshing: tokio::sync::Mutex::default(),
                 refresh_waits: AtomicBool::default(),
                 tools_told: tokio::sync::watch::Sender::new(()),

@@ -52,7 +52,7 @@ pub enum Failure {
 
 impl Failure {
     /// A failure of the HTTP client: `Connect` where nothing was sent, `Broken` else.
-    pub(super) fn of(error: &reqwest::Error) -> Self {
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
         if error.is_connect() || error.is_builder() {
             Self::connect(error)
         } else {
@@ -81,6 +81,24 @@ impl Failure {
             | Self::Refused(_) => false,
         }
     }
+}
+
+/// Whether a request failed because the server's certificate was not trusted.
+pub fn is_certificate_trouble(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        // An I/O error hides what it carries from the chain of sources.
+        let inside = found
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .and_then(|inside| inside.downcast_ref::<rustls::Error>());
+        let tls = found.downcast_ref::<rustls::Error>().or(inside);
+        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
 }
 
 /// The innermost cause, without the URL: the outer texts of the HTTP client repeat it and say little.

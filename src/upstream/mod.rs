@@ -18,7 +18,7 @@ mod trade_lane;
 
 pub use answer::{Answer, answer_to, one_line};
 pub use budget::{Budget, Use};
-pub use failure::Failure;
+pub use failure::{Failure, is_certificate_trouble};
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
 pub use read_lane::{ReadLane, SideEvent, Word};
 pub use read_session::{Hello, InUse};

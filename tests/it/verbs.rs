@@ -16,9 +16,15 @@ use std::time::Duration;
 
 mod arm;
 mod call;
+mod diagnostics;
+mod doctor;
+mod doctor_desk;
+mod doctor_network;
 mod journal;
 mod looks;
 mod rules;
+mod shell;
+mod standing;
 mod terminal;
 mod waiting;
 

@@ -116,7 +116,7 @@ async fn choose_person(paper: &Paper, home: &Home) -> Result<Person, Failed> {
     let checks = doctor["checks"].as_array().cloned().unwrap_or_default();
     let prompt = checks
         .iter()
-        .find(|check| check["name"] == "prompt")
+        .find(|check| check["id"] == "prompt")
         .cloned()
         .unwrap_or_default();
     let what = prompt["what"].as_str().unwrap_or_default();

@@ -175,6 +175,11 @@ impl Policy {
         names
     }
 
+    /// Whether any rule lets a trade call through without asking the person.
+    pub fn allows_unasked(&self) -> bool {
+        self.rules.iter().any(|rule| rule.action == Do::Allow)
+    }
+
     /// The rule that decides: a deny if there is one, else an ask, else an allow.
     pub fn deciding(&self, class: Class, tool: &str, account: Option<&str>) -> Option<&Rule> {
         let mut best: Option<&Rule> = None;
