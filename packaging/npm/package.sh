@@ -29,7 +29,7 @@ platform)
     folder=$work/npm/${full#*/}
     install -D -m 755 "$binary_file" "$folder/bin/$name$(exe_of "$target")"
     install -m 644 "$root/LICENSE" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
-    printf '# %s\n\nThe program of `%s/%s` for %s. Install that one.\n' "$full" "$scope" "$name" "$target" >"$folder/README.md"
+    printf '# %s\n\nThe program of %s/%s for %s. Install that one.\n' "$full" "$scope" "$name" "$target" >"$folder/README.md"
     python3 "$here/npm/manifest.py" platform "$full" "$(node_name "$target")" >"$folder/package.json"
     packed "$folder" ;;
 main)

@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod held;
 mod house;
+mod own;
 mod pages;
 mod passkey;
 mod policy;

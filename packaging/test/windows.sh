@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The Windows installer: compiled here, and with a Windows program and Wine at hand, run silently and taken off again.
+#
+#   WORK=FOLDER packaging/test/windows.sh RELEASE_FOLDER VERSION
+#
+# COUNTERSIGN_WINDOWS_EXE is the program; COUNTERSIGN_WINE_DLLS a folder with what this Wine lacks (laid beside the
+# program for the test, never shipped).
+set -uo pipefail
+rel=$1 version=$2
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+work=${WORK:?}
+mkdir -p "$work"
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+skip() { printf '  SKIPPED, NOT PASSED: %s\n' "$*"; exit 77; }
+
+command -v makensis >/dev/null || skip 'no makensis here'
+if [ -z "${COUNTERSIGN_WINDOWS_EXE:-}" ]; then
+    # A gate for the script alone: what is packed is no program, and the file is thrown away.
+    printf 'no program' >"$work/none.exe"
+    printf 'no bundle' >"$work/countersign-win32.mcpb"
+    root=$(dirname "$here")
+    env name=countersign title=Countersign "version=$version" "binary_file=$work/none.exe" "out=$work" "work=$work" \
+        "here=$here" "root=$root" SOURCE_DATE_EPOCH=0 "$here/windows/installer.sh" || die 'the installer does not compile'
+    skip 'the installer compiles, without warnings; COUNTERSIGN_WINDOWS_EXE is not set, so it was not run'
+fi
+setup=$rel/countersign-$version-setup.exe
+[ -e "$setup" ] || die 'the release has no installer'
+wine=$(command -v wine64 || command -v wine || ls /usr/lib/wine/wine64 2>/dev/null) || skip 'no Wine here: the installer was made but not run'
+
+export WINEPREFIX=$work/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=' WINEARCH=win64
+unset DISPLAY
+run() { timeout 180 "$wine" "$@" 2>/dev/null </dev/null; }
+run wineboot --init >/dev/null || skip 'this Wine does not start'
+profile=$(find "$WINEPREFIX/drive_c/users" -mindepth 1 -maxdepth 1 -type d ! -name Public | head -n 1)
+bin=$profile/.countersign/bin
+files() { (cd "$profile" && find . \( -name 'Temp' -o -path './AppData/LocalLow' \) -prune -o -printf '%P %y\n' | sort); }
+files >"$work/before"
+mkdir -p "$bin"
+[ -z "${COUNTERSIGN_WINE_DLLS:-}" ] || cp "$COUNTERSIGN_WINE_DLLS"/*.dll "$bin/"
+run "$setup" /S || die "the silent installation ended with $?"
+for file in countersign.exe countersign.mcpb uninstall.exe; do [ -e "$bin/$file" ] || die "$file was not installed"; done
+cmp "$bin/countersign.exe" "$COUNTERSIGN_WINDOWS_EXE" || die 'another program was installed'
+[ "$(run "$bin/countersign.exe" --version | tr -d '\r')" = "countersign $version" ] || die 'the program does not answer'
+for entry in 'Status' 'Stop AI trading' 'Allow again'; do
+    [ -e "$profile/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Countersign/$entry.lnk" ] || die "no $entry in the Start menu"
+done
+run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' /v DisplayName | grep -q Countersign || die 'no name for notifications'
+run reg query 'HKCU\Environment' /v Path | grep -qi '\.countersign\\bin' || die 'not on Path'
+run reg query 'HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\Countersign' /v DisplayVersion | grep -q "$version" || die 'Windows does not list it'
+# Again, over itself.
+run "$setup" /S || die 'the second installation failed'
+[ "$(run reg query 'HKCU\Environment' /v Path | grep -oi '\.countersign\\bin' | wc -l)" = 1 ] || die 'on Path twice'
+# `_?=` keeps the uninstaller where it is, so that its end can be waited for.
+run "$bin/uninstall.exe" /S /PURGE "_?=C:\\users\\$(basename "$profile")\\.countersign\\bin" || die "the uninstaller ended with $?"
+rm -f "$bin/uninstall.exe" "$bin"/*.dll
+rmdir "$bin" "$profile/.countersign" 2>/dev/null
+files | diff "$work/before" - >"$work/left" || { cat "$work/left"; die 'the profile is not as it was before'; }
+run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' >/dev/null && die 'the name for notifications was left'
+run reg query 'HKCU\Environment' /v Path | grep -qi countersign && die 'Path still has it'
+run reg query 'HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\Countersign' >/dev/null && die 'Windows still lists it'
+"${wine%/*}/wineserver" -k 2>/dev/null || true
+printf '  installed silently under Wine, twice; ran; uninstalled with /PURGE: profile and registry as before\n'
