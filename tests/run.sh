@@ -126,7 +126,17 @@ stage_fmt() { cargo fmt --all --check; }
 stage_clippy() { cargo clippy --workspace --locked --all-targets -- -D warnings; }
 # The tests start the simulator's binary as well, which cargo does not build for another package's tests.
 stage_build() { cargo build --workspace --locked --bins --tests; }
-stage_tests() { cargo nextest run --workspace --locked --profile "$([ -n "${CI:-}" ] && echo ci || echo default)"; }
+# Most tests wait: for a card, a deadline, a desktop that fades in. So twice as many run at a time as there are processors;
+# what needs the processors or the time for itself says so in .config/nextest.toml. What could not be tried on this machine
+# is told at the end: a test's own words are shown only where it fails.
+stage_tests() {
+    local result=0
+    rm -f "$COUNTERSIGN_TEST_ARTEFACTS"/skipped-*
+    cargo nextest run --workspace --locked --profile "$([ -n "${CI:-}" ] && echo ci || echo default)" \
+        --test-threads "${TEST_THREADS:-$((2 * $(nproc)))}" || result=$?
+    cat "$COUNTERSIGN_TEST_ARTEFACTS"/skipped-* 2>/dev/null || true
+    return "$result"
+}
 # The official suite's client scenarios of all revisions, through the binary of the stage `build`.
 stage_conformance() {
     local log=$logs/conformance.log

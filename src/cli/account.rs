@@ -1,6 +1,7 @@
 //! `login` and `logout`.
 
 use super::{Context, Exit, args, out};
+use crate::approve::terminal::read_address;
 use crate::gate::Tier;
 use crate::oauth::{
     GrantKind, Grants, LoginError, LoginRequest, LogoutReport, NewGrant, RevokeAnswer, TokenError,
@@ -15,10 +16,18 @@ use crate::system::{machine, process};
 use crate::upstream::TradeLane;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// `login [--trade] [--no-browser] [--single-grant]`.
 pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
+    login_under(context, what, None).await
+}
+
+/// The same with the PIN that a script gave, which was looked at already; without one the person is asked for it.
+pub(super) async fn login_under(context: &Context, what: &args::Login, given: Option<SecretString>) -> Exit {
     let settings = match Settings::load(&context.world.paths) {
         Ok(settings) => settings,
         Err(why) => return fail(context, &why, "correct the file", Exit::Config),
@@ -30,13 +39,16 @@ pub(super) async fn login(context: &Context, what: &args::Login) -> Exit {
         Ok(false) => settings.tier,
         Ok(true) | Err(_) => settings.tier.max(Tier::Pin),
     };
-    if let Err(exit) = may_begin(context, &grants, tier, what).await {
+    if let Err(exit) = may_begin(context, &grants, tier, what, given.is_some()).await {
         return exit;
     }
     let pin = if trade && tier != Tier::Click {
-        match super::rules::pin_to_keep_under(context).await {
-            Ok(pin) => Some(pin),
-            Err(exit) => return exit,
+        match given {
+            Some(pin) => Some(pin),
+            None => match super::rules::pin_to_keep_under(context).await {
+                Ok(pin) => Some(pin),
+                Err(exit) => return exit,
+            },
         }
     } else {
         None
@@ -129,7 +141,13 @@ fn adopt_policy(context: &Context, settings: &Settings) {
 }
 
 /// What can be known to go wrong is told before the person goes through the browser.
-async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::Login) -> Result<(), Exit> {
+async fn may_begin(
+    context: &Context,
+    grants: &Grants,
+    tier: Tier,
+    what: &args::Login,
+    has_pin: bool,
+) -> Result<(), Exit> {
     if what.single_grant && tier != Tier::Click {
         let hint = "sign in with --trade, or go back to a click first: countersign presence set click";
         return Err(fail(
@@ -139,7 +157,7 @@ async fn may_begin(context: &Context, grants: &Grants, tier: Tier, what: &args::
             Exit::Usage,
         ));
     }
-    if (what.trade || what.single_grant) && tier != Tier::Click {
+    if (what.trade || what.single_grant) && tier != Tier::Click && !has_pin {
         if !context.out.can_ask() {
             let hint = "run it in a terminal";
             return Err(fail(
@@ -186,6 +204,8 @@ fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exi
                 lists.pinned_count()
             ),
         ]
+    } else if context.out.is_talk() {
+        vec!["Signed in for reading; nothing can be traded.".to_owned()]
     } else {
         vec!["Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()]
     };
@@ -226,18 +246,31 @@ async fn sign_in(
             signal.cancel();
         }
     });
-    let say = |said: Said<'_>| talk(out, what, &said);
+    let told = Arc::new(tokio::sync::Notify::new());
+    let say = |said: Said<'_>| {
+        talk(out, what, &said);
+        told.notify_one();
+    };
+    let (lines, typing) = typed_lines(what.no_browser, &stop, Arc::clone(&told));
     let grant = signin::run(
         grants,
         &context.world,
         request,
         !what.no_browser,
-        typed_lines(what.no_browser),
+        lines,
         say,
         stop,
     )
     .await;
     interrupted.abort();
+    if let Some(typing) = typing {
+        typing.abort();
+        // The terminal is as it was before anything else asks there.
+        let _ = typing.await;
+        if grant.is_ok() {
+            out.say("");
+        }
+    }
     grant
 }
 
@@ -251,6 +284,10 @@ fn talk(out: out::Out, what: &args::Login, said: &Said<'_>) {
             }
             out.say(&format!("\n  {}\n", out::safe(url)));
             if what.no_browser {
+                if std::io::stderr().is_terminal() {
+                    out.copy(url);
+                    out.say("(It is on your clipboard too, where your terminal allows that.)");
+                }
                 out.say("If that browser is on another computer, it ends on a page that cannot be shown: copy the whole address of that page and paste it here.");
             }
         }
@@ -260,25 +297,61 @@ fn talk(out: out::Out, what: &args::Login, said: &Said<'_>) {
     }
 }
 
-/// Lines that the person pastes, where that is wanted. The thread ends with the process.
-fn typed_lines(wanted: bool) -> tokio::sync::mpsc::Receiver<String> {
-    let (send, receive) = tokio::sync::mpsc::channel(1);
-    if wanted {
+/// Lines that the person pastes, where that is wanted, and the task that reads them.
+fn typed_lines(
+    wanted: bool,
+    stop: &CancellationToken,
+    told: Arc<tokio::sync::Notify>,
+) -> (mpsc::Receiver<String>, Option<tokio::task::JoinHandle<()>>) {
+    let (send, receive) = mpsc::channel(1);
+    if !wanted {
+        std::mem::forget(send);
+        return (receive, None);
+    }
+    let stop = stop.clone();
+    let reading = tokio::spawn(async move {
+        // The question stands below the address that it is about.
+        told.notified().await;
+        // Key by key, where a terminal can: no limit of a line's length, and no key is left to whoever asks next.
+        while let Ok(typed) = read_address("Paste the address here").await {
+            let Some(typed) = typed else {
+                stop.cancel();
+                return;
+            };
+            if !typed.trim().is_empty() && send.send(typed.trim().to_owned()).await.is_err() {
+                return;
+            }
+        }
+        let lines = stdin_lines();
+        let mut lines = lines.lock().await;
+        while let Some(line) = lines.recv().await {
+            if send.send(line).await.is_err() {
+                return;
+            }
+        }
+        // Without more lines the callback alone is waited for.
+        std::future::pending::<()>().await;
+    });
+    (receive, Some(reading))
+}
+
+/// The lines of a stdin that is no terminal. One reader for the whole process: a second one would lose a line to the
+/// first. The thread ends with the process.
+fn stdin_lines() -> Arc<tokio::sync::Mutex<mpsc::Receiver<String>>> {
+    static LINES: OnceLock<Arc<tokio::sync::Mutex<mpsc::Receiver<String>>>> = OnceLock::new();
+    let start = || {
+        let (send, receive) = mpsc::channel(1);
         let read = move || {
             for line in std::io::stdin().lines().map_while(Result::ok) {
                 if !line.trim().is_empty() && send.blocking_send(line.trim().to_owned()).is_err() {
                     return;
                 }
             }
-            // Without more lines the callback alone is waited for.
-            std::thread::park();
-            drop(send);
         };
         let _ = std::thread::Builder::new().name("paste".into()).spawn(read);
-    } else {
-        std::mem::forget(send);
-    }
-    receive
+        Arc::new(tokio::sync::Mutex::new(receive))
+    };
+    Arc::clone(LINES.get_or_init(start))
 }
 
 fn exit_of(error: &LoginError) -> Exit {

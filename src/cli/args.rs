@@ -30,6 +30,8 @@ impl Cli {
 pub(crate) enum Verb {
     /// Speak MCP on stdin and stdout (what AI clients start; the default without a terminal)
     Serve(Serve),
+    /// Begin here: sign in, rules, how you approve, your AI clients, a practice order (goes on where it stopped)
+    Setup(Box<super::setup::Flags>),
     /// Sign in to CrossTrade for reading, or with --trade for trading
     Login(Login),
     /// Revoke the sign-in and wipe it here

@@ -18,6 +18,7 @@ mod policy;
 mod rules;
 mod serve;
 mod service;
+mod setup;
 mod shell;
 mod status;
 mod switch;
@@ -163,6 +164,7 @@ pub fn main() -> ExitCode {
 async fn run(verb: Verb, context: Context) -> Exit {
     match verb {
         Verb::Serve(what) => serve::serve(context, what).await,
+        Verb::Setup(what) => Box::pin(setup::setup(&context, &what)).await,
         Verb::Login(what) => account::login(&context, &what).await,
         Verb::Logout { trade, pin_stdin } => account::logout(&context, trade, pin_stdin).await,
         Verb::Status => status::status(&context).await,

@@ -7,21 +7,38 @@ use std::io::{IsTerminal, Write};
 /// The version of the `--json` output's shape.
 const SCHEMA: u32 = 1;
 
+/// The widest line of talk that is folded (columns).
+pub(crate) const WIDTH: usize = 78;
+
 /// The printer of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Out {
     json: bool,
+    /// What verbs print as data is talk: another verb runs them.
+    talk: bool,
 }
 
 #[expect(clippy::unused_self, reason = "one printer for all that is printed")]
 impl Out {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, talk: false }
+    }
+
+    /// The same for verbs that another verb runs: their data is talk, and stdout is left to that verb.
+    pub(crate) fn as_talk(self) -> Self {
+        Self { talk: true, ..self }
+    }
+
+    /// Whether another verb runs this one.
+    pub(crate) fn is_talk(self) -> bool {
+        self.talk
     }
 
     /// Prints the verb's data: the text for people, or the object for programs.
     pub(crate) fn data(self, text: &str, object: &Value) {
-        if self.json {
+        if self.talk {
+            self.say(text);
+        } else if self.json {
             let mut whole = json!({ "schemaVersion": SCHEMA });
             if let (Some(whole), Some(object)) = (whole.as_object_mut(), object.as_object()) {
                 whole.extend(object.clone());
@@ -40,12 +57,32 @@ impl Out {
 
     /// Says something to the person.
     pub(crate) fn say(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let mut err = std::io::stderr().lock();
+        if !self.talk {
+            let _ = writeln!(err, "{text}");
+            return;
+        }
+        for line in text.split('\n') {
+            // A table keeps its columns.
+            let _ = if line.len() > WIDTH {
+                writeln!(err, "{}", fold(line))
+            } else {
+                writeln!(err, "{line}")
+            };
+        }
+    }
+
+    /// Puts a text on the clipboard of the person's own computer, also over SSH, where the terminal takes that (OSC 52).
+    pub(crate) fn copy(self, text: &str) {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(text);
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "\x1b]52;c;{text}\x07").and_then(|()| err.flush());
     }
 
     /// Says what went wrong and what to do about it.
     pub(crate) fn error(self, why: &str, hint: &str) {
-        if self.json {
+        if self.json && !self.talk {
             self.raw(&json!({ "schemaVersion": SCHEMA, "error": why, "hint": hint }).to_string());
         }
         self.say(&format!("error: {why}"));
@@ -82,4 +119,44 @@ pub(crate) fn safe(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// Breaks a line between words; what follows is indented as its beginning is. A word that is too long stays whole.
+pub(crate) fn fold(line: &str) -> String {
+    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    let mut folded = indent.clone();
+    let mut column = indent.len();
+    let mut first = true;
+    for word in line.split_whitespace() {
+        let length = word.chars().count();
+        if !first && column.saturating_add(1).saturating_add(length) > WIDTH {
+            folded.push('\n');
+            folded.push_str(&indent);
+            column = indent.len();
+        } else if !first {
+            folded.push(' ');
+            column = column.saturating_add(1);
+        }
+        folded.push_str(word);
+        column = column.saturating_add(length);
+        first = false;
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fold_between_words_and_keep_their_indent() {
+        let folded = fold(&format!("   {}", "word ".repeat(40)));
+        assert!(folded.lines().count() > 2);
+        for line in folded.lines() {
+            assert!(line.len() <= WIDTH && line.starts_with("   word"), "{line:?}");
+        }
+        let long = "x".repeat(200);
+        assert_eq!(fold(&format!("see {long}")), format!("see\n{long}"));
+        assert_eq!(fold(""), "");
+    }
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How often `watch` looks for new tickets.
 const LOOK: Duration = Duration::from_millis(300);
@@ -232,6 +233,12 @@ pub(super) async fn watch(context: &Context) -> Exit {
         );
         return Exit::Usage;
     }
+    context.out.say("Watching for trade calls that wait for you. Ctrl-C ends the watch; waiting calls stay with their prompts.");
+    watch_until(context, CancellationToken::new()).await
+}
+
+/// The watch itself: until the person leaves it, or whoever runs it has seen enough.
+pub(super) async fn watch_until(context: &Context, stop: CancellationToken) -> Exit {
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
         Err(why) => {
@@ -241,7 +248,6 @@ pub(super) async fn watch(context: &Context) -> Exit {
             return Exit::Failure;
         }
     };
-    context.out.say("Watching for trade calls that wait for you. Ctrl-C ends the watch; waiting calls stay with their prompts.");
     let ending = crate::system::process::ending();
     let watching = async {
         let mut seen = std::collections::HashSet::new();
@@ -287,12 +293,16 @@ pub(super) async fn watch(context: &Context) -> Exit {
             }
         }
     };
-    match ending {
-        Ok(signal) => tokio::select! {
-            () = watching => {}
-            _ = signal => {}
-        },
-        Err(_) => watching.await,
+    let ended = async {
+        match ending {
+            Ok(signal) => drop(signal.await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = watching => {}
+        () = ended => {}
+        () = stop.cancelled() => {}
     }
     relay.leave().await;
     Exit::Fine

@@ -67,7 +67,7 @@ pub(crate) use judging::{change_counters, counters_at};
 pub(crate) use local::is_ours;
 pub(crate) use outcomes::{end_held_in, tool_name};
 pub(crate) use policy_file::load_policy_at;
-pub(crate) use verbs::{NotResumed, one_call};
+pub(crate) use verbs::{NotResumed, one_call, one_call_as};
 
 /// One running relay.
 #[derive(Debug)]

@@ -370,14 +370,24 @@ pub(crate) async fn one_call(
     tool: &str,
     arguments: &str,
 ) -> Result<String, String> {
+    one_call_as(world, endpoint, ("countersign call", tool), arguments).await
+}
+
+/// The same under another name than that of the verb: the card says who asks.
+///
+/// # Errors
+/// As [`one_call`].
+pub(crate) async fn one_call_as(
+    world: World,
+    endpoint: Endpoint,
+    (client, tool): (&str, &str),
+    arguments: &str,
+) -> Result<String, String> {
     let (send, mut lines) = mpsc::unbounded_channel();
     let http = crate::upstream::client(&endpoint)?;
     let relay = Relay::new(world, endpoint, http, Output::start(Lines(send, Vec::new())));
-    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "countersign call", "version": env!("CARGO_PKG_VERSION") } });
-    super::link::take(
-        &relay,
-        envelope::request(&Id::ours("hello"), "initialize", Some(&hello.to_string())).as_bytes(),
-    );
+    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": client, "version": env!("CARGO_PKG_VERSION") } });
+    super::link::take(&relay, envelope::request(&Id::ours("hello"), "initialize", Some(&hello.to_string())).as_bytes());
     let name = serde_json::to_string(tool).map_err(|error| error.to_string())?;
     let mut params = format!(r#"{{"name":{name},"arguments":{arguments}}}"#);
     // Ctrl-C ends the question, and never the wait for an order that is on its way.

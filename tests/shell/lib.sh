@@ -14,16 +14,39 @@ order() {
     printf '{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Limit","limit_price":%s,"quantity":1,"tif":"Day"}' "$price"
 }
 
-# An order through the program, given up after some seconds: nobody will answer it. Words go before the verb.
+# Tickets of the installation that stand before the person.
+before_the_person() {
+    grep -lE '"state":"held".*"shown_wall":[0-9]|"shown_wall":[0-9].*"state":"held"' \
+        "$COUNTERSIGN_HOME"/state/tickets/*.json 2>/dev/null | sort
+}
+
+# An order through the program. Nobody will answer it: it is given up one second after it stands before the person, or after
+# some seconds in which nothing came of it. Words go before the verb. With SECONDS_EACH it has exactly so long.
 attempt() {
-    local what=$1 said code
+    local what=$1 said code pid earlier _
     shift
     # Questions are counted by the minute; the agent writes counters that have seen none.
     printf '{"version":1,"asks":[],"neutral_asks":[],"aside_asks":[],"denials":[],"unanswered":0,"sent":[],"pause_until":null}' \
         >"$COUNTERSIGN_HOME/state/counters.json"
-    said=$(timeout "${SECONDS_EACH:-4}" "$@" --url "$COUNTERSIGN_URL" call PlaceOrder "$(order)" </dev/null 2>&1)
+    earlier=$(before_the_person)
+    said=$(mktemp)
+    timeout "${SECONDS_EACH:-8}" "$@" --url "$COUNTERSIGN_URL" call PlaceOrder "$(order)" </dev/null >"$said" 2>&1 &
+    pid=$!
+    if [ -z "${SECONDS_EACH:-}" ]; then
+        for _ in $(seq 80); do
+            kill -0 "$pid" 2>/dev/null || break
+            if [ -n "$(comm -13 <(printf '%s\n' "$earlier") <(before_the_person))" ]; then
+                sleep 1
+                kill "$pid" 2>/dev/null
+                break
+            fi
+            sleep 0.1
+        done
+    fi
+    wait "$pid"
     code=$?
-    tried "$what" "$(printf %s "$said" | came "$code")"
+    tried "$what" "$(came "$code" <"$said")"
+    rm -f "$said"
 }
 
 # Presses the middle button of whatever popup stands on the screen, as a program that controls the mouse does.

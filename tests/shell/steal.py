@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Opens the vault as any program of this user can, and trades with what lies open in it.
 
-The key comes from the keychain (secret-tool) or from the key file; nothing is guessed. Python's own library only.
-    steal.py [VAULT] [--price P] [--widen]
+The key comes from the keychain (secret-tool) or from the key file; nothing is guessed. With a PIN, as one that was logged,
+it opens the seal too.
+    steal.py [VAULT] [--price P] [--widen] [--pin PIN]
 """
 import base64, hashlib, hmac, json, os, struct, subprocess, sys, urllib.error, urllib.parse, urllib.request
 
@@ -56,6 +57,18 @@ def key_of(installation):
                           capture_output=True, text=True, timeout=20)
     tried("secret-tool lookup in the keychain", "read" if told.stdout else f"nothing ({told.stderr.strip()})")
     return told.stdout
+
+
+def unsealed(sealed, stored, header, pin):
+    """The tokens under the seal, for whoever has files, keychain and PIN."""
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+    pad = lambda text: base64.b64decode(text + "=" * (-len(text) % 4))
+    cost = sealed["cost"]
+    stretched = Argon2id(salt=pad(sealed["salt"]), length=32, iterations=cost["passes"], lanes=1,
+                         memory_cost=cost["memory_kib"]).derive(pin.encode())
+    pepper = hkdf(stored, header[16:32], b"countersign pepper 1" + header[32:36])
+    key = hkdf(stretched, pepper, b"countersign seal 2")
+    return json.loads(opened(key, None, pad(sealed["nonce"]), pad(sealed["ciphertext"])))["tokens"]
 
 
 def post(url, body, headers):
@@ -118,6 +131,9 @@ def main():
         kind = grant["kind"].lower()
         if "open" not in state:
             tried(f"take the {kind} grant", next(iter(state)))
+            if "sealed" in state and "--pin" in words:
+                tokens = unsealed(state["sealed"], stored, header, words[words.index("--pin") + 1])
+                trade("order with what lay under the seal", tokens["access"], price)
             continue
         tried(f"take the {kind} grant", "open")
         tokens = state["open"]["tokens"]

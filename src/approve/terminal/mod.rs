@@ -23,6 +23,8 @@ const VIA: &str = "terminal";
 const REPRINT_MS: u64 = 8000;
 /// The longest word or PIN.
 const TYPED_MAX: usize = 256;
+/// The longest address that is pasted.
+const ADDRESS_MAX: usize = 16 * 1024;
 
 /// How typing ended early.
 enum Cut {
@@ -57,6 +59,7 @@ pub async fn ask(
         card,
         seen_ms: 0,
         printed_ms: 0,
+        max: TYPED_MAX,
     };
     let answer = tokio::select! {
         biased;
@@ -80,7 +83,7 @@ pub async fn ask(
 /// # Errors
 /// A sentence: stdin or stdout is no terminal.
 pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
-    let typed = read(question, false).await?;
+    let typed = read(question, false, TYPED_MAX).await?;
     Ok(typed.map(|typed| SecretString::from(typed.as_str())))
 }
 
@@ -89,10 +92,22 @@ pub async fn read_pin(question: &str) -> Result<Option<SecretString>, String> {
 /// # Errors
 /// A sentence: stdin or stdout is no terminal.
 pub async fn read_word(question: &str) -> Result<Option<String>, String> {
-    Ok(read(question, true).await?.map(|typed| typed.to_string()))
+    Ok(read(question, true, TYPED_MAX)
+        .await?
+        .map(|typed| typed.to_string()))
 }
 
-async fn read(question: &str, echo: bool) -> Result<Option<zeroize::Zeroizing<String>>, String> {
+/// Reads an address that is pasted, which may be long; `None` when the person left.
+///
+/// # Errors
+/// A sentence: stdin or stdout is no terminal.
+pub async fn read_address(question: &str) -> Result<Option<String>, String> {
+    Ok(read(question, true, ADDRESS_MAX)
+        .await?
+        .map(|typed| typed.to_string()))
+}
+
+async fn read(question: &str, echo: bool, max: usize) -> Result<Option<zeroize::Zeroizing<String>>, String> {
     let mut talk = Talk {
         keys: Keys::open()?,
         paper: Paper::stdout(),
@@ -102,6 +117,7 @@ async fn read(question: &str, echo: bool) -> Result<Option<zeroize::Zeroizing<St
         card: None,
         seen_ms: 0,
         printed_ms: 0,
+        max,
     };
     talk.paper.put(&format!("{}: ", text::ascii(question)));
     Ok(talk.typed(echo).await.ok())
@@ -119,6 +135,8 @@ struct Talk {
     /// When what is to be approved was printed last (monotonic).
     seen_ms: u64,
     printed_ms: u64,
+    /// The most that is typed into one answer (bytes).
+    max: usize,
 }
 
 /// How an "approve" ended.
@@ -281,7 +299,7 @@ impl Talk {
     /// Reads to the end of a line; with `echo`, a newer card cuts in.
     async fn typed(&mut self, echo: bool) -> Result<zeroize::Zeroizing<String>, Cut> {
         self.keys.flush();
-        let mut typed = zeroize::Zeroizing::new(Vec::with_capacity(TYPED_MAX));
+        let mut typed = zeroize::Zeroizing::new(Vec::with_capacity(self.max));
         let quiet_until = self.printed_ms.saturating_add(REPRINT_MS);
         loop {
             let key = tokio::select! {
@@ -308,7 +326,7 @@ impl Talk {
                     self.paper.put(&erased);
                     typed.clear();
                 }
-                Key::Byte(byte) if typed.len() < TYPED_MAX => {
+                Key::Byte(byte) if typed.len() < self.max => {
                     if !echo {
                         typed.push(byte);
                     } else if byte.is_ascii_graphic() || byte == b' ' {

@@ -171,16 +171,20 @@ async fn stopped_and_continued_within_the_deadline() {
         .await;
 }
 
-/// Stopped until the deadline of a market order (30 s) is past; the click fell in between, and the program sees it only
+/// Stopped until the deadline of a market order (here 8 s) is past; the click fell in between, and the program sees it only
 /// afterwards: it does not count.
 #[tokio::test]
 async fn approved_while_stopped_and_continued_after_the_deadline() {
     let desk = Desk::new().await;
+    desk.home.file(
+        "config/policy.toml",
+        "version = 1\n[limits]\nmarket_ticket_seconds = 8\n",
+    );
     let mut client = desk.client().await;
     let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
     signal("-STOP", client.id());
     desk.desktop.click(Button::Middle);
-    tokio::time::sleep(Duration::from_secs(32)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
     signal("-CONT", client.id());
     let told = client.result(id).await;
     assert!(

@@ -87,6 +87,9 @@ async fn afterwards(yard: &Yard, home: &Home, price: f64, said: &str, fails: Fai
 }
 
 async fn each(call: &'static str, of_journal: bool, fails: Fails) {
+    if !may_trace(&format!("a disk that fails at each {call}")) {
+        return;
+    }
     let yard = Yard::new().await;
     let (mut sent, mut stopped) = (0, 0);
     for nth in 1..MOST {

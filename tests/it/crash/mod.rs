@@ -103,11 +103,34 @@ pub(crate) async fn verified(home: &Home) {
     assert_eq!(code, 0, "{stdout}{stderr}");
 }
 
+/// Whether programs may be traced here, which `strace` needs to kill or trouble them at one system call. Where they may not
+/// (a container without that right), it is said loudly that nothing was tried. That `strace` is missing is a failure.
+pub(crate) fn may_trace(what: &str) -> bool {
+    let tried = std::process::Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "true"])
+        .output()
+        .expect("`strace` is not installed: apt-get install strace");
+    if tried.status.success() {
+        return true;
+    }
+    let why = String::from_utf8_lossy(&tried.stderr);
+    let why = why.lines().next().unwrap_or("strace fails");
+    skipped(
+        what,
+        &format!("{why} (allow ptrace, as `docker run --cap-add SYS_PTRACE` does)"),
+    );
+    false
+}
+
 /// Says loudly that something could not be tried: in the test's output and in the folder of artefacts. It did not pass.
 pub(crate) fn skipped(what: &str, why: &str) {
     use std::io::Write as _;
     let said = format!("SKIPPED, NOT PASSED: {what}: {why}");
     let _ = writeln!(std::io::stderr().lock(), "{said}");
     let folder = crate::support::desktop::artefacts();
-    let _ = std::fs::write(folder.join(format!("skipped-{}", std::process::id())), said);
+    let file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join(format!("skipped-{}", std::process::id())));
+    let _ = file.and_then(|mut file| writeln!(file, "{said}"));
 }

@@ -19,7 +19,8 @@ use crate::trade::{Desk, bid, buy, until};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-const PIN: &str = "otter lamp canyon seven drift";
+/// The person's PIN.
+pub(crate) const PIN: &str = "otter lamp canyon seven drift";
 
 /// A desk whose orders take a passkey, and the person's browser with an authenticator in it.
 struct Keyed {
@@ -102,27 +103,12 @@ impl Keyed {
 
     /// Types the PIN, which opens the way to the passkey.
     fn unlock(&mut self) {
-        // By the keyboard: what is above may grow by a line at any moment.
-        self.browser.eval("document.getElementById('pin').focus()");
-        self.browser.type_text(PIN);
-        self.browser.key("Enter", 13);
-        self.browser.until("The PIN is right");
-        self.browser.until("with your passkey");
+        unlock(&mut self.browser);
     }
 
-    /// Presses Approve and touches. A card whose facts have just changed is read and pressed again, as a person does.
+    /// Presses Approve and touches.
     async fn touch(&mut self) {
-        for _ in 0..6 {
-            self.browser.click("#approve");
-            for _ in 0..30 {
-                if self.browser.text().contains("Approved.") {
-                    return;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-            read_it().await;
-        }
-        panic!("it was not approved: {}", self.browser.text());
+        touch(&mut self.browser).await;
     }
 
     /// The session of the tab, and what the page was told of the passkey.
@@ -187,8 +173,33 @@ impl Keyed {
     }
 }
 
+/// Types the PIN on the page that stands in the browser, which opens the way to the passkey.
+pub(crate) fn unlock(browser: &mut Browser) {
+    // By the keyboard: what is above may grow by a line at any moment.
+    browser.eval("document.getElementById('pin').focus()");
+    browser.type_text(PIN);
+    browser.key("Enter", 13);
+    browser.until("The PIN is right");
+    browser.until("with your passkey");
+}
+
+/// Presses Approve and touches. A card whose facts have just changed is read and pressed again, as a person does.
+pub(crate) async fn touch(browser: &mut Browser) {
+    for _ in 0..6 {
+        browser.click("#approve");
+        for _ in 0..30 {
+            if browser.text().contains("Approved.") {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        read_it().await;
+    }
+    panic!("it was not approved: {}", browser.text());
+}
+
 /// Presence is simulated: what is tested here is what comes of a touch, not the finger.
-fn authenticator(browser: &mut Browser, verifies: bool) -> String {
+pub(crate) fn authenticator(browser: &mut Browser, verifies: bool) -> String {
     browser.call("WebAuthn.enable", &json!({}));
     let options = json!({
         "protocol": "ctap2", "transport": "usb", "hasResidentKey": false,
@@ -199,7 +210,7 @@ fn authenticator(browser: &mut Browser, verifies: bool) -> String {
 }
 
 /// Waits for the end of a page; the letters that it shows then, if it shows any.
-async fn letters(browser: &mut Browser) -> Option<String> {
+pub(crate) async fn letters(browser: &mut Browser) -> Option<String> {
     // Both at one moment.
     const SHOWN: &str = "[(document.querySelector('#ending .code') || { textContent: '' }).textContent, \
          document.getElementById('ending').textContent.trim()]";

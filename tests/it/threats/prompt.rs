@@ -20,6 +20,8 @@ async fn g06_text_of_the_agent_stands_on_no_prompt_and_raw_in_no_terminal_or_log
         .with("COUNTERSIGN_STORE", "file")
         .with("COUNTERSIGN_LOG", "trace")
         .with("BROWSER", "true");
+    // The shortest hold: the client is told early that nobody can be asked about what takes a page.
+    home.settings("requests_per_second = 0.0\nhold_seconds = 5\n");
     let mut client = home.serve(&desk.sim).await;
     let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": hostile(), "version": hostile() } });
     client.request("initialize", &hello).await;

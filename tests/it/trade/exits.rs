@@ -127,9 +127,20 @@ async fn an_exit_approved_in_a_terminal_leaves_no_notice() {
         .await;
 }
 
-/// The reads hang: the card is there all the same, with question marks; they come, and it can be approved.
+/// The reads hang: the card is there all the same, with question marks; they come, and it can be approved. A card that waited
+/// for them would have them on it from the first; on a machine so busy that even this one is late, another try is made.
 #[tokio::test]
 async fn its_card_does_not_wait_for_the_facts() {
+    for _ in 0..3 {
+        if card_before_its_facts().await {
+            return;
+        }
+    }
+    panic!("its card waits for its facts");
+}
+
+/// Whether the first card of an exit stood there without the facts that came later.
+async fn card_before_its_facts() -> bool {
     let desk = Desk::new().await;
     let mut client = desk.client().await;
     long(&desk, 2).await;
@@ -138,33 +149,33 @@ async fn its_card_does_not_wait_for_the_facts() {
     desk.desktop.click(Button::Left);
     client.result(warm).await;
     desk.desktop.no_popup();
+    // Just below the time after which a read is given up and its fact unread.
     for tool in ["ListPositions", "ListOrders", "GetAccount"] {
         desk.sim
             .post(
                 "fault",
-                &json!({ "kind": "stall", "tool": tool, "seconds": 1.2, "times": 1 }),
+                &json!({ "kind": "stall", "tool": tool, "seconds": 1.4, "times": 1 }),
             )
             .await;
     }
     // The first call's card told the position too.
     let told = |desk: &Desk| desk.screen.text().matches("position: +2").count();
     let earlier = told(&desk);
-    let began = Instant::now();
     let id = client.send_call("ClosePosition", &close()).await;
-    until("its card", async || {
-        desk.screen.text().contains("Approve CLOSE").then_some(())
-    })
-    .await;
-    // On a loaded machine as well, it is there before the first read can be.
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    assert_eq!(told(&desk), earlier, "the card waited for its facts");
+    desk.screen.until("Approve CLOSE").await;
+    let all = desk.screen.text();
+    let mut cards = all.split("member=Notify");
+    let first = cards
+        .find(|card| card.contains("Approve CLOSE"))
+        .expect("its card");
+    let bare = !first.contains("position: +2");
     until("its facts", async || (told(&desk) > earlier).then_some(())).await;
     desk.desktop.settle();
     desk.desktop.click(Button::Middle);
-    let told = client.result(id).await;
-    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "accepted", "{}", text(&result));
     assert_eq!(desk.sim.executed().await, ["ClosePosition"]);
+    bare
 }
 
 /// Its facts never come: the card says so, and the person may get out all the same.

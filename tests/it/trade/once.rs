@@ -363,7 +363,14 @@ async fn the_same_call_after_an_unread_outcome() {
                 .to_string(),
         )
         .await;
-    desk.journaled("accepted").await;
+    // In the ticket's file, which is written after the journal's line: before that it is still on its way.
+    until("the outcome", async || {
+        desk.tickets()
+            .iter()
+            .any(|ticket| ticket["state"] == "accepted")
+            .then_some(())
+    })
+    .await;
     let again = client.call("PlaceOrder", &buy()).await;
     assert_eq!(again["structuredContent"]["repeated"], true, "{again}");
     assert!(

@@ -75,6 +75,10 @@ async fn without_sign_in_or_service_nothing_is_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_nobody_decides_on_expires_with_6() {
     let place = Place::with_desktop().await;
+    place.home.file(
+        "config/policy.toml",
+        "version = 1\n[limits]\nmarket_ticket_seconds = 6\n",
+    );
     let expired = call(&place, "PlaceOrder", &buy(1)).await;
     assert_eq!(expired.0, 6, "{expired:?}");
     assert!(
