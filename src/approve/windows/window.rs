@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, watch};
 
 /// A dialog that is not on the screen by then is given up.
 const SHOW_LIMIT: Duration = Duration::from_secs(5);
-/// A dialog that was told to go is gone by then, or its thread hangs.
-const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+/// How long anybody waits for a dialog that was told to go. Whoever leaves has less than two seconds, and has to write down
+/// what became of the order; what is pressed on a dialog that goes counts for nothing anyway.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// What is to stand on the dialog, and whether it is to be there at all.
 #[derive(Debug)]
