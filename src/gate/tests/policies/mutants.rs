@@ -71,3 +71,17 @@ fn an_empty_list_of_accounts_is_no_simulation() {
     assert!(!listed(r#"{"name":"Sim101","provider":"Simulator"}"#));
     assert!(listed(""));
 }
+
+/// What replaces an order is measured by its own market, not by that of the order which it replaces.
+#[test]
+fn a_replacement_is_measured_at_its_own_market() {
+    let policy = sim("collar_ticks = 40");
+    let replaced = |price: &str| {
+        let order = format!(
+            r#"{{"order_id":"E1","account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Limit","quantity":1,"limit_price":{price}}}"#
+        );
+        code(&LONG, "CancelReplace", &order, &policy)
+    };
+    assert_eq!(replaced("6010.25"), "ask");
+    assert_eq!(replaced("6100.25"), "collar");
+}
