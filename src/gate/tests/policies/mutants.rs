@@ -85,3 +85,22 @@ fn a_replacement_is_measured_at_its_own_market() {
     assert_eq!(replaced("6010.25"), "ask");
     assert_eq!(replaced("6100.25"), "collar");
 }
+
+/// Of two rules that speak about one call the stricter decides, wherever it stands.
+#[test]
+fn the_stricter_rule_decides() {
+    let rule = |action: &str| format!("[[rule]]\nclass = \"order\"\ndo = \"{action}\"\n");
+    for rules in [
+        ["deny", "ask"],
+        ["ask", "deny"],
+        ["deny", "allow"],
+        ["allow", "deny"],
+    ] {
+        let policy = sim(&rules.map(rule).concat());
+        let judged = with(&FLAT, "PlaceOrder", &order("Buy", MARKET, 1), &policy);
+        assert_eq!(judged.verdict, Verdict::Deny, "{rules:?}");
+    }
+    let policy = sim(&["allow", "ask"].map(rule).concat());
+    let judged = with(&FLAT, "PlaceOrder", &order("Buy", MARKET, 1), &policy);
+    assert_eq!(judged.verdict, Verdict::Ask);
+}
