@@ -12,6 +12,16 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Microseconds since the Unix epoch, for what is measured.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the simulator's one reader of the clock"
+)]
+pub(crate) fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// A wall time as RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(wall_ms: u64) -> String {
     let ms = i64::try_from(wall_ms).unwrap_or(i64::MAX);

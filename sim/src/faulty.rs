@@ -101,6 +101,7 @@ fn record(service: &Service, parts: &axum::http::request::Parts, body: &Bytes) -
         session: from("mcp-session-id"),
         protocol_version: from("mcp-protocol-version"),
         at: clock::rfc3339(now),
+        at_us: clock::now_us(),
     });
     Seen {
         path,

@@ -50,12 +50,7 @@ pub fn popup(card: &Card, until: &str, hint: Option<&str>) -> Popup {
             free.bytes
         )));
     }
-    lines.push(fit(format!(
-        "Asked by {}, order {}, code {}",
-        ascii(&card.client),
-        ascii(&card.ticket),
-        ascii(&card.digest_short)
-    )));
+    lines.push(fit(ascii(&asked_by(card))));
     lines.push(fit(closing(card, until)));
     lines.push(fit(ascii(hint.unwrap_or("You did not ask for this? Deny."))));
     let fitting = rows_that_fit(&lines);
@@ -222,11 +217,34 @@ pub(super) fn cut(line: &str) -> (String, bool) {
     )
 }
 
+/// Who asks, and for which order. A question of a verb is about none: then there is no code either.
+pub(super) fn asked_by(card: &Card) -> String {
+    if card.digest_short.is_empty() {
+        return format!("Asked by {}", card.client);
+    }
+    format!(
+        "Asked by {}, order {}, code {}",
+        card.client, card.ticket, card.digest_short
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gate::catalogue::Class;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_question_of_a_verb_names_no_order() {
+        let order = card("PA-1");
+        assert_eq!(asked_by(&order), "Asked by PA-1, order 7QK4, code 7f3a19c2");
+        let verb = Card {
+            ticket: "----".to_owned(),
+            digest_short: String::new(),
+            ..order
+        };
+        assert_eq!(asked_by(&verb), "Asked by PA-1");
+    }
 
     fn card(text: &str) -> Card {
         Card {

@@ -41,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) session: Option<String>,
     pub(crate) protocol_version: Option<String>,
     pub(crate) at: String,
+    /// The same in microseconds since 1970.
+    pub(crate) at_us: u64,
 }
 
 /// One body, as it came.

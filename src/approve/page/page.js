@@ -183,7 +183,7 @@
     show("stop-row", view.kind === "card");
     put("ticket", view.ticket);
     put("digest", view.digest);
-    show("order", view.kind === "card");
+    show("order", view.digest !== "");
     show("timer", true);
     put("timer-word", view.kind === "card" ? "denied in " : "closes in ");
   };

@@ -49,10 +49,7 @@ impl<W: Write> Paper<W> {
             self.fact(line);
         }
         self.line("");
-        let who = format!(
-            "Asked by {}, order {}, code {}",
-            card.client, card.ticket, card.digest_short
-        );
+        let who = text::asked_by(card);
         self.line(&format!("  {}", text::ascii(&who)));
         if let Some(phrase) = &card.phrase {
             self.line(&format!("  Your phrase: {}", text::ascii(phrase)));

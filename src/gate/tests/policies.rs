@@ -14,6 +14,7 @@ use crate::gate::policy::Policy;
 mod counting;
 mod explained;
 mod files;
+mod mutants;
 mod shown;
 mod windows;
 

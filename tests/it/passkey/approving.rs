@@ -38,21 +38,27 @@ async fn registered_and_approved_each_order_goes_once_by_its_own_touch() {
     );
     keyed.touch().await;
     assert_eq!(status(&client.result(id).await), "accepted");
-    keyed
-        .desk
-        .check(
-            &["PlaceOrder", "PlaceOrder"],
-            &[
-                "passkey_registered",
-                "held",
-                "approved",
-                "accepted",
-                "held",
-                "approved",
-                "accepted",
-            ],
-        )
-        .await;
+    assert_eq!(keyed.desk.sim.executed().await, ["PlaceOrder"; 2]);
+    let journal = keyed.desk.home.journal();
+    let told = journal
+        .iter()
+        .map(|line| line["kind"].as_str().unwrap_or_default());
+    // On a slow machine a fact changes between the card and the touch: that one does not count, and another is asked for.
+    let told: Vec<&str> = told.filter(|kind| *kind != "passkey_refused").collect();
+    assert_eq!(
+        told,
+        [
+            "passkey_registered",
+            "held",
+            "approved",
+            "accepted",
+            "held",
+            "approved",
+            "accepted",
+        ]
+    );
+    let (code, stdout, stderr) = keyed.desk.home.run(&["journal", "verify"]).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
 }
 
 /// A stop ends what the PIN opened, in every process; allowing trading again takes the PIN and a touch.

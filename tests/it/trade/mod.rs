@@ -15,7 +15,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 mod exits;
-mod measure;
 mod never;
 mod once;
 mod page;
