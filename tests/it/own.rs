@@ -79,7 +79,9 @@ impl Account {
     fn changed(&self) -> Vec<PathBuf> {
         let (before, now) = (&self.before, tree(&self.root));
         let gone = before.keys().filter(|path| !now.contains_key(*path));
-        let other = now.iter().filter(|(path, content)| before.get(*path) != Some(content));
+        let other = now
+            .iter()
+            .filter(|(path, content)| before.get(*path) != Some(content));
         gone.chain(other.map(|(path, _)| path)).cloned().collect()
     }
 }
@@ -102,14 +104,20 @@ async fn a_purge_signs_out_and_gives_the_account_back() {
     let refused = account.run(&["self", "uninstall", "--purge", "--url", &sim.url]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     let kept = |tree: &Tree| -> Vec<PathBuf> {
-        tree.keys().filter(|path| !path.starts_with(account.home.folder().join("logs"))).cloned().collect()
+        tree.keys()
+            .filter(|path| !path.starts_with(account.home.folder().join("logs")))
+            .cloned()
+            .collect()
     };
     assert_eq!(kept(&now), kept(&tree(&account.root)));
 
     let done = account.run(&["self", "uninstall", "--purge", "--yes", "--url", &sim.url]);
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{done:?}");
-    assert!(said.contains("revoked at the service") && said.contains("No order was sent"), "{said}");
+    assert!(
+        said.contains("revoked at the service") && said.contains("No order was sent"),
+        "{said}"
+    );
     assert_eq!(account.changed(), Vec::<PathBuf>::new());
 }
 
@@ -124,7 +132,10 @@ async fn without_purge_the_rules_and_the_record_stay() {
     assert!(!account.program.exists() && !account.root.join(".local").exists());
     assert!(account.home.folder().join("config/policy.toml").exists());
     let changed = account.changed();
-    assert!(changed.iter().all(|path| path.starts_with(account.home.folder())), "{changed:?}");
+    assert!(
+        changed.iter().all(|path| path.starts_with(account.home.folder())),
+        "{changed:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,7 +164,10 @@ async fn nothing_is_purged_while_an_order_waits() {
     let refused = account.run(&["self", "uninstall", "--purge", "--yes", "--url", &sim.url]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(said.contains("nothing was removed") && said.contains("countersign pending"), "{said}");
+    assert!(
+        said.contains("nothing was removed") && said.contains("countersign pending"),
+        "{said}"
+    );
     assert!(account.program.exists() && account.home.folder().join("state/journal.jsonl").exists());
     client.close().await;
     assert_eq!(sim.executed().await, Vec::<String>::new());
@@ -193,10 +207,14 @@ async fn a_purge_takes_the_key_out_of_the_keyring() {
     let entries = || {
         let found = desktop.run("secret-tool", "libsecret-tools", &search);
         let text = [found.stdout, found.stderr].concat();
-        String::from_utf8_lossy(&text).matches("service = countersign").count()
+        String::from_utf8_lossy(&text)
+            .matches("service = countersign")
+            .count()
     };
     assert_eq!(entries(), 1);
-    let (code, out, err) = home.run(&["self", "uninstall", "--purge", "--yes", "--url", &sim.url]).await;
+    let (code, out, err) = home
+        .run(&["self", "uninstall", "--purge", "--yes", "--url", &sim.url])
+        .await;
     assert_eq!(code, 0, "{out}{err}");
     assert_eq!(entries(), 0);
     for folder in ["config", "state", "logs"] {
@@ -210,12 +228,18 @@ async fn the_path_can_be_changed_alone() {
     let state = |what: &str| {
         let done = account.run(&["self", "path", what, "--json"]);
         let told: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
-        told.get("path").and_then(serde_json::Value::as_str).expect("a word").to_owned()
+        told.get("path")
+            .and_then(serde_json::Value::as_str)
+            .expect("a word")
+            .to_owned()
     };
     assert_eq!(state("show"), "not_found");
     assert_eq!(state("add"), "added");
     let line = |name: &str| std::fs::read_to_string(account.root.join(name)).expect("a file");
     assert!(line(".profile").contains("added by countersign") && line(".bashrc").contains("added by"));
     assert_eq!(state("remove"), "removed");
-    assert_eq!((line(".profile").as_str(), line(".bashrc").as_str()), ("export A=b", "# mine\r\n"));
+    assert_eq!(
+        (line(".profile").as_str(), line(".bashrc").as_str()),
+        ("export A=b", "# mine\r\n")
+    );
 }
