@@ -15,7 +15,7 @@ fn unpacked(path: &Path) -> BTreeMap<String, String> {
             let mut part = zip.by_index(n).expect("a part");
             let mut text = String::new();
             part.read_to_string(&mut text).expect("text");
-            (part.name().to_owned(), text)
+            (part.name().expect("a name").into_owned(), text)
         })
         .collect()
 }
