@@ -22,7 +22,7 @@ FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
     dbus dbus-x11 xvfb xdotool imagemagick x11-utils libnotify-bin libglib2.0-bin fonts-dejavu-core
-    xfce4-notifyd gnome-keyring libsecret-tools chromium shellcheck tmux strace libfaketime
+    xfce4-notifyd gnome-keyring libsecret-tools chromium shellcheck tmux strace libfaketime openssl groff-base iproute2
 )
 # For the stage `packages` alone; where they cannot be had, its parts are skipped.
 PACKAGE_TOOLS=(zsh busybox lintian rpm rpmlint nsis minisign zstd ruby nix-bin wine64 procps binutils)

@@ -12,7 +12,9 @@ pub(super) async fn apply(context: &Context) -> Exit {
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
         Err(why) => {
-            context.out.error(&why, "");
+            context
+                .out
+                .error(&why, "nothing was changed; see what is wrong: countersign doctor");
             return Exit::Failure;
         }
     };

@@ -53,7 +53,9 @@ pub(super) async fn call(context: &Context, tool: &str, arguments: Option<&str>)
     let result = match one_call(context.world.clone(), context.endpoint.clone(), tool, arguments).await {
         Ok(result) => result,
         Err(why) => {
-            context.out.error(&why, "");
+            context
+                .out
+                .error(&why, "nothing was sent; see what is wrong: countersign doctor");
             return Exit::Failure;
         }
     };

@@ -88,13 +88,25 @@ fn pages() -> io::Result<Vec<(String, String)>> {
     Ok(pages)
 }
 
+/// troff reads ASCII; everything else has a name there.
+fn plain(text: &str) -> String {
+    let named = |c: char| {
+        if c.is_ascii() {
+            c.to_string()
+        } else {
+            format!("\\[u{:04X}]", u32::from(c))
+        }
+    };
+    text.chars().map(named).collect()
+}
+
 fn add(command: &Command, pages: &mut Vec<(String, String)>, more: &str) -> io::Result<()> {
     let page = Man::new(command.clone())
         .manual("Countersign")
         .source(concat!("countersign ", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
     page.render(&mut text)?;
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let text = plain(&String::from_utf8_lossy(&text));
     pages.push((page.get_filename(), format!("{}\n{more}", text.trim_end())));
     for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         add(verb, pages, "")?;

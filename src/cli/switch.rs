@@ -15,7 +15,10 @@ pub(super) fn halt(context: &Context) -> Exit {
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
         Err(why) => {
-            context.out.error(&why, "");
+            context.out.error(
+                &why,
+                "AI trading is NOT stopped: close the AI clients, and see countersign doctor",
+            );
             return Exit::Failure;
         }
     };
@@ -51,7 +54,10 @@ pub(super) async fn resume(context: &Context) -> Exit {
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
         Err(why) => {
-            context.out.error(&why, "");
+            context.out.error(
+                &why,
+                "AI trading stays stopped; see what is wrong: countersign doctor",
+            );
             return Exit::Failure;
         }
     };

@@ -235,7 +235,9 @@ pub(super) async fn watch(context: &Context) -> Exit {
     let relay = match Relay::detached(context.world.clone(), context.endpoint.clone()) {
         Ok(relay) => relay,
         Err(why) => {
-            context.out.error(&why, "");
+            context
+                .out
+                .error(&why, "nothing was decided; see what is wrong: countersign doctor");
             return Exit::Failure;
         }
     };

@@ -57,7 +57,7 @@ fn level(env: &Env) -> LevelFilter {
     let words = || theirs.split(',').map(str::trim);
     let named = words().find_map(|word| word.strip_prefix("countersign="));
     named
-        .or_else(|| words().find(|word| !word.contains('=')))
+        .or_else(|| words().find(|word| !word.is_empty() && !word.contains('=')))
         .and_then(|word| word.parse().ok())
         .unwrap_or(LevelFilter::INFO)
 }

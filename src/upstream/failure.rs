@@ -84,21 +84,18 @@ impl Failure {
 }
 
 /// Whether a request failed because the server's certificate was not trusted.
-pub fn is_certificate_trouble(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(found) = cause {
-        // An I/O error hides what it carries from the chain of sources.
-        let inside = found
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inside| inside.downcast_ref::<rustls::Error>());
-        let tls = found.downcast_ref::<rustls::Error>().or(inside);
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        cause = found.source();
+pub fn is_certificate_trouble(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
     }
-    false
+    // An I/O error hides what it carries from the chain of sources, and they are nested here.
+    if let Some(inside) = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+    {
+        return is_certificate_trouble(inside);
+    }
+    error.source().is_some_and(is_certificate_trouble)
 }
 
 /// The innermost cause, without the URL: the outer texts of the HTTP client repeat it and say little.

@@ -19,11 +19,10 @@ const LEAST_NAME: usize = 4;
 /// The most of the policy file and of the counters that is looked through for account names (bytes).
 const MAX_FILE: u64 = 1024 * 1024;
 /// Words behind which a secret may stand.
-const SECRET_WORDS: [&str; 10] = [
+const SECRET_WORDS: [&str; 9] = [
     "authorization",
     "bearer",
     "code",
-    "code_verifier",
     "password",
     "phrase",
     "pin",
@@ -255,16 +254,14 @@ fn secrets(line: &str) -> String {
         out.push_str(before);
         out.push_str(word);
         rest = after;
-        if !SECRET_WORDS.contains(&word.to_ascii_lowercase().as_str()) {
+        let word = word.to_ascii_lowercase();
+        if !announces(&word) {
             continue;
         }
         let gap = rest.len() - rest.trim_start_matches(['"', '\'', '=', ':', ' ']).len();
         let (between, value) = rest.split_at_checked(gap).unwrap_or((rest, ""));
-        if !between.contains(['=', ':', ' ']) {
-            continue;
-        }
-        let whole =
-            matches!(word.to_ascii_lowercase().as_str(), "pin" | "phrase") && between.contains(['=', ':']);
+        let told = between.contains(['=', ':']);
+        let whole = told && matches!(word.as_str(), "pin" | "phrase");
         let end = if whole {
             value.len()
         } else {
@@ -274,9 +271,7 @@ fn secrets(line: &str) -> String {
         };
         let (value, after) = value.split_at_checked(end).unwrap_or((value, ""));
         // A word of a sentence is no secret, and neither is the number of an error.
-        if value.len() >= 8
-            && (whole || between.contains(['=', ':']) || value.contains(|c: char| c.is_ascii_digit()))
-        {
+        if gap > 0 && value.len() >= 8 && (told || word == "bearer") {
             out.push_str(between);
             out.push_str(BLANK);
             rest = after;
@@ -284,6 +279,12 @@ fn secrets(line: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// `code`, and `client_secret` as well.
+fn announces(word: &str) -> bool {
+    let last = word.rsplit('_').next().unwrap_or(word);
+    SECRET_WORDS.contains(&word) || SECRET_WORDS.contains(&last)
 }
 
 /// What stands before the next word, the word, and what stands behind it.
@@ -297,7 +298,7 @@ fn next_word(text: &str) -> Option<(&str, &str, &str)> {
 
 /// Blanks what is too long and too mixed for a word, and shortens what looks like the number of an account.
 fn runs(line: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-+=".contains(c);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-+".contains(c);
     let mut out = String::new();
     let mut rest = line;
     while let Some(start) = rest.find(is_part) {

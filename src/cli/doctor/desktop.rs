@@ -87,17 +87,16 @@ fn notification(found: &Result<Channel, String>, tier: Tier) -> Seen {
         Err(why) => why.split(". Run `").next().unwrap_or(why),
     };
     let what = format!("no card can be shown as a notification: {why}");
-    if tier == Tier::Click {
-        warn(
-            what,
-            "turn do-not-disturb off, or use the page: it opens in your browser instead",
-        )
-    } else {
-        warn(
-            what,
-            "your PIN page opens without one; turn do-not-disturb off to be told sooner",
-        )
-    }
+    let todo = match (found, tier) {
+        (Err(_), _) => "decide in a terminal: countersign watch",
+        (Ok(_), Tier::Click) => {
+            "the page opens in your browser instead; for buttons on the desktop, start its notifications, or turn do-not-disturb off"
+        }
+        (Ok(_), Tier::Pin | Tier::Passkey) => {
+            "your PIN page opens without one; to be told sooner, turn do-not-disturb off"
+        }
+    };
+    warn(what, todo)
 }
 
 fn browser(context: &Context, notified: &Result<Channel, String>) -> Seen {

@@ -3,6 +3,7 @@
 //! Owns: the order of the checks, how they are printed, how the verb ends. What is looked at lies in one file for each
 //! kind of thing. Nothing here changes anything: what must be written to see whether it can be is taken away again.
 
+pub(super) mod clients;
 mod desktop;
 mod keys;
 mod network;
@@ -83,6 +84,7 @@ async fn all(context: &Context) -> Vec<Check> {
     checks.extend(keys::checks(context).await);
     checks.extend(network::checks(context).await);
     checks.extend(desktop::checks(context, &settings).await);
+    checks.extend(clients::checks(context));
     checks.extend(record::checks(context));
     checks
 }

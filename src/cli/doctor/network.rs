@@ -204,10 +204,10 @@ fn skew(theirs: u64) -> Seen {
         if ours > theirs { "ahead" } else { "behind" },
         "let the system set the clock by itself (date and time settings)",
     );
-    let shown = if off < 7200 {
-        format!("{off} s")
-    } else {
-        format!("{} h", off / 3600)
+    let shown = match off {
+        0..7200 => format!("{off} s"),
+        7200..172_800 => format!("{} h", off / 3600),
+        _ => format!("{} days", off / 86_400),
     };
     if off > CLOCK_WRONG {
         fail(

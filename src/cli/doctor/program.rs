@@ -72,7 +72,7 @@ fn place(own: Option<&Path>, env: &Env) -> Seen {
     };
     warn(
         format!("{shown} lies in {why}: one day an AI client does not find it any more"),
-        "move it to a folder that stays, and put that path into your AI client's settings",
+        "move it to a folder that stays, and from there run: countersign install --repair",
     )
 }
 

@@ -138,11 +138,26 @@ impl Standing {
         if self.paused.is_some() {
             return of("wait, or end the pause", "countersign resume");
         }
-        if self.running.is_empty() {
+        if self.around.iter().any(|around| !around.twin) {
             return of(
-                "open your AI client; if it does not know Countersign yet",
+                "remove the entry that goes around Countersign; see where",
                 "countersign doctor",
             );
+        }
+        if !self.lost.is_empty() {
+            return of(
+                "put our entry back, and start that AI client again",
+                "countersign install --repair",
+            );
+        }
+        if self.running.is_empty() && self.set_up.is_empty() {
+            return of(
+                "let your AI client know of Countersign",
+                "countersign install --all",
+            );
+        }
+        if self.running.is_empty() {
+            return of("open your AI client", "");
         }
         if self.trade().is_none() {
             return of("only if the AI is to propose orders", "countersign login --trade");

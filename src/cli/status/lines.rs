@@ -152,6 +152,22 @@ impl Standing {
                 format!("clients   {}", each.collect::<Vec<_>>().join(", "))
             }
         });
+        if !self.set_up.is_empty() {
+            lines.push(format!("set up    in {}", self.set_up.join(", ")));
+        }
+        lines.extend(
+            self.lost
+                .iter()
+                .map(|what| format!("LOST      {}; countersign install --repair", safe(what))),
+        );
+        for around in &self.around {
+            let (name, file) = (safe(&around.name), around.file.display());
+            lines.push(if around.twin {
+                format!("TWICE     \"{name}\" in {file} is Countersign once more: remove it")
+            } else {
+                format!("BYPASS    \"{name}\" in {file} reaches CrossTrade without Countersign: an order there is held by NOBODY")
+            });
+        }
         lines.push(match self.open.len() {
             0 => "waiting   nothing".to_owned(),
             1 => "waiting   1 trade call".to_owned(),

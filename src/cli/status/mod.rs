@@ -6,7 +6,9 @@ mod headline;
 mod lines;
 mod object;
 
+use super::clients::places;
 use super::{Context, Exit, apply, waiting};
+use crate::clients::{Around, Found, detected};
 use crate::gate::limits::Count;
 use crate::gate::ticket::Ticket;
 use crate::gate::{Counters, Policy};
@@ -41,6 +43,12 @@ pub(super) struct Standing {
     /// Tickets whose files cannot be read: what was in them may have been sent.
     unreadable: Vec<String>,
     running: Vec<Running>,
+    /// AI clients that are set up.
+    set_up: Vec<&'static str>,
+    /// What is wrong with our entries in them.
+    lost: Vec<String>,
+    /// Entries that reach the service without us, and second ones of us.
+    around: Vec<Around>,
 }
 
 /// What the person has to approve beside orders: its line and its object.
@@ -93,7 +101,14 @@ impl Standing {
         let survey = tickets.survey();
         let open = survey.tickets.iter().filter(|ticket| ticket.state.is_open());
         let changes = apply::waiting(context).await;
+        let found: Vec<Found> = places(context)
+            .map(|places| detected(&places))
+            .unwrap_or_default();
+        let connected = found.iter().filter(|found| found.is_connected());
         Self {
+            set_up: connected.map(|found| found.client.name).collect(),
+            lost: found.iter().filter_map(super::doctor::clients::broken).collect(),
+            around: found.iter().flat_map(|found| found.around.clone()).collect(),
             now,
             endpoint: context.endpoint.url().to_owned(),
             halted: under_seal::is_stopped(paths, &past.look_now().unwrap_or_default()),

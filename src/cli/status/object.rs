@@ -3,6 +3,7 @@
 
 use super::super::waiting;
 use super::{Standing, Waiting};
+use crate::clients::Around;
 use crate::gate::policy::Limit;
 use crate::oauth::GrantInfo;
 use crate::relay::running::Running;
@@ -29,6 +30,9 @@ impl Standing {
             "today": self.today_object(),
             "entriesPausedUntil": self.paused.map(clock::rfc3339),
             "running": self.running.iter().map(running_object).collect::<Vec<Value>>(),
+            "setUp": self.set_up,
+            "lost": self.lost,
+            "around": self.around.iter().map(around_object).collect::<Vec<Value>>(),
             "pending": self.open.iter().map(|waiting| self.waiting_object(waiting)).collect::<Vec<Value>>(),
             "unknown": doubts,
             "unreadable": self.unreadable,
@@ -78,6 +82,10 @@ fn grant_object(grant: &GrantInfo) -> Value {
         "grantedAt": grant.granted_at_ms.map(clock::rfc3339),
         "expiresAt": grant.expires_at_ms.map(clock::rfc3339), "store": grant.store.as_str(),
     })
+}
+
+fn around_object(around: &Around) -> Value {
+    json!({ "file": around.file.display().to_string(), "name": around.name, "twin": around.twin })
 }
 
 fn running_object(one: &Running) -> Value {

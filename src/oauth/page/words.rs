@@ -102,11 +102,11 @@ pub(super) fn ended(error: &LoginError, kind: GrantKind) -> Words {
             format!("Close the other tabs with sign-in pages, then run `{verb}`. If it happens again, do not go on: somebody may stand in between."),
         ),
         LoginError::WrongScope(_) if kind == GrantKind::Trade => (
-            "CrossTrade gave something else than trading, so it was given back.".to_owned(),
+            "CrossTrade gave something else than trading, so it was not accepted.".to_owned(),
             format!("Run `{verb}` again, and choose trading on CrossTrade's page."),
         ),
         LoginError::WrongScope(_) => (
-            "CrossTrade gave more or other than reading, so it was given back.".to_owned(),
+            "CrossTrade gave more or other than reading, so it was not accepted.".to_owned(),
             format!("Run `{verb}` again, and choose reading on CrossTrade's page."),
         ),
         LoginError::Registration(_) | LoginError::Discovery(_) | LoginError::Service(_) => (
@@ -118,11 +118,11 @@ pub(super) fn ended(error: &LoginError, kind: GrantKind) -> Words {
             "Do not sign in there. See what answers: `countersign doctor`.".to_owned(),
         ),
         LoginError::Network(_) => (
-            "CrossTrade could not be reached to complete the sign-in. Nothing was granted.".to_owned(),
+            "CrossTrade could not be reached to complete the sign-in. Nothing is kept on this computer.".to_owned(),
             later,
         ),
         LoginError::Store(_) => (
-            "CrossTrade agreed, but the sign-in could not be kept on this computer.".to_owned(),
+            "The sign-in could not be kept on this computer. You are not signed in.".to_owned(),
             "See what is wrong with the keychain: `countersign doctor`.".to_owned(),
         ),
         LoginError::Stopped => (

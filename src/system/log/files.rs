@@ -110,7 +110,8 @@ fn newest_number(folder: &Path, day: &str) -> u32 {
 /// The log files of a folder with their sizes (bytes), oldest first.
 pub fn files_of(folder: &Path) -> Vec<(PathBuf, u64)> {
     let mut names = names(folder);
-    names.sort();
+    // By day and number, which also puts the form of an older version in its place.
+    names.sort_by_key(|name| name.chars().filter(char::is_ascii_digit).collect::<String>());
     let sized = |name: String| {
         let path = folder.join(name);
         let size = std::fs::metadata(&path).map_or(0, |found| found.len());

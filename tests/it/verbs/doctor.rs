@@ -77,7 +77,10 @@ async fn a_whole_installation_has_more_than_eighteen_checks_and_no_failure() {
         );
     }
     let counted = ["ok", "warned", "failed", "skipped"].map(|key| told[key].as_u64().unwrap());
-    assert_eq!(counted.iter().sum::<u64>() as usize, checks.len());
+    assert_eq!(
+        usize::try_from(counted.iter().sum::<u64>()).unwrap(),
+        checks.len()
+    );
     assert!(found(&told, "prompt").1.contains("Xfce Notify Daemon"), "{told}");
     is(&found(&told, "notification"), "ok", "shows buttons", "");
     is(
@@ -96,6 +99,12 @@ async fn the_rules_and_the_record() {
     let place = Place::bare();
     place.sign_in().await;
     is(&check(&place, "policy").await, "ok", "built in", "");
+    is(
+        &check(&place, "changes").await,
+        "ok",
+        "those that you approved",
+        "",
+    );
     place
         .home
         .file("config/policy.toml", "[account.\"Sim101\"]\nclas = 3\n");
@@ -134,12 +143,6 @@ async fn the_rules_and_the_record() {
         "countersign policy apply",
     );
     std::fs::remove_file(&policy).unwrap();
-    is(
-        &check(&place, "changes").await,
-        "ok",
-        "those that you approved",
-        "",
-    );
 
     place.home.settings("tier = \"hope\"\n");
     is(
@@ -184,32 +187,28 @@ async fn the_rules_and_the_record() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_description_waits_and_is_named() {
-    let place = Place::bare();
     is(
-        &check(&place, "tools").await,
+        &check(&Place::bare(), "tools").await,
         "skipped",
         "before the first sign-in",
         "",
     );
-    place.sign_in().await;
+    let place = Place::with_desktop().await;
     is(&check(&place, "tools").await, "ok", "none changed", "");
     place.sim.post("fault", &json!({ "kind": "schema_change" })).await;
-    // Whoever reads the list next finds the other description.
+    // The list for trading is read while a card is up.
     let mut client = place.client().await;
-    client.call("ListAccounts", &json!({})).await;
-    until("the changed description", async || {
-        client.request("tools/list", &json!({})).await;
-        (check(&place, "tools").await.0 == "fail").then_some(())
-    })
-    .await;
+    let result = client.call("PlaceOrder", &buy(1)).await;
+    assert!(matches!(status(&result), "refused" | "voided"), "{result}");
     is(
         &check(&place, "tools").await,
         "fail",
         "describes these differently, so they are off: ",
         "countersign policy apply",
     );
+    assert_eq!(place.run(&["status"]).await.0, 9, "it waits for the person");
     client.close().await;
 }
 
@@ -603,6 +602,76 @@ async fn the_program_and_its_doubles() {
         "warn",
         "2 programs are named countersign",
         "a terminal starts the first",
+    );
+}
+
+/// What stands in the AI clients' files.
+#[tokio::test]
+async fn entries_that_are_lost_and_entries_that_go_around_us() {
+    let place = Place::bare();
+    is(
+        &check(&place, "clients").await,
+        "warn",
+        "no AI client was found",
+        "countersign install CLIENT",
+    );
+    is(
+        &check(&place, "around").await,
+        "ok",
+        "no entry reaches CrossTrade without",
+        "",
+    );
+    let cursor = place.home.folder().parent().unwrap().join(".cursor");
+    std::fs::create_dir_all(&cursor).unwrap();
+    is(
+        &check(&place, "clients").await,
+        "warn",
+        "Cursor is here, and does not know",
+        "countersign install cursor",
+    );
+    let (code, out, err) = place.run(&["install", "cursor", "--yes"]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    is(&check(&place, "clients").await, "ok", "set up in Cursor", "");
+    let file = cursor.join("mcp.json");
+    let good = std::fs::read_to_string(&file).unwrap();
+    // Started from another path than this program's.
+    std::fs::write(&file, good.replace("/countersign\"", "/countersign-old\"")).unwrap();
+    is(
+        &check(&place, "clients").await,
+        "warn",
+        "says something else (command",
+        "countersign install --repair",
+    );
+    std::fs::write(
+        &file,
+        "{ \"mcpServers\": { \"other\": { \"url\": \"https://app.crosstrade.io/v1/api/mcp\" } } }",
+    )
+    .unwrap();
+    let told = place.json(&["doctor"]).await;
+    is(
+        &found(&told, "clients"),
+        "warn",
+        "our entry is gone",
+        "countersign install --repair",
+    );
+    is(
+        &found(&told, "around"),
+        "warn",
+        "held by nobody",
+        "remove that entry",
+    );
+    let (_, out, _) = place.run(&["status"]).await;
+    assert!(out.contains("LOST      Cursor: our entry is gone"), "{out}");
+    assert!(
+        out.contains("BYPASS    \"other\"") && out.contains("held by NOBODY"),
+        "{out}"
+    );
+    std::fs::write(&file, "{ broken").unwrap();
+    is(
+        &check(&place, "clients").await,
+        "warn",
+        "cannot be read",
+        "correct that file",
     );
 }
 

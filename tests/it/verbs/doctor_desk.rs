@@ -101,7 +101,7 @@ async fn a_notification_server_that_is_gone_and_one_that_does_not_answer() {
     );
 }
 
-/// The page needs 127.0.0.1 and ::1. In a network of its own that was not brought up, neither is there.
+/// The page needs both loopback addresses. In a network of its own that was not brought up, neither is there.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_computer_that_does_not_reach_itself() {
