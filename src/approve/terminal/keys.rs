@@ -4,9 +4,13 @@ use rustix::termios::{
     InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr,
 };
 use std::io::{stdin, stdout};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+
+/// Who is asking now. A reader that was still in its read when its question ended hands on the key that it got, instead
+/// of losing the first letter of the next answer.
+static ASKING: Mutex<Option<mpsc::Sender<Key>>> = Mutex::new(None);
 
 /// What was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +54,8 @@ impl Keys {
         let (send, pressed) = mpsc::channel(64);
         let over = Arc::new(AtomicBool::new(false));
         let told = over.clone();
-        tokio::task::spawn_blocking(move || read(&send, &told));
+        *ASKING.lock().unwrap_or_else(PoisonError::into_inner) = Some(send);
+        tokio::task::spawn_blocking(move || read(&told));
         Ok(Self {
             pressed,
             over,
@@ -76,7 +81,13 @@ impl Drop for Keys {
     }
 }
 
-fn read(send: &mpsc::Sender<Key>, over: &AtomicBool) {
+/// Hands a key to whoever asks now; whether anybody does.
+fn hand_on(key: Key) -> bool {
+    let asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    asking.is_some_and(|send| send.blocking_send(key).is_ok())
+}
+
+fn read(over: &AtomicBool) {
     let mut buffer = [0u8; 1];
     while !over.load(Ordering::Acquire) {
         match rustix::io::read(stdin(), &mut buffer) {
@@ -84,12 +95,12 @@ fn read(send: &mpsc::Sender<Key>, over: &AtomicBool) {
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
             Ok(_) => {
                 let [byte] = buffer;
-                if send.blocking_send(key(byte)).is_err() {
+                if !hand_on(key(byte)) {
                     return;
                 }
             }
             Err(_) => {
-                let _ = send.blocking_send(Key::Leave);
+                hand_on(Key::Leave);
                 return;
             }
         }
