@@ -46,13 +46,14 @@ typed() { sleep 1.5; [ -z "$1" ] || t send-keys -t "$pane" -l "$1"; t send-keys 
 answer() { until_seen "$1" "${3:-1}"; typed "$2"; }
 address() { joined | grep -o 'http[^ ]*response_type=code[^ ]*' | sed -n "$1p"; }
 shell() { # a terminal of the person: their own name, an empty home
-    env -i PATH="$here/bin:$PATH" HOME="$here/home" TERM=xterm PS1='$ ' COUNTERSIGN_STORE=file "$@" \
-        tmux -S "$here/tmux" -f /dev/null new-session -d -x 80 -y 45 -s t 'exec bash --norc --noprofile'
-    until_seen '$'
+    env -i PATH="$here/bin:$PATH" HOME="$here/home" TERM=xterm COUNTERSIGN_STORE=file "$@" \
+        tmux -S "$here/tmux" -f /dev/null new-session -d -x 80 -y 45 -s t "exec bash --noprofile --rcfile $here/rc"
+    until_seen '$ '
 }
 account() { # FOLDER: a bare account, in which the person uses Cursor
     here=$work/$1
     mkdir -p "$here/home/.cursor" "$here/bin"
+    echo "PS1='$ '" >"$here/rc"
     # The simulator's address is all that differs from what a person types.
     printf '#!/bin/sh\nexec %q "$@" --url %q\n' "$bin/countersign" "$url" >"$here/bin/countersign"
     chmod +x "$here/bin/countersign"
@@ -185,7 +186,7 @@ ssh_run() {
     # Everyday: the watch in one terminal, the AI client's call comes from elsewhere.
     screen | clean >"$here/setup"
     pane=t:w
-    t new-window -d -n w -t t 'exec bash --norc --noprofile'
+    t new-window -d -n w -t t "exec bash --noprofile --rcfile $here/rc"
     sleep 1
     typed 'countersign watch'
     until_seen 'Watching for trade calls'
