@@ -58,9 +58,11 @@ account() { # FOLDER: a bare account, in which the person uses Cursor
     printf '#!/bin/sh\nexec %q "$@" --url %q\n' "$bin/countersign" "$url" >"$here/bin/countersign"
     chmod +x "$here/bin/countersign"
 }
-picture() { # TEXT PNG
-    convert -background '#101418' -fill '#e6e6e6' -font DejaVu-Sans-Mono -pointsize 14 label:@- -bordercolor '#101418' \
-        -border 16 "$2" <"$1"
+picture() { # TEXT PNG: line by line, for a long text is more than the converter takes at once
+    local lines=() line
+    while IFS= read -r line; do lines+=("label:${line//%/%%} "); done <"$1"
+    convert -background '#101418' -fill '#e6e6e6' -font /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf \
+        -pointsize 14 "${lines[@]}" -append -bordercolor '#101418' -border 16 "$2"
 }
 clean() { sed -e "s#$work/[a-z]*/home#/home/trader#g" -e "s#$work/[a-z]*#/home/trader#g" -e "s#$bin#/home/trader/.local/bin#g"; }
 
@@ -105,13 +107,17 @@ desktop_run() {
     press left
     until_seen 'Denied. NOTHING was sent'
     denied=$(executed)
-    answer 'then APPROVE this one' ''
+    until_seen 'then APPROVE this one'
+    empty
+    typed ''
     popup
     import -window root -crop 760x420+520+0 +repage docs/first-run-notification.png
     press middle
     until_seen 'sent ONCE'
     approved=$(executed)
-    answer 'APPROVE the cancel' ''
+    until_seen 'APPROVE the cancel'
+    empty
+    typed ''
     press middle
     until_seen 'Take back what setup did'
     took=$(($(date +%s) - began))
@@ -126,14 +132,16 @@ desktop_run() {
     screen | clean | tail -n 42 >"$here/last"
     picture "$here/last" docs/first-run-terminal.png
 }
-popup() {
-    local found
+popup() { # the tallest: cards are taller than notices
+    local found height=0 HEIGHT
     for _ in $(seq 300); do
-        found=$(xdotool search --onlyvisible --name '^xfce4-notifyd$' 2>/dev/null | head -1) || true
-        if [ -n "$found" ]; then
+        for found in $(xdotool search --onlyvisible --name '^xfce4-notifyd$' 2>/dev/null); do
+            eval "$(xdotool getwindowgeometry --shell "$found" 2>/dev/null)" || continue
+            [ "${HEIGHT:-0}" -le "$height" ] || { height=$HEIGHT window=$found; }
+        done
+        if [ "$height" -gt 0 ]; then
             xdotool mousemove 5 795
             sleep 1.5
-            eval "$(xdotool getwindowgeometry --shell "$found")"
             return
         fi
         sleep 0.1
@@ -141,9 +149,16 @@ popup() {
     echo "no notification came" >&2
     exit 1
 }
+empty() { # until no notification is left: one that tells an outcome goes by itself
+    for _ in $(seq 300); do
+        [ -n "$(xdotool search --onlyvisible --name '^xfce4-notifyd$' 2>/dev/null)" ] || return 0
+        sleep 0.1
+    done
+}
 press() {
     local across
     popup
+    eval "$(xdotool getwindowgeometry --shell "$window")"
     case $1 in left) across=6 ;; *) across=2 ;; esac
     xdotool mousemove $((X + WIDTH / across)) $((Y + HEIGHT - 31)) sleep 0.2 click 1
 }
