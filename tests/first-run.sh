@@ -180,7 +180,9 @@ ssh_run() {
     answer 'Your phrase' 'blue heron'
     answer 'Your PIN for this sign-in' "$pin"
     answer 'The same again' "$pin"
-    until_seen 'Paste the address here' 2
+    # The question of the first sign-in may stand there twice; the second address tells the second sign-in.
+    until_seen 'scope=mcp%3Atrade'
+    sleep 1
     typed "$(curl -s -o /dev/null -w '%{redirect_url}' "$(address 2)")"
     answer 'Write this?' yes
     answer 'Practise now?' ''

@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 /// of losing the first letter of the next answer.
 static ASKING: Mutex<Option<mpsc::Sender<Key>>> = Mutex::new(None);
 
+/// One reader at a time: two would bring the letters of one answer out of order.
+static READING: Mutex<()> = Mutex::new(());
+
 /// What was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
@@ -88,6 +91,7 @@ fn hand_on(key: Key) -> bool {
 }
 
 fn read(over: &AtomicBool) {
+    let _alone = READING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut buffer = [0u8; 1];
     while !over.load(Ordering::Acquire) {
         match rustix::io::read(stdin(), &mut buffer) {
