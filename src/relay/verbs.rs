@@ -387,7 +387,10 @@ pub(crate) async fn one_call_as(
     let http = crate::upstream::client(&endpoint)?;
     let relay = Relay::new(world, endpoint, http, Output::start(Lines(send, Vec::new())));
     let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": client, "version": env!("CARGO_PKG_VERSION") } });
-    super::link::take(&relay, envelope::request(&Id::ours("hello"), "initialize", Some(&hello.to_string())).as_bytes());
+    super::link::take(
+        &relay,
+        envelope::request(&Id::ours("hello"), "initialize", Some(&hello.to_string())).as_bytes(),
+    );
     let name = serde_json::to_string(tool).map_err(|error| error.to_string())?;
     let mut params = format!(r#"{{"name":{name},"arguments":{arguments}}}"#);
     // Ctrl-C ends the question, and never the wait for an order that is on its way.

@@ -8,11 +8,18 @@ mod unix;
 
 #[cfg(windows)]
 use crate::system::console as device;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 #[cfg(unix)]
 use unix as device;
+
+/// Who is asking now. A reader that was still in its read when its question ended hands on the key that it got, instead
+/// of losing the first letter of the next answer.
+static ASKING: Mutex<Option<mpsc::Sender<Key>>> = Mutex::new(None);
+
+/// One reader at a time: two would bring the letters of one answer out of order.
+static READING: Mutex<()> = Mutex::new(());
 
 /// What was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +53,8 @@ impl Keys {
         let (send, pressed) = mpsc::channel(64);
         let over = Arc::new(AtomicBool::new(false));
         let told = over.clone();
-        tokio::task::spawn_blocking(move || read(&send, &told));
+        *ASKING.lock().unwrap_or_else(PoisonError::into_inner) = Some(send);
+        tokio::task::spawn_blocking(move || read(&told));
         Ok(Self {
             pressed,
             over,
@@ -71,15 +79,22 @@ impl Drop for Keys {
     }
 }
 
-fn read(send: &mpsc::Sender<Key>, over: &AtomicBool) {
+/// Hands a key to whoever asks now; whether anybody does.
+fn hand_on(key: Key) -> bool {
+    let asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    asking.is_some_and(|send| send.blocking_send(key).is_ok())
+}
+
+fn read(over: &AtomicBool) {
+    let _alone = READING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut typed = device::Typed::new();
     while !over.load(Ordering::Acquire) {
         let Ok(bytes) = typed.read() else {
-            let _ = send.blocking_send(Key::Leave);
+            hand_on(Key::Leave);
             return;
         };
         for byte in bytes {
-            if send.blocking_send(key(byte)).is_err() {
+            if !hand_on(key(byte)) {
                 return;
             }
         }

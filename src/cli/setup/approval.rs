@@ -121,10 +121,12 @@ async fn under_pin(setup: &mut Setup<'_>, chosen: &str) -> Result<(), Stop> {
 async fn nobody_to_ask(setup: &Setup<'_>) {
     let desk = Desk::new(&setup.context.world);
     if let Err(why) = desk.channel(setup.settings.tier, false).await {
+        // What helps is said here, in this terminal's words.
+        let why = why.split(". Run `countersign watch`").next().unwrap_or_default();
         setup.talk.gap();
         setup.talk.text(&format!(
-            "Note: no question can be shown on this screen now ({why}). Orders are then refused, never sent. Over SSH, keep \
-             `countersign watch` open in a terminal: it asks you there."
+            "Note: no question can be shown here now: {why}. An order that nobody can be asked about is refused, never sent. \
+             Over SSH, keep `countersign watch` open in a terminal: it asks you there."
         ));
     }
 }

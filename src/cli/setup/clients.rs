@@ -133,7 +133,10 @@ async fn write(setup: &Setup<'_>, places: &Places, open: &[&Found]) -> Result<Ca
                 for note in &applied.notes {
                     talk.text(&format!("note: {}", out::safe(note)));
                 }
-                talk.text(&format!("Written: {}. {}", plan.client.name, plan.client.restart));
+                talk.text(&format!(
+                    "Written: {}. To make it read this: {}.",
+                    plan.client.name, plan.client.restart
+                ));
                 done.push(plan.client.name);
             }
             Err(trouble) => {

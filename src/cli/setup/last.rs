@@ -12,7 +12,11 @@ pub(super) fn show(setup: &mut Setup<'_>) {
             talk.text(&format!("Still to do: {todo}"));
         }
     }
-    talk.text("1. Restart your AI client NOW: quit it fully, also from the tray, and start it again.");
+    talk.text(if restart.is_empty() {
+        "1. Restart your AI client NOW: quit it fully, also from the tray, and start it again."
+    } else {
+        "1. Restart your AI clients NOW:"
+    });
     for client in restart {
         talk.text(&format!("   {client}"));
     }

@@ -29,7 +29,7 @@ use super::{Context, Exit};
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, TokenError, check_pin};
 use crate::relay::settings::Settings;
-use crate::system::process;
+use crate::system::{file, process};
 use accounts::Known;
 use memo::Memo;
 use secrecy::SecretString;
@@ -105,6 +105,9 @@ pub(super) async fn setup(context: &Context, flags: &Flags) -> Exit {
         out: context.out.as_talk(),
     };
     let talk = Talk::new(inner.out, asks);
+    if let Err(error) = file::make_folder(inner.world.paths.state()) {
+        return unwritable(context, &error);
+    }
     let have = match overview(&inner).await {
         Ok(have) => have,
         Err(error) => {
@@ -141,11 +144,7 @@ pub(super) async fn setup(context: &Context, flags: &Flags) -> Exit {
     };
     let memo = Memo::load(&inner.world.paths);
     if let Err(error) = memo.save(&inner.world.paths) {
-        context.out.error(
-            &format!("{}: {error}", inner.world.paths.state().display()),
-            "setup needs a folder that it can write; COUNTERSIGN_HOME=/a/folder/of/yours moves everything there. Nothing was changed",
-        );
-        return Exit::Config;
+        return unwritable(context, &error);
     }
     let pin = match scripted_pin(flags, there).await {
         Ok(pin) => pin,
@@ -168,6 +167,14 @@ pub(super) async fn setup(context: &Context, flags: &Flags) -> Exit {
     };
     let ended = Box::pin(run.all()).await;
     run.end(context, ended)
+}
+
+fn unwritable(context: &Context, error: &std::io::Error) -> Exit {
+    context.out.error(
+        &format!("{}: {error}", context.world.paths.state().display()),
+        "setup needs a folder that it can write; COUNTERSIGN_HOME=/a/folder/of/yours moves everything there. Nothing was changed",
+    );
+    Exit::Config
 }
 
 /// The PIN of a script that the sign-in for trading goes under: read first, before anything else reads stdin.

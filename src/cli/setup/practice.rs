@@ -12,9 +12,13 @@ use crate::gate::value::{Decimal, OrderKind};
 use crate::relay::lists::{Lists, Pin};
 use crate::relay::one_call_as;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const INSTRUMENT: &str = "MES";
+/// How often the new order is looked for, and how far apart: ten seconds in all.
+const LOOKS: u32 = 6;
+const BETWEEN: Duration = Duration::from_millis(1700);
 /// What is shown as the one who asks.
 const CLIENT: &str = "countersign setup";
 
@@ -156,6 +160,20 @@ async fn working(setup: &Setup<'_>, order: &Order1) -> Option<Vec<String>> {
     facts.orders.known().map(|orders| order.among(orders))
 }
 
+/// The working orders that look like ours and were not there before. The service may answer a little late, and lists a new
+/// order a little after it took it.
+async fn fresh(setup: &Setup<'_>, order: &Order1, before: &[String]) -> Vec<String> {
+    for _ in 0..LOOKS {
+        let mut ids = working(setup, order).await.unwrap_or_default();
+        ids.retain(|id| !before.contains(id));
+        if !ids.is_empty() {
+            return ids;
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    Vec::new()
+}
+
 /// The first round. `None`: it was denied; else setup goes on without the second.
 async fn denied(setup: &Setup<'_>, order: &Order1) -> Result<Option<Came>, Stop> {
     let before = working(setup, order).await.unwrap_or_default();
@@ -180,7 +198,12 @@ async fn denied(setup: &Setup<'_>, order: &Order1) -> Result<Option<Came>, Stop>
             Went::Open(why) => return Ok(Some(open(setup, &why))),
         }
     }
-    let seen = match working(setup, order).await {
+    let mut now = working(setup, order).await;
+    if now.is_none() {
+        tokio::time::sleep(BETWEEN).await;
+        now = working(setup, order).await;
+    }
+    let seen = match now {
         Some(after) if after.iter().all(|id| before.contains(id)) => {
             format!(
                 "Looked it up: NinjaTrader has no such order on {}.",
@@ -244,8 +267,7 @@ async fn take_back(setup: &Setup<'_>, order: &Order1, before: &[String]) -> Resu
             out::safe(&order.account)
         ))
     };
-    let ids = working(setup, order).await.unwrap_or_default();
-    let mut ids = ids.into_iter().filter(|id| !before.contains(id));
+    let mut ids = fresh(setup, order, before).await.into_iter();
     let (Some(id), None) = (ids.next(), ids.next()) else {
         return Ok(leave(setup, "It was not found for certain among your orders. "));
     };
@@ -271,14 +293,11 @@ async fn take_back(setup: &Setup<'_>, order: &Order1, before: &[String]) -> Resu
                     "sent after your approval, and cancelled again".to_owned(),
                 ));
             }
-            Went::Denied => "You denied the cancel. ".to_owned(),
-            Went::Not(why) | Went::Open(why) => format!("{why} "),
+            Went::Denied => "You denied the cancel.".to_owned(),
+            Went::Not(why) | Went::Open(why) => why,
         };
-        if !setup
-            .talk
-            .yes(&format!("{why}The order still works. Ask again?"), true)
-            .await?
-        {
+        setup.talk.text(&why);
+        if !setup.talk.yes("The order still works. Ask again?", true).await? {
             return Ok(leave(setup, ""));
         }
     }
@@ -291,8 +310,10 @@ async fn announce(setup: &Setup<'_>, deed: &str) -> Result<(), Stop> {
     } else {
         "on your screen"
     };
-    let question = format!("{deed}: the question comes up {place}. Enter when you are ready");
-    setup.talk.word(&question, "").await.map(drop)
+    setup
+        .talk
+        .text(&format!("{deed}: the question comes up {place}."));
+    setup.talk.word("Enter when you are ready", "").await.map(drop)
 }
 
 /// Whether this terminal asks, for want of a screen.

@@ -63,7 +63,7 @@ async fn a_new_person_denies_the_practice_order_and_then_approves_it() {
     assert_eq!(sim.executed().await, ["PlaceOrder", "CancelOrder"]);
     for said in [
         "countersign halt",
-        "no question can be shown on this screen",
+        "no question can be shown here now",
         "Your phrase: blue heron",
         "Paste this into it",
     ] {
@@ -110,6 +110,7 @@ async fn ctrl_c_at_any_question_leaves_a_state_that_setup_goes_on_from() {
     terminal.leave_at(trade).await;
     let terminal = start();
     terminal.answer(trade, "yes").await;
+    terminal.answer("PA-123456 is [live]", "eval").await;
     terminal.leave_at("Most contracts in one order").await;
     assert!(!home.folder().join("config/policy.toml").exists());
     let terminal = start();

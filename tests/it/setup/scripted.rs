@@ -155,8 +155,7 @@ async fn answers_that_cannot_be_read_write_no_rules() {
 #[tokio::test]
 async fn without_the_plan_the_reason_is_told_and_reading_stays_signed_in() {
     let (home, sim) = (Home::new(), Sim::start(&[]));
-    sim.post("plan", &json!({ "user": "trader-a", "elite": false }))
-        .await;
+    sim.post("plan", &json!({ "plan": "basic" })).await;
     let words = ["--trade", "--tier", "click", "--yes", "--no-clients"];
     let (code, summary, err) = script(&home, &sim, &words, "", 2).await;
     assert_eq!(code, 9, "{summary} {err}");
