@@ -6,7 +6,7 @@ use crate::cli::Context;
 use crate::gate::facts::{Facts, ReadFailure, StateRead};
 use crate::oauth::GrantKind;
 use crate::relay::settings::Settings;
-use crate::upstream::{Failure, ReadLane};
+use crate::upstream::{Failure, GrantKeys, ReadLane};
 use std::time::Duration;
 
 /// How long the service may take to answer one read.
@@ -31,8 +31,10 @@ pub(super) fn lane(context: &Context) -> ReadLane {
     ReadLane::new(
         http,
         endpoint,
-        context.grants(),
-        GrantKind::Read,
+        Box::new(GrantKeys {
+            grants: context.grants(),
+            kind: GrantKind::Read,
+        }),
         budget,
         Box::new(|_| {}),
     )

@@ -131,12 +131,11 @@ impl Greeting {
     pub(super) fn known(&self, client: Era) -> Option<Era> {
         let kept = self.kept();
         let (legacy, modern) = (kept.legacy.is_some(), kept.modern.is_some());
-        match client {
-            Era::Legacy if legacy => Some(Era::Legacy),
-            Era::Modern if modern => Some(Era::Modern),
-            Era::Legacy if modern => Some(Era::Modern),
-            Era::Modern if legacy => Some(Era::Legacy),
-            Era::Legacy | Era::Modern => None,
+        match (legacy, modern) {
+            (true, true) => Some(client),
+            (true, false) => Some(Era::Legacy),
+            (false, true) => Some(Era::Modern),
+            (false, false) => None,
         }
     }
 

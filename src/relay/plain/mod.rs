@@ -81,7 +81,7 @@ impl Plain {
             let for_side = this.clone();
             let side = Box::new(move |message: &Message<'_>| {
                 if let Some(plain) = for_side.upgrade() {
-                    plain.from_upstream(message);
+                    plain.unasked(message);
                 }
             });
             // CrossTrade's budget is for CrossTrade.
@@ -273,7 +273,8 @@ impl Plain {
         lock(&self.client).ready && self.greeting.known(Era::Legacy) == Some(Era::Modern)
     }
 
-    fn from_upstream(&self, message: &Message<'_>) {
+    /// What the server sends without being asked.
+    fn unasked(&self, message: &Message<'_>) {
         match &message.kind {
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),

@@ -243,11 +243,12 @@ impl Plain {
                     pause = PAUSE.0;
                     continue;
                 }
-                ended = self.read.listen_modern(text, &id) => match ended {
+                ended = self.read.listen_modern(text, &id) => {
                     // Not offered: it would be the same again.
-                    Ok(false) => return,
-                    Ok(true) | Err(_) => {}
-                },
+                    if matches!(ended, Ok(false)) {
+                        return;
+                    }
+                }
             }
             if began.elapsed() > PAUSE.1 {
                 pause = PAUSE.0;
