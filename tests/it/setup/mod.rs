@@ -1,10 +1,6 @@
 //! The guided first run: in a terminal as a new user, and from a script. What was executed is what the simulator says.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use crate::support::program::Home;
 use crate::support::sim::Sim;
