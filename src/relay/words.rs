@@ -50,6 +50,28 @@ pub fn data(sent: WasSent, ticket: Option<&str>) -> String {
     json!({ "countersign": inner }).to_string()
 }
 
+/// What the service said, for a person: an object of JSON as its first plain members, any other text as it is.
+pub fn readable(said: &str) -> String {
+    let Ok(Value::Object(members)) = serde_json::from_str(said) else {
+        return said.to_owned();
+    };
+    let told: Vec<String> = members
+        .iter()
+        .filter_map(|(key, value)| match value {
+            Value::String(text) if !text.is_empty() => Some(format!("{key}: {text}")),
+            Value::Number(number) => Some(format!("{key}: {number}")),
+            Value::Bool(yes) => Some(format!("{key}: {}", if *yes { "yes" } else { "no" })),
+            _ => None,
+        })
+        .take(6)
+        .collect();
+    if told.is_empty() {
+        said.to_owned()
+    } else {
+        told.join(", ")
+    }
+}
+
 /// A tool result of our own: text for the model, the same facts as structured content.
 pub fn result(text: &str, facts: Value, is_error: bool) -> String {
     let content = vec![ContentBlock::text(text)];
@@ -488,6 +510,17 @@ UNKNOWN, never send the order again; ask the person to check NinjaTrader.";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_service_said_is_shown_without_its_braces() {
+        assert_eq!(
+            readable(r#"{"order_id":"ord-1","state":"Working","legs":[1],"ok":true,"quantity":2}"#),
+            "order_id: ord-1, state: Working, ok: yes, quantity: 2"
+        );
+        for as_it_is in ["Order placed", "{}", "[1]", "{\"a\":{}}", ""] {
+            assert_eq!(readable(as_it_is), as_it_is);
+        }
+    }
 
     /// One sentence on one line: what a program and what a model reads.
     fn line(name: &str, result: &str) -> String {
