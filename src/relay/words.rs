@@ -52,16 +52,20 @@ pub fn data(sent: WasSent, ticket: Option<&str>) -> String {
 
 /// What the service said, for a person: an object of JSON as its first plain members, any other text as it is.
 pub fn readable(said: &str) -> String {
-    let Ok(Value::Object(members)) = serde_json::from_str(said) else {
-        return said.to_owned();
-    };
+    let members = crate::wire::json::members(said).unwrap_or_default();
     let told: Vec<String> = members
         .iter()
-        .filter_map(|(key, value)| match value {
-            Value::String(text) if !text.is_empty() => Some(format!("{key}: {text}")),
-            Value::Number(number) => Some(format!("{key}: {number}")),
-            Value::Bool(yes) => Some(format!("{key}: {}", if *yes { "yes" } else { "no" })),
-            _ => None,
+        .filter_map(|member| {
+            let value = match member.value.as_bytes().first()? {
+                b'"' => crate::wire::json::string(member.value)
+                    .ok()
+                    .filter(|text| !text.is_empty())?,
+                b'-' | b'0'..=b'9' => member.value.into(),
+                b't' => "yes".into(),
+                b'f' => "no".into(),
+                _ => return None,
+            };
+            Some(format!("{}: {value}", member.key))
         })
         .take(6)
         .collect();
