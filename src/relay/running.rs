@@ -95,13 +95,12 @@ pub(super) fn say(relay: &Relay) {
     });
 }
 
+/// In its place, in one write: whoever reads in between finds no JSON, and does so again at the next look.
 fn write(paths: &Paths, now: &Running) -> io::Result<()> {
-    let beside = place(paths, now.pid, "new");
-    let mut file = file::open_append(&beside)?;
+    let text = serde_json::to_vec(now)?;
+    let mut file = file::open_append(&place(paths, now.pid, "json"))?;
     file.set_len(0)?;
-    file.write_all(&serde_json::to_vec(now)?)?;
-    drop(file);
-    std::fs::rename(beside, place(paths, now.pid, "json"))
+    file.write_all(&text)
 }
 
 /// Takes back what was said, with what dead processes left.
@@ -124,9 +123,16 @@ pub(super) fn leave(relay: &Relay) {
 /// The relays that run now, oldest first.
 pub(crate) fn all(paths: &Paths) -> Vec<Running> {
     let lives = |pid: &u32| matches!(FileLock::try_take(&place(paths, *pid, "lock")), Ok(None));
-    let read = |pid: u32| {
+    let once = |pid: u32| {
         let text = file::read_bounded(&place(paths, pid, "json"), MAX_FILE).ok()??;
         serde_json::from_slice::<Running>(&text).ok()
+    };
+    // It may be written anew right now.
+    let read = |pid: u32| {
+        once(pid).or_else(|| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            once(pid)
+        })
     };
     let mut all: Vec<Running> = pids(paths).into_iter().filter(lives).filter_map(read).collect();
     all.sort_by_key(|one| (one.since, one.pid));

@@ -576,7 +576,7 @@ impl Live {
             "rejected" => format!("REJECTED by the service: {what}"),
             _ => format!("OUTCOME UNKNOWN: {what}"),
         };
-        let mut lines = vec![format!("Ticket {}", self.id()), ascii(said)];
+        let mut lines = vec![format!("Ticket {}", self.id()), ascii(&words::readable(said))];
         if kind == "unknown" {
             lines.push(words::MAY_HAVE_RUN.to_owned());
             lines.push(words::LOOKING.to_owned());

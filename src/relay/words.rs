@@ -50,6 +50,32 @@ pub fn data(sent: WasSent, ticket: Option<&str>) -> String {
     json!({ "countersign": inner }).to_string()
 }
 
+/// What the service said, for a person: an object of JSON as its first plain members, any other text as it is.
+pub fn readable(said: &str) -> String {
+    let members = crate::wire::json::members(said).unwrap_or_default();
+    let told: Vec<String> = members
+        .iter()
+        .filter_map(|member| {
+            let value = match member.value.as_bytes().first()? {
+                b'"' => crate::wire::json::string(member.value)
+                    .ok()
+                    .filter(|text| !text.is_empty())?,
+                b'-' | b'0'..=b'9' => member.value.into(),
+                b't' => "yes".into(),
+                b'f' => "no".into(),
+                _ => return None,
+            };
+            Some(format!("{}: {value}", member.key))
+        })
+        .take(6)
+        .collect();
+    if told.is_empty() {
+        said.to_owned()
+    } else {
+        told.join(", ")
+    }
+}
+
 /// A tool result of our own: text for the model, the same facts as structured content.
 pub fn result(text: &str, facts: Value, is_error: bool) -> String {
     let content = vec![ContentBlock::text(text)];
@@ -488,6 +514,17 @@ UNKNOWN, never send the order again; ask the person to check NinjaTrader.";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_service_said_is_shown_without_its_braces() {
+        assert_eq!(
+            readable(r#"{"order_id":"ord-1","state":"Working","legs":[1],"ok":true,"quantity":2}"#),
+            "order_id: ord-1, state: Working, ok: yes, quantity: 2"
+        );
+        for as_it_is in ["Order placed", "{}", "[1]", "{\"a\":{}}", ""] {
+            assert_eq!(readable(as_it_is), as_it_is);
+        }
+    }
 
     /// One sentence on one line: what a program and what a model reads.
     fn line(name: &str, result: &str) -> String {

@@ -397,8 +397,11 @@ impl ReadLane {
         // The service must have this before anything else arrives (2025-11-25, lifecycle).
         let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         let ready = self.authorized(&ready, &in_use.headers(), Use::Own).await?;
-        if !ready.status().is_success() {
-            return Err(Failure::Status(ready.status().as_u16()));
+        let status = ready.status();
+        if !status.is_success() {
+            // What it says decides whether it is asked again: the limiter's answer means later, not never.
+            let refused = answer::refusal(ready, None, true).await;
+            return Err(refused.err().unwrap_or(Failure::Status(status.as_u16())));
         }
         self.tell_again(&in_use).await;
         Ok(session)
