@@ -4,7 +4,7 @@
     packaging/cross/dialog.py COUNTERSIGN.EXE SIMULATOR [FOLDER FOR PICTURES]
 
 COUNTERSIGN.EXE is what windows.sh built, SIMULATOR the simulator built for this machine. It signs in for reading and for
-trading, then places practice orders and decides on the dialog: approves one, denies one by its button and one by Esc,
+trading, then places practice orders and decides on the dialog: approves one, denies one by its button,
 clicks too soon, lets one expire, clicks a button that another program wrote other words on, and stops AI trading. The simulator tells what was executed. Needs Xvfb, xdotool and
 ImageMagick's `import`; returns 77 where one of them is missing.
 """
@@ -121,8 +121,8 @@ class Desk:
     def program(self, *words, **more):
         return self.start([self.wine, str(self.folder / "countersign.exe"), *words], env=self.env, **more)
 
-    def relabel(self):
-        """Runs the foreign program; whether it found and changed the button."""
+    def make_relabel(self):
+        """Builds the foreign program, before the clock of an order runs."""
         compiler = str(CROSS / "bin/x86_64-w64-mingw32-gcc")
         if not os.path.exists(compiler):
             compiler = "x86_64-w64-mingw32-gcc"
@@ -131,8 +131,10 @@ class Desk:
         made = subprocess.run(
             [compiler, "-o", self.folder / "relabel.exe", self.folder / "relabel.c"], env=env, check=False
         )
-        if made.returncode:
-            return False
+        check("the foreign program is built", made.returncode == 0)
+
+    def relabel(self):
+        """Runs the foreign program; whether it found and changed the button."""
         return self.start([self.wine, str(self.folder / "relabel.exe")], env=self.env).wait() == 0
 
     def login(self, *more):
@@ -298,9 +300,12 @@ def run(desk):
     check("and can deny it", code == 0 and len(desk.executed()) == 1, (text, said))
     desk.gone()
 
+    desk.make_relabel()
     order = client.order(quantity=7)
     desk.card()
     check("a foreign program writes on our button", desk.relabel())
+    # Sooner, the click would count for nothing at all.
+    time.sleep(1.5)
     desk.press("approve")
     said = client.said(order)
     check("which voids the order", "another program" in said and len(desk.executed()) == 1, said)

@@ -148,7 +148,7 @@ impl Relay {
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
         Arc::new_cyclic(|this: &Weak<Self>| {
             let for_side = this.clone();
-            let side = Box::new(move |message: &Message<'_>| {
+            let side = Box::new(move |message: &Message<'_>, _with: Option<&Id>| {
                 if let Some(relay) = for_side.upgrade() {
                     relay.from_upstream(message);
                 }

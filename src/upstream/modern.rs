@@ -77,7 +77,7 @@ impl ReadLane {
         }
         // In this revision a server asks nothing by itself (Streamable HTTP, receiving messages).
         let side = |message: &Message<'_>| match message.kind {
-            Kind::Notification => (self.0.side)(message),
+            Kind::Notification => (self.0.side)(message, Some(id)),
             Kind::Request(_) | Kind::Response(_) => {
                 tracing::warn!("a request of a modern server was dropped");
             }

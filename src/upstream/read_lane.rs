@@ -32,7 +32,8 @@ const TELLING: usize = 32;
 const PAGES: usize = 100;
 
 /// What comes from the service without being an answer: a notification or a request to the client.
-pub type SideEvent = dyn Fn(&Message<'_>) + Send + Sync;
+/// With the id of the request on whose stream it came, where it came on one.
+pub type SideEvent = dyn Fn(&Message<'_>, Option<&Id>) + Send + Sync;
 
 /// What is told to the service without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,7 +230,7 @@ impl ReadLane {
             }
             return refusal.map(Answer::small);
         }
-        match answer::read(response, id, &self.0.large, &self.side(&session)).await? {
+        match answer::read(response, id, &self.0.large, &self.side(&session, Some(id))).await? {
             Read::Answer(answer) => Ok(answer),
             Read::Ended {
                 last_event,
@@ -338,7 +339,7 @@ impl ReadLane {
             if !response.status().is_success() {
                 break;
             }
-            let side = self.side(session);
+            let side = self.side(session, Some(id));
             match answer::stream(response, Some(id), Some(event), &self.0.large, &side).await? {
                 Read::Answer(answer) => return Ok(answer),
                 Read::Ended {

@@ -210,8 +210,12 @@ impl ReadLane {
     }
 
     /// What takes the messages of this session that are no answers.
-    pub(super) fn side(&self, session: &InUse) -> impl Fn(&Message<'_>) + Send + Sync + use<> {
-        let (lane, session) = (self.clone(), session.session.clone());
+    pub(super) fn side(
+        &self,
+        session: &InUse,
+        request: Option<&Id>,
+    ) -> impl Fn(&Message<'_>) + Send + Sync + use<> {
+        let (lane, session, request) = (self.clone(), session.session.clone(), request.cloned());
         move |message: &Message<'_>| {
             if let Kind::Request(id) = &message.kind {
                 let mut state = lane.state();
@@ -221,7 +225,7 @@ impl ReadLane {
                 }
                 state.asked.insert(id.clone(), session.clone());
             }
-            (lane.0.side)(message);
+            (lane.0.side)(message, request.as_ref());
         }
     }
 
@@ -372,7 +376,8 @@ impl ReadLane {
         let response = self.authorized(&text, &HeaderMap::new(), Use::Own).await?;
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
-            match answer::read(response, &id, &self.0.large, &*self.0.side).await? {
+            let side = |message: &Message<'_>| (self.0.side)(message, None);
+            match answer::read(response, &id, &self.0.large, &side).await? {
                 Read::Answer(answer) => result_of(&answer.text)?,
                 Read::Ended { why, .. } => return Err(Failure::Broken(why)),
             }
@@ -433,7 +438,7 @@ impl ReadLane {
 
     async fn follow_stream(&self, session: Session) {
         let (mut pause, mut last) = (STREAM_PAUSE.0, None::<String>);
-        let side = self.side(&session.clone().in_use());
+        let side = self.side(&session.clone().in_use(), None);
         loop {
             let opened = self.get_stream(&session.clone().in_use(), last.as_deref()).await;
             match opened {

@@ -252,7 +252,7 @@ async fn service(context: &Context) -> Seen {
             kind: GrantKind::Read,
         }),
         budget,
-        Box::new(|_| {}),
+        Box::new(|_, _| {}),
     );
     let began = clock::mono_ms();
     let asked = tokio::time::timeout(

@@ -36,7 +36,7 @@ pub(super) fn lane(context: &Context) -> ReadLane {
             kind: GrantKind::Read,
         }),
         budget,
-        Box::new(|_| {}),
+        Box::new(|_, _| {}),
     )
 }
 

@@ -6,6 +6,7 @@
 
 mod greeting;
 mod keys;
+mod newer;
 mod older;
 
 use super::link::{self, Link, Peer};
@@ -41,6 +42,7 @@ struct Plain {
     grants: Grants,
     greeting: Greeting,
     session: older::Session,
+    calls: newer::Calls,
 }
 
 impl std::ops::Deref for Plain {
@@ -79,9 +81,9 @@ impl Plain {
         let greeting = Greeting::of(&world.paths, endpoint.url());
         Arc::new_cyclic(|this: &Weak<Self>| {
             let for_side = this.clone();
-            let side = Box::new(move |message: &Message<'_>| {
+            let side = Box::new(move |message: &Message<'_>, with: Option<&Id>| {
                 if let Some(plain) = for_side.upgrade() {
-                    plain.unasked(message);
+                    plain.unasked(message, with);
                 }
             });
             // CrossTrade's budget is for CrossTrade.
@@ -92,6 +94,7 @@ impl Plain {
                 grants,
                 greeting,
                 session: older::Session::default(),
+                calls: newer::Calls::default(),
             }
         })
     }
@@ -199,7 +202,7 @@ impl Plain {
         });
     }
 
-    async fn answer_of(&self, id: &Id, text: String, method: &str, era: Era) -> Answer {
+    async fn answer_of(self: &Arc<Self>, id: &Id, text: String, method: &str, era: Era) -> Answer {
         // What a tool does is not known here: a call is not sent again where it may have run.
         let repeat = if method == "tools/call" {
             Repeat::Never
@@ -210,9 +213,7 @@ impl Plain {
             (Era::Legacy, Ok(Era::Legacy)) => self.read.request(text, id, repeat).await,
             (Era::Modern, Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
             (Era::Legacy, Ok(Era::Modern)) => self.lifted(&text, id, repeat).await,
-            (Era::Modern, Ok(Era::Legacy)) => Err(Failure::Refused(
-                "the server speaks another era of the protocol than this client".to_owned(),
-            )),
+            (Era::Modern, Ok(Era::Legacy)) => self.bridged(&text, id, repeat).await,
             (_, Err(failure)) => Err(failure),
         };
         match outcome {
@@ -274,8 +275,10 @@ impl Plain {
     }
 
     /// What the server sends without being asked.
-    fn unasked(&self, message: &Message<'_>) {
+    fn unasked(&self, message: &Message<'_>, with: Option<&Id>) {
         match &message.kind {
+            // In the middle of a call of a client that cannot be asked so.
+            Kind::Request(id) if message.method != "ping" && self.calls.asked(id, with, message) => {}
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
             Kind::Notification if self.is_bridged() => self.lowered(message),

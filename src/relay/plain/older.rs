@@ -200,7 +200,7 @@ impl Plain {
             .ok_or_else(|| Failure::BadAnswer("the client answered its question with an error".to_owned()))
     }
 
-    fn own_id(&self) -> Id {
+    pub(super) fn own_id(&self) -> Id {
         Id::ours(&format!(
             "cs-q{}",
             self.session.count.fetch_add(1, Ordering::Relaxed)
@@ -266,7 +266,7 @@ impl Plain {
         if message.method == "notifications/subscriptions/acknowledged" {
             return;
         }
-        let params = message.params.map(without_own_meta);
+        let params = message.params.map(without_protocol);
         self.say(&envelope::notification(&message.method, params.as_deref()));
     }
 }
@@ -282,11 +282,11 @@ impl Drop for Forget<'_> {
     }
 }
 
-fn member<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+pub(super) fn member<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     json::member(text, key).ok().flatten()
 }
 
-fn shown(member: &Member<'_>) -> String {
+pub(super) fn shown(member: &Member<'_>) -> String {
     format!("{}:{}", Value::from(&*member.key), member.value)
 }
 
@@ -345,7 +345,8 @@ fn own_meta_out(meta: &str) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-fn without_own_meta(params: &str) -> String {
+/// Parameters without what the protocol says of itself in `_meta`.
+pub(super) fn without_protocol(params: &str) -> String {
     let members = json::members(params).unwrap_or_default();
     let parts: Vec<String> = members
         .iter()

@@ -1,6 +1,6 @@
 //! A server that we did not write: the protocol project's own everything-server.
 
-use super::{names, plain};
+use super::{modern, names, plain};
 use crate::support::program::{Client, Home};
 use crate::support::tools;
 use serde_json::{Value, json};
@@ -114,4 +114,45 @@ async fn the_second_start_needs_no_server() {
     let mut second = plain(&home, &url, &[]);
     let again = second.hello_as("2025-11-25", &json!({})).await;
     assert_eq!(again["result"], told["result"]);
+}
+
+/// A client of 2026-07-28 on this server, which has a handshake: what the server asks in the middle of a call comes as an
+/// answer that asks for input, and the next round goes on with the call that waits at the server.
+#[tokio::test]
+async fn a_newer_client_is_asked_in_rounds() {
+    let (home, server) = (Home::new(), Server::start().await);
+    let mut client = plain(&home, &server.url, &[]);
+    let able = |mut params: Value| {
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({ "sampling": {} });
+        params
+    };
+    let listed = client.request("tools/list", &able(modern(json!({})))).await;
+    assert_eq!(listed["result"]["resultType"], "complete", "{listed}");
+    assert_eq!(listed["result"]["ttlMs"], 0, "{listed}");
+    assert!(names(&listed).contains(&"trigger-sampling-request".to_owned()));
+    let call = json!({ "name": "trigger-sampling-request", "arguments": { "prompt": "hi", "maxTokens": 5 } });
+    let first = client.request("tools/call", &able(modern(call.clone()))).await;
+    let result = &first["result"];
+    assert_eq!(result["resultType"], "input_required", "{first}");
+    let (name, question) = result["inputRequests"]
+        .as_object()
+        .and_then(|all| all.iter().next())
+        .expect("a question");
+    assert_eq!(question["method"], "sampling/createMessage", "{first}");
+    let said =
+        json!({ "role": "assistant", "model": "m", "content": { "type": "text", "text": "well sampled" } });
+    let mut round = call.clone();
+    round["inputResponses"] = json!({ name: said });
+    round["requestState"] = result["requestState"].clone();
+    // Another request cannot take the call that waits.
+    let mut other = round.clone();
+    other["arguments"]["prompt"] = "other".into();
+    let refused = client.request("tools/call", &able(modern(other))).await;
+    assert!(refused.get("error").is_some(), "{refused}");
+    let second = client.request("tools/call", &able(modern(round.clone()))).await;
+    assert_eq!(second["result"]["resultType"], "complete", "{second}");
+    assert!(second.to_string().contains("well sampled"), "{second}");
+    // A round is taken once.
+    let again = client.request("tools/call", &able(modern(round))).await;
+    assert!(again.get("error").is_some(), "{again}");
 }
