@@ -121,20 +121,21 @@ mod tests {
                 "countersign": {"command": "/usr/bin/countersign", "args": ["serve"]},
                 "ct": {"command": "npx", "args": ["-y", "mcp-remote", "https://app.crosstrade.io/v1/api/mcp"]},
                 "direct": {"type": "http", "url": "https://app.crosstrade.io/v1/api/mcp"},
-                "again": {"command": "C:\\Users\\pat\\Countersign.exe", "args": ["serve"]},
-                "files": {"command": "npx", "args": ["server-filesystem", "/home/pat"]},
+                "again": {"command": "C:\\Users\\trader\\Countersign.exe", "args": ["serve"]},
+                "files": {"command": "npx", "args": ["server-filesystem", "/home/trader"]},
             },
-            "projects": {"/home/pat/a": {"mcpServers": {"crosstrade": {"command": "npx", "args": ["x"]}}}},
+            "projects": {"/home/trader/a": {"mcpServers": {"crosstrade": {"command": "npx", "args": ["x"]}}}},
         });
-        let found: Vec<(String, bool)> = in_document(Path::new("f"), &document)
+        let mut found: Vec<(String, bool)> = in_document(Path::new("f"), &document)
             .into_iter()
             .map(|around| (around.name, around.twin))
             .collect();
+        found.sort();
         let expected = [
             ("again", true),
+            ("crosstrade", false),
             ("ct", false),
             ("direct", false),
-            ("crosstrade", false),
         ];
         assert_eq!(found, expected.map(|(name, twin)| (name.to_owned(), twin)));
         let yaml = "extensions:\n  ct:\n    uri: https://app.crosstrade.io/v1/api/mcp\n  # crosstrade\n";

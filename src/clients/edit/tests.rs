@@ -13,7 +13,7 @@ const TOML: Way = Way::Toml("mcp_servers");
 fn ours() -> Entry {
     let places = Places::of(
         System::Linux,
-        Path::new("/home/pat"),
+        Path::new("/home/trader"),
         &Env::of([]),
         "/usr/bin/countersign",
     );

@@ -67,7 +67,9 @@ impl Policy {
                 .into_iter()
                 .filter(|key| !own.contains(key))
                 .collect::<Vec<_>>();
-            if rule.pattern != EVERY_OTHER && !only.is_empty() {
+            // A blocked account has no order that a limit could be about.
+            let blocked = rule.blocked.as_ref().is_some_and(|blocked| blocked.value);
+            if rule.pattern != EVERY_OTHER && !only.is_empty() && !blocked {
                 let only = only.join(", ");
                 note(
                     rule.line,

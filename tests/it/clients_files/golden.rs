@@ -77,8 +77,8 @@ fn blanks_in_the_programs_path_survive_both_splittings() {
         ),
         (
             System::Linux,
-            "/opt/pat's/countersign",
-            r#"--mcp-command '"/opt/pat'\''s/countersign" serve'"#,
+            "/opt/o'clock/countersign",
+            r#"--mcp-command '"/opt/o'\''s/countersign" serve'"#,
         ),
         (
             System::Windows,

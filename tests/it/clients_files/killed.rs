@@ -23,7 +23,7 @@ struct Desk {
 impl Desk {
     fn new(before: Option<&str>) -> Self {
         let keep = tempfile::tempdir().expect("a folder");
-        let folder = keep.path().join("pat");
+        let folder = keep.path().join("trader");
         fs::create_dir_all(folder.join(".cursor")).expect("folders");
         let desk = Self {
             home: Home::new().with("HOME", &folder.display().to_string()),
@@ -36,7 +36,7 @@ impl Desk {
     }
 
     fn file(&self) -> PathBuf {
-        self.keep.path().join("pat/.cursor/mcp.json")
+        self.keep.path().join("trader/.cursor/mcp.json")
     }
 
     fn strace(&self, inject: &str, call: &str, verb: &str) -> Command {
@@ -97,7 +97,7 @@ fn traced(end: &Output) {
 /// Kills one verb everywhere; the file is what it was or what it is to become.
 fn everywhere(before: Option<&str>, verb: &str, calls: &[&str]) {
     let model = Desk::new(before);
-    let at_first = tree(&model.keep.path().join("pat")).len();
+    let at_first = tree(&model.keep.path().join("trader")).len();
     model.run("install");
     let mut kills = 0;
     for call in calls {
@@ -119,7 +119,7 @@ fn everywhere(before: Option<&str>, verb: &str, calls: &[&str]) {
             assert_eq!(desk.content(), with, "{verb} {call} {nth}: put right");
             desk.run("uninstall");
             assert_eq!(desk.content().as_deref(), before, "{verb} {call} {nth}");
-            let tree = tree(&desk.keep.path().join("pat"));
+            let tree = tree(&desk.keep.path().join("trader"));
             assert_eq!(
                 tree.len(),
                 at_first,
@@ -178,7 +178,7 @@ fn the_client_writes_while_we_write() {
     );
     assert_eq!(desk.content(), Some(theirs));
     assert_eq!(
-        fs::read_dir(desk.keep.path().join("pat/.cursor"))
+        fs::read_dir(desk.keep.path().join("trader/.cursor"))
             .expect("a folder")
             .count(),
         1

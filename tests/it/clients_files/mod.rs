@@ -37,10 +37,10 @@ impl Yard {
 
     fn with(system: System, env: &Env) -> Self {
         let keep = tempfile::tempdir().expect("a folder");
-        let home = keep.path().join("pat");
+        let home = keep.path().join("trader");
         fs::create_dir(&home).expect("a home");
         let program = match system {
-            System::Windows => r"C:\Users\pat\.countersign\bin\countersign.exe",
+            System::Windows => r"C:\Users\trader\.countersign\bin\countersign.exe",
             System::Linux | System::MacOs => "/opt/countersign/bin/countersign",
         };
         let mut places = Places::of(system, &home, env, program);

@@ -172,10 +172,21 @@ impl Mounted {
         None
     }
 
+    /// Puts a read-only view over it, or takes that away again. Not a remount: a running program keeps a file of its own
+    /// open for writing there, and the kernel then refuses it.
     fn read_only(&self, yes: bool) {
-        let how = if yes { "remount,ro" } else { "remount,rw" };
-        let done = Plain::new("mount").args(["-o", how]).arg(&self.0).status();
-        assert!(done.expect("mount").success());
+        let mount = |words: &[&str]| {
+            let done = Plain::new(words[0]).args(&words[1..]).arg(&self.0).status();
+            assert!(done.expect("mount").success(), "{words:?}");
+        };
+        if yes {
+            let here = self.0.to_str().expect("a plain path");
+            mount(&["mount", "--bind", here]);
+            mount(&["mount", "-o", "remount,bind,ro"]);
+        } else {
+            // Files that a program opened in it meanwhile keep it busy.
+            mount(&["umount", "-l"]);
+        }
     }
 }
 
