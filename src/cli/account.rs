@@ -207,7 +207,10 @@ fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exi
     } else if context.out.is_talk() {
         vec!["Signed in for reading; nothing can be traded.".to_owned()]
     } else {
-        vec!["Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade".to_owned()]
+        let how = if what.no_browser { " --no-browser" } else { "" };
+        vec![format!(
+            "Signed in for reading; nothing can be traded. To let your AI client propose orders too: countersign login --trade{how}"
+        )]
     };
     let changed = pinned
         .as_ref()
@@ -249,7 +252,9 @@ async fn sign_in(
     let told = Arc::new(tokio::sync::Notify::new());
     let say = |said: Said<'_>| {
         talk(out, what, &said);
-        told.notify_one();
+        if !matches!(said, Said::PasteOnly) {
+            told.notify_one();
+        }
     };
     let (lines, typing) = typed_lines(what.no_browser, &stop, Arc::clone(&told));
     let grant = signin::run(
@@ -289,6 +294,8 @@ fn talk(out: out::Out, what: &args::Login, said: &Said<'_>) {
                     out.say("(It is on your clipboard too, where your terminal allows that.)");
                 }
                 out.say("If that browser is on another computer, it ends on a page that cannot be shown: copy the whole address of that page and paste it here.");
+            } else if opened.is_err() {
+                out.say("If your browser is on another computer, it cannot come back to this one: stop this with Ctrl-C, and run it again with --no-browser.");
             }
         }
         Said::BadPaste(why) => out.say(&format!("Not taken: {why}.")),
@@ -318,9 +325,14 @@ fn typed_lines(
                 stop.cancel();
                 return;
             };
-            if !typed.trim().is_empty() && send.send(typed.trim().to_owned()).await.is_err() {
+            if typed.trim().is_empty() {
+                continue;
+            }
+            if send.send(typed.trim().to_owned()).await.is_err() {
                 return;
             }
+            // Asked again only where it was not taken: a good one ends the sign-in, and this task with it.
+            told.notified().await;
         }
         let lines = stdin_lines();
         let mut lines = lines.lock().await;

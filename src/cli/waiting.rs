@@ -233,7 +233,7 @@ pub(super) async fn watch(context: &Context) -> Exit {
         );
         return Exit::Usage;
     }
-    context.out.say("Watching for trade calls that wait for you. Ctrl-C ends the watch; waiting calls stay with their prompts.");
+    context.out.say("Watching for trade calls that wait for you. Ctrl-C leaves a question undecided; while none is asked, it ends the watch.");
     watch_until(context, CancellationToken::new()).await
 }
 

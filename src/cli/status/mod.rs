@@ -200,7 +200,7 @@ pub(super) fn store(grant: &GrantInfo) -> &'static str {
     match grant.store {
         StoreKind::Keychain => "in the keychain of this system",
         StoreKind::File => {
-            "in a FILE, not in a keychain: any program that runs as you can read it and use your sign-in"
+            "in a FILE, not in a keychain: any program that runs as you can read it, and use a sign-in that lies under no PIN"
         }
     }
 }
