@@ -118,11 +118,11 @@ pub fn session(env: &Env) -> Session {
     #[cfg(windows)]
     {
         let _ = env;
-        // WTSActive is 0. WTS_SESSIONSTATE_LOCK is 0, _UNLOCK is 1, anything else says nothing.
+        // WTSDisconnected is 4, as the prompt counts it. WTS_SESSIONSTATE_LOCK is 0, _UNLOCK is 1, anything else says nothing.
         let state = super::windows::session();
         Session {
             id: super::windows::session_id(),
-            is_connected: state.map(|(state, _)| state == 0),
+            is_connected: state.map(|(state, _)| state != 4),
             is_remote: Some(super::windows::is_remote()),
             is_locked: state.and_then(|(_, flags)| match flags {
                 0 => Some(true),
