@@ -192,7 +192,12 @@ impl Desk {
 
     /// Whether the screen is known to be locked: then nobody is at the desk.
     pub async fn is_locked(&self) -> bool {
-        native::locked(&self.0.world.env).await.is_some()
+        self.away().await.is_some()
+    }
+
+    /// Why nobody can be at the desk, where the system says so.
+    pub async fn away(&self) -> Option<&'static str> {
+        native::locked(&self.0.world.env).await
     }
 
     /// Tells the person something; whether it was shown. Never takes longer than a few seconds.

@@ -5,6 +5,7 @@
 //! inside a packaged one, what is written here would land in that client's private copy.
 
 mod folders;
+#[cfg(not(windows))]
 mod profile;
 mod receipt;
 #[cfg(windows)]

@@ -479,6 +479,9 @@ fn twin_of(relay: &Relay, call: &Call) -> Option<String> {
             && (ticket.state.is_open()
                 || (recent && ticket.sent_wall.is_some() && !relay.tickets.notes(&ticket.id).read))
     })?;
+    if twin.state == State::Sending {
+        return Some(words::already_on_its_way(&twin.id, &headline(&twin)));
+    }
     if twin.state.is_open() {
         return Some(words::already_waiting(&twin.id, &headline(&twin)));
     }

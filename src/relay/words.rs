@@ -191,6 +191,19 @@ pub fn already_waiting(ticket: &str, what: &str) -> String {
     )
 }
 
+/// A second call that is the same as one which was approved and is on its way now.
+pub fn already_on_its_way(ticket: &str, what: &str) -> String {
+    let text = format!(
+        "This call placed nothing. The same call was approved before it and is being sent now, as {ticket}: {what}. \
+         Do not call the trade tool again; call {AWAIT} with ticket \"{ticket}\" for what became of it."
+    );
+    result(
+        &text,
+        json!({ "status": "sending", "sent": "unknown", "repeated": true, "ticket": ticket, "next": AWAIT }),
+        false,
+    )
+}
+
 /// A ticket that ended without being sent.
 pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
     let became = if state == "expired" {
@@ -601,6 +614,7 @@ mod tests {
             ),
             line("waiting", &waiting(ticket, what, Some("15:41:07"))),
             line("already waiting", &already_waiting(ticket, what)),
+            line("already on its way", &already_on_its_way(ticket, what)),
             line(
                 "denied",
                 &ended(ticket, "denied", "the person denied it (notification)", what),

@@ -341,6 +341,17 @@ pub fn others_may_read(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// What others than this user may do with a folder: list it, and write into it.
+///
+/// # Errors
+/// As the file system says.
+#[cfg(windows)]
+pub fn others_in(folder: &Path) -> io::Result<(bool, bool)> {
+    use super::acl::Others;
+    let most = super::windows::others_at(folder)?;
+    Ok((most >= Others::Read, most == Others::Write))
+}
+
 fn not_ours(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, reason)
 }

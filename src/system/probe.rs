@@ -42,6 +42,53 @@ fn plain(path: &Path) -> PathBuf {
         .map_or_else(|| path.to_owned(), PathBuf::from)
 }
 
+/// How many bytes are free for this user where this folder lies, or would lie; `None` where the system does not say.
+pub fn free_space(folder: &Path) -> Option<u64> {
+    let folder = std::path::absolute(folder).ok()?;
+    // The folder may not be there yet: then the one above it counts.
+    let there = folder.ancestors().find(|folder| folder.exists())?;
+    #[cfg(unix)]
+    {
+        let found = rustix::fs::statvfs(there).ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+    #[cfg(windows)]
+    super::windows::free_space(there)
+}
+
+/// Whether the system keeps a mark on this program that it came from the Internet, and so may ask about it or stop it at
+/// its next start; `None` where there are no such marks, and where they cannot be read.
+pub fn has_mark_of_internet(program: &Path) -> Option<bool> {
+    #[cfg(windows)]
+    {
+        let mut name = program.as_os_str().to_owned();
+        name.push(":Zone.Identifier");
+        is_there(std::fs::read(name))
+    }
+    #[cfg(target_os = "macos")]
+    {
+        let mut mark = [0_u8; 256];
+        is_there(rustix::fs::getxattr(program, "com.apple.quarantine", &mut mark).map_err(io::Error::from))
+    }
+    #[cfg(not(any(windows, target_os = "macos")))]
+    {
+        let _ = program;
+        None
+    }
+}
+
+/// A mark that is there, is not, or cannot be read.
+#[cfg(any(windows, target_os = "macos"))]
+fn is_there<T>(found: io::Result<T>) -> Option<bool> {
+    match found {
+        Ok(_) => Some(true),
+        #[cfg(target_os = "macos")]
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOATTR.raw_os_error()) => Some(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+        Err(_) => None,
+    }
+}
+
 fn package_of(path: &Path) -> Option<String> {
     let text = path.to_str()?.replace('/', "\\");
     let mut parts = text
@@ -71,11 +118,11 @@ pub fn session(env: &Env) -> Session {
     #[cfg(windows)]
     {
         let _ = env;
-        // WTSActive is 0. WTS_SESSIONSTATE_LOCK is 0, _UNLOCK is 1, anything else says nothing.
+        // WTSDisconnected is 4, as the prompt counts it. WTS_SESSIONSTATE_LOCK is 0, _UNLOCK is 1, anything else says nothing.
         let state = super::windows::session();
         Session {
             id: super::windows::session_id(),
-            is_connected: state.map(|(state, _)| state == 0),
+            is_connected: state.map(|(state, _)| state != 4),
             is_remote: Some(super::windows::is_remote()),
             is_locked: state.and_then(|(_, flags)| match flags {
                 0 => Some(true),
@@ -190,6 +237,13 @@ mod tests {
         }
         assert_eq!(plain(Path::new(r"\\?\C:\x")), Path::new(r"C:\x"));
         assert_eq!(plain(Path::new(r"\\?\UNC\host\x")), Path::new(r"\\?\UNC\host\x"));
+    }
+
+    #[test]
+    fn room_is_told_for_a_folder_that_is_not_there_yet() {
+        let home = tempfile::tempdir().unwrap();
+        let free = free_space(&home.path().join("not/yet")).unwrap();
+        assert!(free > 0);
     }
 
     #[test]

@@ -291,3 +291,52 @@ fn every_command_on_a_page_is_one_that_the_program_has() {
     }
     assert!(commands > 100, "{commands}");
 }
+
+/// The ids in the column of this number (from 0) of the tables of a section, by row.
+fn ids(text: &str, heading: &str, column: usize) -> Vec<Vec<String>> {
+    let (_, section) = text.split_once(heading).expect("the section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| {
+        let cell = row.split('|').nth(column + 1).expect("the column");
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    })
+    .collect()
+}
+
+/// A page that sends somebody to a check which doctor does not make leaves them alone with their question.
+#[tokio::test]
+async fn every_check_on_a_page_is_one_that_doctor_makes() {
+    let home = crate::support::program::Home::new();
+    let (_, out, err) = home
+        .run(&["doctor", "--json", "--url", "http://127.0.0.1:9/mcp"])
+        .await;
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    let checks = told["checks"].as_array().expect("checks");
+    let made: BTreeSet<String> = checks
+        .iter()
+        .filter_map(|check| check["id"].as_str().map(str::to_owned))
+        .collect();
+    let page = |name: &str| std::fs::read_to_string(root().join("docs").join(name)).expect("the page");
+
+    let machine = ids(
+        &page("windows-and-macos.md"),
+        "## What only a real machine can prove",
+        1,
+    );
+    assert!(machine.len() > 10, "where is the table? {machine:?}");
+    let named: BTreeSet<String> = machine.into_iter().flatten().collect();
+    let unknown: Vec<&String> = named.difference(&made).collect();
+    assert!(unknown.is_empty(), "doctor has no {unknown:?}");
+    for id in [
+        "landing", "private", "space", "session", "screen", "terminal", "sleep", "mark",
+    ] {
+        assert!(named.contains(id), "the page does not tell of {id}");
+    }
+
+    let listed: BTreeSet<String> = ids(&page("json.md"), "## `countersign doctor --json`", 1)
+        .into_iter()
+        .flatten()
+        .collect();
+    assert_eq!(listed, made, "the list of all checks");
+}

@@ -14,7 +14,12 @@ mod rules;
 
 use super::{Context, Exit};
 use crate::relay::settings::Settings;
+use crate::system::clock::Moment;
+use crate::system::probe;
 use serde_json::{Value, json};
+
+/// How far (ms) the clocks may move against each other in a few seconds: as for an order that waits.
+const CLOCKS_MS: u64 = 2000;
 
 /// How a check ended. Where something is wrong, with what to do about it.
 enum Seen {
@@ -77,6 +82,7 @@ pub(super) async fn data(context: &Context) -> Value {
 }
 
 async fn all(context: &Context) -> Vec<Check> {
+    let before = Moment::now();
     let settings = Settings::load(&context.world.paths);
     let mut checks = program::checks(context);
     checks.extend(places::checks(context));
@@ -86,7 +92,22 @@ async fn all(context: &Context) -> Vec<Check> {
     checks.extend(desktop::checks(context, &settings).await);
     checks.extend(clients::checks(context));
     checks.extend(record::checks(context));
+    checks.push(Check::new("sleep", clocks(probe::clock_moved(before))));
     checks
+}
+
+/// Whether the time of day and the time awake went alike while this looked: a machine whose clocks do not loses its
+/// waiting orders.
+fn clocks(moved: u64) -> Seen {
+    if moved < CLOCKS_MS {
+        return ok("the time of day and the time awake went alike while this looked");
+    }
+    warn(
+        format!(
+            "the time of day moved {moved} ms against the time awake while this looked (the machine slept, or the clock was set): orders that wait at such a moment are void, not sent"
+        ),
+        "run countersign doctor again; if it says so again, let the network set this computer's clock",
+    )
 }
 
 fn summary(checks: &[Check]) -> String {
@@ -143,4 +164,15 @@ fn object(checks: &[Check]) -> Value {
         "failed": count(checks, "fail"),
         "skipped": count(checks, "skipped"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_part_are_told() {
+        assert!(matches!(clocks(3), Seen::Ok(_)));
+        assert!(matches!(clocks(CLOCKS_MS), Seen::Warn(..)));
+    }
 }

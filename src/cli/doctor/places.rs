@@ -1,19 +1,22 @@
 //! The folders: whether they can be used, by us alone, and have room.
 
 use super::{Check, Context, Seen, fail, ok, skipped, warn};
-use crate::system::{FileLock, file, log};
+use crate::system::probe::Landing;
+use crate::system::{FileLock, file, log, probe};
 use std::path::Path;
 
 /// With less free space (bytes) an order may not be written down, and then it is not sent.
-#[cfg(unix)]
 const LEAST_SPACE: u64 = 20 * 1024 * 1024;
 /// With less free space (bytes) it is time to make room.
-#[cfg(unix)]
 const GOOD_SPACE: u64 = 200 * 1024 * 1024;
 
 pub(super) fn checks(context: &Context) -> Vec<Check> {
     vec![
         Check::new("state-folder", writable(context)),
+        Check::new(
+            "landing",
+            landing(probe::landing(context.world.paths.state()), probe::package()),
+        ),
         Check::new("private", private(context)),
         Check::new("space", space(context.world.paths.state())),
         Check::new("locks", locks(context)),
@@ -33,6 +36,26 @@ fn writable(context: &Context) -> Seen {
             ),
             "make room on the disk, or set COUNTERSIGN_HOME to a folder of yours",
         ),
+    }
+}
+
+/// Whether a terminal and the AI client see the same files: a client that is a Windows package may have copies of its own.
+fn landing(found: std::io::Result<Landing>, package: Option<String>) -> Seen {
+    let Ok(found) = found else {
+        return skipped("no file can be written there: see state-folder");
+    };
+    let real = found.real.display();
+    match (found.package, package) {
+        (Some(name), _) => warn(
+            format!(
+                "this runs inside {name}, and its files come to lie in {real}: rules and sign-ins that you make in another program are not seen here, and those made here not there"
+            ),
+            "set COUNTERSIGN_HOME to one folder outside of AppData, in that client's entry and for your terminals",
+        ),
+        (None, Some(name)) => ok(format!(
+            "this runs inside {name}, and its files come to lie where other programs see them: {real}"
+        )),
+        (None, None) => ok(format!("files come to lie in {real}")),
     }
 }
 
@@ -72,20 +95,45 @@ fn private(context: &Context) -> Seen {
     )
 }
 
-#[cfg(not(unix))]
-fn private(_context: &Context) -> Seen {
-    skipped("the permissions of your user folder hold; they are not looked at here")
+#[cfg(windows)]
+fn private(context: &Context) -> Seen {
+    const TODO: &str = "in its Properties, under Security, leave only yourself, SYSTEM and Administrators";
+    let paths = &context.world.paths;
+    let mut open = Vec::new();
+    for folder in [paths.state(), paths.logs(), paths.config()] {
+        if !folder.exists() {
+            continue;
+        }
+        let shown = folder.display();
+        match file::others_in(folder) {
+            Err(error) => {
+                return skipped(format!(
+                    "Windows does not tell the permissions of {shown}: {error}"
+                ));
+            }
+            Ok((_, true)) => {
+                return fail(
+                    format!("others may write into {shown}: they could change your rules and tickets"),
+                    TODO,
+                );
+            }
+            Ok((true, false)) if folder != paths.config() => open.push(shown.to_string()),
+            Ok(_) => {}
+        }
+    }
+    if open.is_empty() {
+        return ok("only you, SYSTEM and Administrators can look into the folders");
+    }
+    warn(
+        format!("other users of this computer can list {}", open.join(" and ")),
+        TODO,
+    )
 }
 
-#[cfg(unix)]
 fn space(folder: &Path) -> Seen {
-    // The folder may not be there yet: then the one above it counts.
-    let there = folder.ancestors().find(|folder| folder.exists());
-    let found = there.and_then(|folder| rustix::fs::statvfs(folder).ok());
-    let Some(found) = found else {
+    let Some(free) = probe::free_space(folder) else {
         return skipped("the system does not say how much room is left");
     };
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
     let shown = format!("{} MB are free", free / (1024 * 1024));
     if free < LEAST_SPACE {
         fail(
@@ -103,11 +151,6 @@ fn space(folder: &Path) -> Seen {
     } else {
         ok(shown)
     }
-}
-
-#[cfg(not(unix))]
-fn space(_folder: &Path) -> Seen {
-    skipped("not looked at on this system")
 }
 
 fn locks(context: &Context) -> Seen {
@@ -148,4 +191,41 @@ fn logs(context: &Context) -> Seen {
         );
     }
     ok(format!("{} files, {} KB in {shown}", files.len(), total / 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::{Check, parts};
+
+    fn seen(seen: Seen) -> (&'static str, String) {
+        let check = Check::new("x", seen);
+        let (state, what, _) = parts(&check);
+        (state, what.to_owned())
+    }
+
+    #[test]
+    fn a_private_view_of_files_is_told() {
+        let at = |package: Option<&str>| {
+            Ok(Landing {
+                asked: "/asked".into(),
+                real: "/real".into(),
+                package: package.map(str::to_owned),
+            })
+        };
+        let (state, what) = seen(landing(at(Some("Claude_x")), Some("Claude_1.2_x".to_owned())));
+        assert_eq!(state, "warn");
+        assert!(
+            what.contains("inside Claude_x") && what.contains("/real"),
+            "{what}"
+        );
+        let (state, what) = seen(landing(at(None), Some("Claude_1.2_x".to_owned())));
+        assert!(
+            state == "ok" && what.contains("other programs see them: /real"),
+            "{what}"
+        );
+        assert_eq!(seen(landing(at(None), None)).0, "ok");
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(seen(landing(Err(full), None)).0, "skipped");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Check, Context, Seen, ok, skipped, warn};
 use crate::relay::running;
-use crate::system::Env;
+use crate::system::{Env, probe};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,7 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     vec![
         Check::new("version", version()),
         Check::new("program", place(own, &context.world.env)),
+        Check::new("mark", mark(own.and_then(probe::has_mark_of_internet))),
         Check::new("path", others(own, &context.world.env)),
         Check::new("running", running_ones(context)),
     ]
@@ -74,6 +75,23 @@ fn place(own: Option<&Path>, env: &Env) -> Seen {
         format!("{shown} lies in {why}: one day an AI client does not find it any more"),
         "move it to a folder that stays, and from there run: countersign install --repair",
     )
+}
+
+/// Whether the system may stop the program at its next start, because it came from the Internet and is not signed.
+fn mark(found: Option<bool>) -> Seen {
+    match found {
+        Some(false) => ok("the system has no mark on the program that it came from the Internet"),
+        Some(true) => warn(
+            "the system has marked the program as one from the Internet: it may stop it when an AI client starts it",
+            if cfg!(windows) {
+                "in the program's Properties, tick Unblock: only if its checksum is the one that was published"
+            } else {
+                "compare its checksum with the published one, then: xattr -d com.apple.quarantine \"$(command -v countersign)\""
+            },
+        ),
+        None if cfg!(target_os = "linux") => skipped("this system puts no such marks on programs"),
+        None => skipped("the system does not say whether it has marked the program"),
+    }
 }
 
 /// Other programs of this name that a terminal might start instead.

@@ -6,13 +6,15 @@ pub mod console;
 mod raw;
 
 use super::acl::{self, Others};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::OwnedHandle;
+use std::path::Path;
 
 pub(super) use raw::{
-    has_ended, is_remote, notification_state, output_code_page, package, parent, session, session_id,
-    shell_open,
+    free_space, has_ended, is_remote, notification_state, output_code_page, package, parent, session,
+    session_id, shell_open,
 };
 
 /// What this user's other programs may do to this process: look at its name, wait for its end, end it. 0x101001 is
@@ -36,6 +38,17 @@ pub(super) fn others(file: &File) -> io::Result<Others> {
     let sddl = raw::permissions(file)?;
     let user = raw::user_id().ok_or_else(|| io::Error::other("Windows does not tell which user this is"))?;
     Ok(acl::others(&sddl, &user))
+}
+
+/// The same for what lies at this path, a folder too.
+///
+/// # Errors
+/// As [`others`], and where it cannot be opened.
+pub(super) fn others_at(path: &Path) -> io::Result<Others> {
+    /// `FILE_FLAG_BACKUP_SEMANTICS`: without it no folder is opened.
+    const FOLDERS: u32 = 0x0200_0000;
+    let opened = OpenOptions::new().read(true).custom_flags(FOLDERS).open(path)?;
+    others(&opened)
 }
 
 /// Milliseconds in which the machine was awake; stands still while it sleeps, as no other clock of Windows does.

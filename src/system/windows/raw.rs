@@ -21,6 +21,7 @@ use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GetTokenInformation, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
     SetKernelObjectSecurity, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
+use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
 use windows_sys::Win32::Storage::Packaging::Appx::GetCurrentPackageFullName;
 use windows_sys::Win32::System::Com::{
     COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, CoInitializeEx, CoUninitialize,
@@ -129,6 +130,16 @@ pub(in super::super) fn permissions(file: &std::fs::File) -> io::Result<String> 
     }
     // SAFETY: the call succeeded and gives the text to the caller.
     unsafe { take_text(text) }.ok_or(error)
+}
+
+/// How many bytes this user may still write where this folder lies.
+pub(in super::super) fn free_space(folder: &std::path::Path) -> Option<u64> {
+    use std::os::windows::ffi::OsStrExt;
+    let name: Vec<u16> = folder.as_os_str().encode_wide().chain([0]).collect();
+    let mut free = 0;
+    // SAFETY: the name ends in a zero; the first out-pointer is ours, the others may be null.
+    let done = unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut free, null_mut(), null_mut()) };
+    (done != 0).then_some(free)
 }
 
 /// The security id of the user that this process runs as, such as `S-1-5-21-…-1001`.
