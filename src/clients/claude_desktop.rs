@@ -21,7 +21,7 @@ pub(super) static CLIENT: Client = Client {
     logs,
     gives_up: "240 s in a chat, about 60 s in the Code tab and in Cowork",
     advice: Some(
-        "Claude Desktop rewrites this file by itself now and then and can lose the entry. The bundle (countersign.mcpb, opened with a double click) does not get lost; prefer it, and use only one of the two. If the entry is lost: countersign install claude-desktop --repair",
+        "Claude Desktop rewrites this file by itself now and then and can lose the entry. The bundle (countersign-win32.mcpb, -darwin or -linux, opened with a double click) does not get lost; prefer it, and use only one of the two. If the entry is lost: countersign install claude-desktop --repair",
     ),
     link: None,
 };

@@ -301,8 +301,17 @@ pub(super) fn shown(there: &Value) -> Vec<String> {
             values.values_mut().for_each(|value| *value = "…".into());
         }
     }
-    // What starts something else than us may have a secret among its arguments.
-    if !around::is_us(&there)
+    // There may be a secret among its arguments (`--header`, for one).
+    let plain = |value: &Value| {
+        let words: Vec<&str> = value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        matches!(words[..], ["serve"] | ["serve", "--url", _] | [])
+    };
+    if !(around::is_us(&there) && there.get("args").is_none_or(plain))
         && let Some(arguments) = there.get_mut("args")
     {
         *arguments = "…".into();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// What uninstalling would do: only to files of which we have a receipt, or in which the entry is exactly ours.
 ///
 /// # Errors
-/// As [`plan`].
+/// As [`super::plan()`].
 pub fn remove(client: &'static Client, places: &Places, wish: &Wish) -> Result<Plan, Trouble> {
     let mut plan = Plan {
         client,

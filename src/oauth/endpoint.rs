@@ -86,6 +86,10 @@ impl Endpoint {
         if self.is_crosstrade() && !belongs_to_crosstrade(&url) {
             return Err("it is no host of crosstrade.io".to_owned());
         }
+        // Another server could have the person sign in there, and trade with the token past the gate.
+        if !self.is_crosstrade() && belongs_to_crosstrade(&url) {
+            return Err("it is a host of crosstrade.io, to which this server does not belong".to_owned());
+        }
         Ok(url)
     }
 
@@ -236,6 +240,11 @@ mod tests {
         assert!(!check(crosstrade, "http://app.crosstrade.io/token"));
         let open = "https://mcp.example/mcp";
         assert!(check(open, "https://auth.example/token"));
+        assert!(!check(open, "https://app.crosstrade.io/v1/oauth/mcp/token"));
+        assert!(!check(
+            "http://127.0.0.1:9/mcp",
+            "https://app.crosstrade.io/v1/oauth/mcp/token"
+        ));
         for bad in [
             "http://auth.example/token",
             "http://127.0.0.1/token",

@@ -459,7 +459,7 @@ impl Live {
             rules.approved(),
             &settings,
         );
-        Some((judgement, card))
+        Some((judgement, self.held.of_its_client(card)))
     }
 
     /// What was held as an entry opens nothing any more, since another call of the bracket went through: it is asked as

@@ -110,6 +110,16 @@ pub(super) struct Held {
     pub(super) tier: Tier,
 }
 
+impl Held {
+    /// A later card, with the name of the client that asked: the process that shows it may be another one's (`watch`).
+    pub(super) fn of_its_client(&self, card: Card) -> Card {
+        Card {
+            client: self.card.client.clone(),
+            ..card
+        }
+    }
+}
+
 /// Holds a trade call and returns the text of the client's result: the outcome if the person is quick, else that it
 /// is waiting.
 pub(super) async fn trade_call(

@@ -450,6 +450,7 @@ impl Live {
                 rules.approved(),
                 settings,
             );
+            let card = self.held.of_its_client(card);
             self.again = Some(format!("CHANGED SINCE YOU APPROVED: {worse}"));
             let card = self.marked(card);
             self.held.tier = tier.max(self.held.tier);

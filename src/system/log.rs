@@ -20,7 +20,7 @@ pub use files::{FILE_BYTES, FILES, TOTAL_BYTES, files_of};
 /// Lines that may wait for the disk; more are dropped. The place for them is taken at the start, so it is kept small.
 const WAITING: usize = 1024;
 
-/// Starts the log, at the level that [`level`] finds. The guard writes out what is waiting when it is dropped. Where no
+/// Starts the log, at the level that `level` finds. The guard writes out what is waiting when it is dropped. Where no
 /// file can be written there is no log: that is no reason to stop.
 pub fn start(paths: &Paths, env: &Env) -> Option<WorkerGuard> {
     let level = level(env);

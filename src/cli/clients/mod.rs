@@ -28,6 +28,14 @@ pub(super) fn install(context: &Context, words: &Install) -> Exit {
         Ok(chosen) => chosen,
         Err(exit) => return exit,
     };
+    if words.config_path.is_some() && chosen.len() != 1 {
+        return fail(
+            context,
+            "--config-path is one file, for one client",
+            "name exactly one client; nothing was written",
+            Exit::Usage,
+        );
+    }
     if words.print || words.deeplink {
         return shown(context, &places, &chosen, words.deeplink);
     }
@@ -55,6 +63,14 @@ pub(super) fn uninstall(context: &Context, words: &Uninstall) -> Exit {
         Ok(chosen) => chosen,
         Err(exit) => return exit,
     };
+    if words.config_path.is_some() && chosen.len() != 1 {
+        return fail(
+            context,
+            "--config-path is one file, for one client",
+            "name exactly one client; nothing was removed",
+            Exit::Usage,
+        );
+    }
     let wish = Wish {
         config_path: words.config_path.clone(),
     };

@@ -119,7 +119,10 @@ impl Blank {
         match toml::from_str::<toml::Table>(text) {
             Ok(table) => toml::to_string(&self.table(table)).unwrap_or_default(),
             // What it means cannot be told: no text in quotes is left.
-            Err(error) => format!("# it cannot be read: {}\n{}", error.message(), unquoted(text)),
+            Err(error) => {
+                let left = self.text(&without_headers(&unquoted(text)));
+                format!("# it cannot be read: {}\n{left}", error.message())
+            }
         }
     }
 
@@ -330,6 +333,24 @@ fn run_of(run: &str) -> String {
         return shortened(run);
     }
     run.to_owned()
+}
+
+/// Names of accounts may stand in a header without quotes: only its first part is left.
+fn without_headers(text: &str) -> String {
+    let line = |line: &str| match line.trim_start().strip_prefix('[') {
+        Some(inner) if inner.contains('.') => {
+            format!(
+                "[{}.…]",
+                inner
+                    .trim_start_matches('[')
+                    .split('.')
+                    .next()
+                    .unwrap_or_default()
+            )
+        }
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Without comments, and without what stands in quotes.

@@ -51,12 +51,51 @@ pub(super) fn not_ours(env: &Env) -> Option<String> {
         .map(Path::new);
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let around = home.is_some_and(|home| real(home).starts_with(real(chosen)));
-    (around || chosen.parent().is_none()).then(|| {
+    let foreign = ["config", "state", "logs"]
+        .iter()
+        .any(|part| holds_more(&chosen.join(part)));
+    (around || chosen.parent().is_none() || foreign).then(|| {
         format!(
             "COUNTERSIGN_HOME is {}, which holds more than Countersign",
             chosen.display()
         )
     })
+}
+
+/// What we write at the top of our folders; everything that begins so is ours.
+const OURS: [&str; 24] = [
+    "policy",
+    "settings",
+    "vault",
+    "journal",
+    "tickets",
+    "halt",
+    "counters",
+    "budget",
+    "cache",
+    "locks",
+    "logs",
+    "pins",
+    "approved",
+    "running",
+    "installed",
+    "setup",
+    "clients",
+    "countersign",
+    "arm",
+    "card",
+    "passkeys",
+    "elsewhere",
+    "change",
+    ".",
+];
+
+/// Whether a folder holds something that we never write there.
+fn holds_more(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .any(|name| !OURS.iter().any(|ours| name.starts_with(ours)))
 }
 
 /// Deletes a folder with everything in it; one that is not there counts as deleted. Links are deleted, not followed.

@@ -164,8 +164,8 @@ async fn sign_out(context: &Context, done: &mut Done) {
         advice,
         ..
     } = grants.logout(Which::All).await;
-    let revoked = tokens.iter().filter(|token| token.answer.is_revoked()).count();
-    if revoked > 0 {
+    let all = tokens.iter().all(|token| token.answer.is_revoked());
+    if all && !tokens.is_empty() {
         done.lines
             .push("Signed out: the keys were revoked at the service.".to_owned());
     }

@@ -136,6 +136,10 @@ pub(super) fn add(context: &Context, folder: &str, receipt: &mut Receipt) -> Tol
 #[cfg(windows)]
 pub(super) fn remove(_: &Context, folder: &str, receipt: &mut Receipt) -> Told {
     let folder = receipt.search.take().unwrap_or_else(|| folder.to_owned());
+    // Nothing was added.
+    if folder.is_empty() {
+        return Told::Removed;
+    }
     match super::registry::remove_from_path(&folder) {
         Ok(_) => Told::Removed,
         Err(why) => {

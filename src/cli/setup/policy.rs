@@ -32,12 +32,12 @@ pub(super) async fn run(setup: &mut Setup<'_>) -> Result<Came, Stop> {
         },
         None => answers(setup).await?,
     };
-    let written = match path.parent() {
-        Some(folder) => {
-            std::fs::create_dir_all(folder).and_then(|()| file::write_atomic(&path, text.as_bytes()))
-        }
-        None => file::write_atomic(&path, text.as_bytes()),
-    };
+    // Written elsewhere while the questions were asked: that one stays.
+    if path.symlink_metadata().is_ok() {
+        return Ok(there(setup).await);
+    }
+    let made = path.parent().map_or(Ok(()), file::make_folder);
+    let written = made.and_then(|()| file::write_atomic(&path, text.as_bytes()));
     if let Err(error) = written {
         setup.context.out.error(
             &format!("{}: {error}", path.display()),
@@ -177,7 +177,20 @@ async fn accounts(setup: &Setup<'_>, answers: &mut Answers, known: &[Known]) -> 
             account.name
         )));
     }
-    let asked: Vec<&Known> = known.iter().filter(|account| !account.sim).take(MOST).collect();
+    let real: Vec<&Known> = known.iter().filter(|account| !account.sim).collect();
+    let asked: Vec<&Known> = real
+        .iter()
+        .copied()
+        .filter(|account| starter::is_plain(&account.name))
+        .take(MOST)
+        .collect();
+    if asked.len() < real.len() {
+        talk.text(&format!(
+            "{} of them are not asked about here: they are treated as real money, by the strictest of your rules. To \
+             block one, write it into policy.toml afterwards.",
+            real.len() - asked.len()
+        ));
+    }
     if asked.is_empty() {
         talk.text("All of them are play money.");
         return Ok(());

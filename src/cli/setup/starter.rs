@@ -59,6 +59,12 @@ impl Answers {
             "zone" => value.clone_into(&mut self.zone),
             "loss" => self.loss = dollars(value).map_err(wrong)?,
             _ => match key.strip_prefix("account.") {
+                Some(name) if !is_plain(name) => {
+                    return Err(wrong(
+                        "such a name cannot stand in the rules: write plain letters, without * or quotes"
+                            .to_owned(),
+                    ));
+                }
                 Some(name) if CLASSES.contains(&value) => {
                     self.accounts.insert(name.to_owned(), value.to_owned());
                 }
@@ -142,7 +148,7 @@ impl Answers {
 }
 
 /// Whether a name can stand in the file and means that account alone. What cannot is under `"*"`, the strict entry.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()

@@ -141,7 +141,7 @@ impl Standing {
         if self.around.iter().any(|around| !around.twin) {
             return of(
                 "remove the entry that goes around Countersign; see where",
-                "countersign doctor",
+                "countersign clients",
             );
         }
         if !self.lost.is_empty() {

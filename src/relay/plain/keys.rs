@@ -27,8 +27,9 @@ pub(super) struct PlainKeys {
     ending: CancellationToken,
     /// Whether a challenge has come, so that there may be a token: most servers on this computer never ask.
     may_have: AtomicBool,
-    /// One sign-in at a time; with what is told to requests that need it while it is under way.
-    turn: tokio::sync::Mutex<()>,
+    /// One sign-in at a time. A sign-in that did not end in a grant is not begun again by itself: a client that repeats
+    /// its requests must not open window after window in front of the person.
+    turn: tokio::sync::Mutex<Option<String>>,
 }
 
 impl PlainKeys {
@@ -66,7 +67,7 @@ impl PlainKeys {
         if more_scope && !wants_more_scope(&challenged.challenge) {
             return Ok(None);
         }
-        let _turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
         self.may_have.store(true, Ordering::Relaxed);
         // Another request, or another process, may have signed in while this one waited for its turn.
         match (&challenged.refused, self.known().await) {
@@ -78,11 +79,21 @@ impl PlainKeys {
         if !more_scope && let Some(refused) = challenged.refused.as_ref().filter(|_| challenged.round == 0) {
             match self.grants.renew(GrantKind::Plain, refused).await {
                 Ok(bearer) => return Ok(Some(bearer)),
-                Err(TokenError::NotSignedIn | TokenError::Withdrawn(_)) => {}
+                // It ran out and cannot be renewed. What the server ended is the person's to begin again (see below).
+                Err(TokenError::NotSignedIn) => {}
                 Err(error) => return Err(Failure::Token(error)),
             }
         }
-        self.sign_in(challenged.challenge).await.map(Some)
+        if let Some(why) = &*turn {
+            return Err(Failure::SignIn(format!(
+                "{why}. Restart this server in your AI client to be asked again"
+            )));
+        }
+        let signed_in = self.sign_in(challenged.challenge).await;
+        if let Err(Failure::SignIn(why)) = &signed_in {
+            *turn = Some(why.clone());
+        }
+        signed_in.map(Some)
     }
 
     /// Asks the person in the browser and waits for them.

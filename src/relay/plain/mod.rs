@@ -1,7 +1,7 @@
 //! Another MCP server than `CrossTrade`'s (`serve --url URL --profile plain`): one lane, no gate.
 //!
 //! Owns: the relay of everything in both directions, and the sign-in where the server asks for one. Refuses to know:
-//! tools, orders, tickets, policies. It shares the connection ([`Link`]) with the relay that has a gate, and nothing of
+//! tools, orders, tickets, policies. It shares the connection (`Link`) with the relay that has a gate, and nothing of
 //! that gate: there is no switch in one program path that could turn the other's off.
 
 mod greeting;

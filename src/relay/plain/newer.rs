@@ -150,14 +150,13 @@ impl Plain {
                 .run_until_cancelled(plain.read.request(text, &own, repeat))
                 .await;
             lock(&plain.calls.running).remove(&own);
-            match outcome {
-                Some(outcome) => drop(send.send(Event::Ended(outcome)).await),
+            if let Some(outcome) = outcome {
+                let _ = send.send(Event::Ended(outcome)).await;
+            } else {
                 // Nobody waits for it any more: the server is told (2025-11-25, cancellation).
-                None => {
-                    let params = format!(r#"{{"requestId":{}}}"#, own.raw());
-                    let told = envelope::notification("notifications/cancelled", Some(&params));
-                    plain.forward(&told, Word::Reply, None);
-                }
+                let params = format!(r#"{{"requestId":{}}}"#, own.raw());
+                let told = envelope::notification("notifications/cancelled", Some(&params));
+                plain.forward(&told, Word::Reply, None);
             }
         });
         (events, Arc::new(Hold(over)))
