@@ -11,12 +11,14 @@ bin=$(realpath "${1:-target/debug}")
 # shellcheck source=tests/terminal.sh
 . tests/terminal.sh
 
-picture() { # TEXT PNG: line by line, for a long text is more than the converter takes at once
+picture() { # TEXT PNG: line by line, for a long text is more than the converter takes at once; of an empty line it takes
+    # nothing, so that each ends with a space that counts
     local lines=() line
-    while IFS= read -r line; do lines+=("label:${line//%/%%} "); done <"$1"
+    while IFS= read -r line; do lines+=("label:${line//%/%%}"$'\xc2\xa0'); done <"$1"
     convert -background '#101418' -fill '#e6e6e6' -font /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf \
         -pointsize 14 "${lines[@]}" -append -bordercolor '#101418' -border 16 "$2"
 }
+
 rules() {
     answer 'from this computer? [no]' yes
     answer 'PA-123456 is [live]' funded
