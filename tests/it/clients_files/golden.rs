@@ -78,7 +78,7 @@ fn blanks_in_the_programs_path_survive_both_splittings() {
         (
             System::Linux,
             "/opt/o'clock/countersign",
-            r#"--mcp-command '"/opt/o'\''s/countersign" serve'"#,
+            r#"--mcp-command '"/opt/o'\''clock/countersign" serve'"#,
         ),
         (
             System::Windows,
