@@ -357,6 +357,8 @@ impl ReadLane {
     /// Opens a stream with GET: the standing one, or the rest of one that was cut.
     pub(super) async fn get_stream(&self, session: &InUse, after: Option<&str>) -> Result<Response, Failure> {
         let bearer = self.0.keys.bearer().await?;
+        // Paid for in advance: the DELETE that ends the session cannot wait for a turn.
+        self.0.budget.turn(Use::Client).await;
         let mut headers = self.headers(bearer.as_ref(), &session.headers());
         headers.insert(
             reqwest::header::ACCEPT,
