@@ -95,7 +95,7 @@ fn the_packaged_claude_is_written_in_its_container() {
     let plan = yard.install(client).expect("installed");
     assert_eq!(files(&plan), [expected.clone(), classic]);
     assert!(
-        plan.text().contains("countersign.mcpb"),
+        plan.text().contains("countersign-win32.mcpb"),
         "the bundle is recommended"
     );
     assert!(clients::look(client, &yard.places).is_connected());
