@@ -102,6 +102,9 @@ def main(folder):
     values = {key.upper(): said[key] for key in ("name", "title", "summary", "description", "version", "repository", "owner")}
     values["DOWNLOAD"] = f"{said['repository']}/releases/download/v{said['version']}"
     values["REPOSITORY_NAME"] = said["repository"].rsplit("/", 1)[1]
+    # The crate's own words: two licences, at the user's choice.
+    manifest = (HERE.parent.parent / "Cargo.toml").read_text()
+    values["LICENSE"] = re.search(r'^license = "(.+)"$', manifest, re.M)[1]
     # pacman allows no hyphen in a version.
     values["VERSION_AUR"] = said["version"].replace("-", "")
     names = {key.lower(): value for key, value in values.items()}

@@ -101,6 +101,13 @@ async fn run(inner: &Context, flags: &Flags, talk: Talk, undone: &mut Undone) ->
             policy.display()
         ));
     }
+    let settings = paths.settings();
+    if settings.exists() {
+        undone.lines.push(format!(
+            "What it takes to approve stays as it is, and your phrase: {}",
+            settings.display()
+        ));
+    }
     let kept = Memo {
         policy: memo.policy,
         ..Memo::default()
