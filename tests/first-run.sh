@@ -84,6 +84,7 @@ desktop_run() {
         echo "a half for each answer. Executed at the service after the denial: $denied; after the approval: $approved."
         echo "The questions about orders came as notifications: first-run-notification.png is the second one."
         echo "A click was chosen here to show the notification; with real money setup advises the PIN (see ssh-run.txt)."
+        echo "The key lay in a file (COUNTERSIGN_STORE=file), and a script stood for the browser: it followed the sign-in."
         echo
         screen | clean
     } >docs/first-run.txt
