@@ -71,6 +71,19 @@ fn gate_and_wire_reach_nothing_outside() {
     }
 }
 
+/// `wire` calls nothing of ours, and knows no reader or writer.
+#[test]
+fn wire_knows_nothing_but_bytes() {
+    let files = shipped("src/wire");
+    assert!(files.len() > 10, "the room has moved: {}", files.len());
+    for path in files {
+        let code = code(&path);
+        for word in ["std::io", "crate::"] {
+            assert!(!code.contains(word), "{} reaches {word}", path.display());
+        }
+    }
+}
+
 /// The gate has one calendar, which is told the time and brings its own time zones; and each of its files makes a new
 /// variant or an overflowing amount an error of the compiler.
 #[test]

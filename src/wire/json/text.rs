@@ -52,7 +52,8 @@ fn unescape(inner: &str) -> Option<String> {
     Some(text)
 }
 
-/// The character of `uXXXX` or `uXXXX\uXXXX`, and how many bytes it took.
+/// The character of an escape that begins at its `u` (four hex digits, or two such escapes for a pair of surrogates), and
+/// how many bytes it took.
 fn unicode(escape: &[u8]) -> Option<(char, usize)> {
     let high = hex4(escape, 1)?;
     if let 0xD800..=0xDBFF = high {
