@@ -19,6 +19,14 @@ const OTHERS: Duration = Duration::from_secs(620);
 /// How often one request may lead to the consent page: a server that always wants more scope is stopped here.
 const ROUNDS: u32 = 2;
 
+/// Why there is no token.
+enum NotSignedIn {
+    /// The person was asked, and it did not end in a grant.
+    Ended(String),
+    /// It may go better the next time, or is not over yet.
+    Passing(Failure),
+}
+
 /// The plain profile's keys.
 pub(super) struct PlainKeys {
     grants: Grants,
@@ -89,15 +97,18 @@ impl PlainKeys {
                 "{why}. Restart this server in your AI client to be asked again"
             )));
         }
-        let signed_in = self.sign_in(challenged.challenge).await;
-        if let Err(Failure::SignIn(why)) = &signed_in {
-            *turn = Some(why.clone());
+        match self.sign_in(challenged.challenge).await {
+            Ok(bearer) => Ok(Some(bearer)),
+            Err(NotSignedIn::Ended(why)) => {
+                *turn = Some(why.clone());
+                Err(Failure::SignIn(why))
+            }
+            Err(NotSignedIn::Passing(failure)) => Err(failure),
         }
-        signed_in.map(Some)
     }
 
     /// Asks the person in the browser and waits for them.
-    async fn sign_in(&self, challenge: String) -> Result<Bearer, Failure> {
+    async fn sign_in(&self, challenge: String) -> Result<Bearer, NotSignedIn> {
         let request = LoginRequest {
             kind: GrantKind::Plain,
             challenge: Some(challenge),
@@ -108,9 +119,11 @@ impl PlainKeys {
             Ok(pending) => pending,
             Err(LoginError::Elsewhere) => {
                 let other = self.grants.after_other_login(GrantKind::Plain, OTHERS.min(WAIT));
-                return other.await.map_err(Failure::Token);
+                return other
+                    .await
+                    .map_err(|error| NotSignedIn::Passing(Failure::Token(error)));
             }
-            Err(error) => return Err(Failure::SignIn(error.to_string())),
+            Err(error) => return Err(NotSignedIn::Passing(Failure::SignIn(error.to_string()))),
         };
         let url = pending.url.clone();
         if let Err(error) = browser::open(&url, &self.env).await {
@@ -126,11 +139,13 @@ impl PlainKeys {
         });
         match tokio::time::timeout(WAIT, finished).await {
             Ok(Ok(Ok(bearer))) => Ok(bearer),
-            Ok(Ok(Err(why))) => Err(Failure::SignIn(why)),
-            Ok(Err(_)) => Err(Failure::SignIn("the sign-in was cut off".to_owned())),
-            Err(_) => Err(Failure::SignIn(format!(
-                "sign in in the browser first, then ask again: {url}"
+            Ok(Ok(Err(why))) => Err(NotSignedIn::Ended(why)),
+            Ok(Err(_)) => Err(NotSignedIn::Passing(Failure::SignIn(
+                "the sign-in was cut off".to_owned(),
             ))),
+            Err(_) => Err(NotSignedIn::Passing(Failure::SignIn(format!(
+                "sign in in the browser first, then ask again: {url}"
+            )))),
         }
     }
 }

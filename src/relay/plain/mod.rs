@@ -12,7 +12,7 @@ mod older;
 use super::link::{self, Link, Peer};
 use super::output::Output;
 use super::{LEAVE, input, lock, words};
-use crate::oauth::{ClientChoice, Endpoint, Grants};
+use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
 use crate::system::World;
 use crate::upstream::{
     Answer, Budget, Failure, Hello, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, ReadLane, Repeat,
@@ -315,6 +315,14 @@ impl Peer for Plain {
 fn told(failure: &Failure) -> (words::WasSent, String) {
     use words::WasSent::{No, Unknown};
     match failure {
+        // `login` is for CrossTrade's two sign-ins.
+        Failure::Token(TokenError::Withdrawn(why)) => (
+            No,
+            format!(
+                "NOT SENT: access was withdrawn ({why}). To sign in again run `countersign logout --url` with this \
+                 server's address, then restart the server in your AI client"
+            ),
+        ),
         Failure::Token(_) | Failure::Unauthorized | Failure::SignIn(_) => {
             (No, format!("NOT SENT: {failure}"))
         }
