@@ -5,6 +5,7 @@
 //! [`Peer`] knows those.
 
 use super::batch::Batch;
+use super::bridge::{newer, older};
 use super::output::Output;
 use super::service::Forwarding;
 use super::session::{InFlight, Refused};
@@ -94,6 +95,10 @@ pub struct Link {
     pub(super) batches: Mutex<HashMap<Id, Arc<Batch>>>,
     pub(super) forwarding: Arc<Mutex<Forwarding>>,
     pub(super) client: Mutex<Client>,
+    /// What stands in the place of a session, for a client of the older era on a service of the newer.
+    pub(super) older: older::Session,
+    /// Calls that are open at the service, for a client of the newer era on a service of the older.
+    pub(super) newer: newer::Calls,
     /// Fires when the connection ends: everything that is held is voided.
     pub(crate) ending: CancellationToken,
     /// Tasks that the end waits for.
@@ -114,17 +119,19 @@ pub(super) struct Client {
 
 impl Link {
     /// A connection that ends when `ending` fires.
-    pub(super) fn new(out: Output, read: ReadLane, ending: CancellationToken) -> Self {
-        Self {
+    pub(super) fn new(out: Output, read: ReadLane, ending: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
             out,
             read,
             in_flight: Mutex::default(),
             batches: Mutex::default(),
             forwarding: Arc::default(),
             client: Mutex::default(),
+            older: older::Session::default(),
+            newer: newer::Calls::default(),
             ending,
             tasks: TaskTracker::new(),
-        }
+        })
     }
 
     /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.

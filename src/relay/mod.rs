@@ -7,6 +7,7 @@
 mod arming;
 mod ask;
 mod batch;
+mod bridge;
 pub(crate) mod change;
 pub mod facts;
 mod hold;
@@ -42,7 +43,7 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
+use crate::upstream::{Era, Eras, GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use link::{Link, Peer};
@@ -75,7 +76,11 @@ pub struct Relay {
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
     pub(crate) http: reqwest::Client,
-    link: Link,
+    link: Arc<Link>,
+    /// Of which era the service is, for both lanes.
+    pub(crate) eras: Eras,
+    /// The stream that stands for a session's is looked after.
+    listening: AtomicBool,
     pub(crate) lists: Lists,
     pub(crate) grants: Grants,
     pub(crate) trade: TradeLane,
@@ -146,11 +151,12 @@ impl Relay {
         let kept = Settings::load(&world.paths).unwrap_or_default();
         let budget = kept.budget(&world.paths);
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
+        let eras = Eras::of(&world.paths, endpoint.url());
         Arc::new_cyclic(|this: &Weak<Self>| {
             let for_side = this.clone();
-            let side = Box::new(move |message: &Message<'_>, _with: Option<&Id>| {
+            let side = Box::new(move |message: &Message<'_>, with: Option<&Id>| {
                 if let Some(relay) = for_side.upgrade() {
-                    relay.from_upstream(message);
+                    relay.from_upstream(message, with);
                 }
             });
             let read = ReadLane::new(
@@ -161,11 +167,14 @@ impl Relay {
                     kind: GrantKind::Read,
                 }),
                 budget.clone(),
+                Some(eras.clone()),
                 side,
             );
             Self {
                 link: Link::new(out, read, CancellationToken::new()),
-                trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
+                trade: TradeLane::new(http.clone(), endpoint.clone(), budget, eras.clone()),
+                eras,
+                listening: AtomicBool::new(false),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
                 tickets: Tickets::of(&world.paths),
@@ -292,14 +301,22 @@ impl Relay {
                     return;
                 };
                 let cancelled = self.cancelled(&id);
-                // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
-                if cancelled == Some(true) {
+                // A held call is withdrawn by its token; a relayed one must be told upstream under the same id. In the
+                // newer era the end of its stream tells it.
+                if cancelled == Some(true) && !self.is_modern() {
                     let session = self.read.session_of(&id);
                     self.forward(message.text, Word::Reply, session);
                 }
             }
+            // The newer era has no notifications of clients (Streamable HTTP).
+            _ if self.is_modern() => {}
             _ => self.forward(message.text, Word::Notice, None),
         }
+    }
+
+    /// Whether the service is known to be of the newer era.
+    fn is_modern(&self) -> bool {
+        self.eras.known() == Some(Era::Modern)
     }
 
     /// Ends: what is held is voided, calls are cancelled, sessions deleted, a sent call's answer is awaited.
@@ -329,6 +346,7 @@ impl Peer for Relay {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
+            Kind::Response(id) if self.older.answered(id, message.text) => {}
             Kind::Response(id) => self.reply(id, message.text),
         }
     }

@@ -4,7 +4,7 @@ use super::{Relay, hold, local, lock, outcomes, signin, words};
 use crate::gate::{self, call::Route, catalogue};
 use crate::oauth::TokenError;
 use crate::relay::lists::Pin;
-use crate::upstream::{Answer, Failure, Repeat};
+use crate::upstream::{Answer, Era, Failure, Repeat};
 use crate::wire::envelope::{self, Id, Message};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,13 @@ impl Relay {
             Err(refusal) => self.answer(
                 id,
                 envelope::response(id, &words::refused(refusal.code, &refusal.reason)),
+            ),
+            Ok(Route::Read) if let Some(why) = self.left_out(&call.name) => self.answer(
+                id,
+                envelope::response(
+                    id,
+                    &words::read_failed("definition_unsound", &words::left_out(&call.name, &why)),
+                ),
             ),
             Ok(Route::Read) => self.relay_request(id, message, Some(call.name.into_owned()), cancel),
             Ok(Route::Held(held)) => {
@@ -100,7 +107,7 @@ impl Relay {
     }
 
     async fn answer_of(self: &Arc<Self>, id: &Id, text: String, method: &str, tool: Option<&str>) -> Answer {
-        match self.read.request(text, id, Repeat::Harmless).await {
+        match self.link.through(Era::Legacy, &text, id, Repeat::Harmless).await {
             Ok(answer) => {
                 // Signed in by another process, and nothing listed yet: now it can be.
                 if tool.is_some() && self.lists.is_empty() {

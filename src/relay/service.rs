@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use super::{Relay, lock, words};
-use crate::upstream::{InUse, Word, one_line};
+use crate::upstream::{Era, InUse, Word, one_line};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -122,8 +122,12 @@ impl Link {
 
 impl Relay {
     /// What the service sends without being asked.
-    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
+    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>, with: Option<&Id>) {
         if let Kind::Request(id) = &message.kind {
+            // In the middle of a call of a client that cannot be asked so.
+            if message.method != "ping" && self.newer.asked(id, with, message) {
+                return;
+            }
             return self.asked_by_service(id, message);
         }
         match &*message.method {
@@ -133,6 +137,7 @@ impl Relay {
                 self.tasks.spawn(async move { relay.refresh().await });
             }
             "notifications/progress" => self.progress(message),
+            _ if self.eras.known() == Some(Era::Modern) => self.lowered(message),
             _ => self.say(message.text),
         }
     }
@@ -140,7 +145,30 @@ impl Relay {
     /// The client is ready: open the session and see what upstream lists now. Without a sign-in nothing happens here;
     /// no browser is opened by a handshake.
     pub(super) async fn arrive(self: Arc<Self>) {
+        if !self.listening.swap(true, Ordering::Relaxed) {
+            let relay = Arc::clone(&self);
+            self.tasks.spawn(async move { relay.keep_listening().await });
+        }
         self.refresh().await;
+    }
+
+    /// While the service is of the newer era, a stream of ours stands for the one that a session has.
+    async fn keep_listening(&self) {
+        let mut era = self.eras.watch();
+        loop {
+            let now = *era.borrow_and_update();
+            if now == Some(Era::Modern) {
+                tokio::select! {
+                    // Until it is not offered any more.
+                    () = self.link.listen() => {}
+                    Ok(()) = era.changed() => continue,
+                }
+            }
+            tokio::select! {
+                () = self.ending.cancelled() => return,
+                Ok(()) = era.changed() => {}
+            }
+        }
     }
 
     /// Lists upstream's tools anew and tells the client where they changed.
@@ -159,6 +187,11 @@ impl Relay {
             }
             Some(Ok(_)) | None => {}
         }
+    }
+
+    /// Why the service's tool of this name is left out of both lists; `None` where it is not.
+    pub(super) fn left_out(&self, tool: &str) -> Option<String> {
+        self.read.left_out(tool).or_else(|| self.trade.left_out(tool))
     }
 
     /// Takes over what other processes listed and pinned, and tells the client where that changes its list.

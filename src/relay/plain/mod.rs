@@ -6,21 +6,16 @@
 
 mod greeting;
 mod keys;
-mod newer;
-mod older;
 
 use super::link::{self, Link, Peer};
 use super::output::Output;
 use super::{LEAVE, input, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
 use crate::system::World;
-use crate::upstream::{
-    Answer, Budget, Failure, Hello, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, ReadLane, Repeat,
-    Word,
-};
+use crate::upstream::{Answer, Budget, Era, Failure, META_VERSION, MODERN, ReadLane, Repeat, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
-use greeting::{Era, Greeting};
+use greeting::Greeting;
 use keys::PlainKeys;
 use reqwest::header::HeaderMap;
 use std::io::{Read, Write};
@@ -38,11 +33,9 @@ pub struct Options {
 
 /// One running plain relay.
 struct Plain {
-    link: Link,
+    link: Arc<Link>,
     grants: Grants,
     greeting: Greeting,
-    session: older::Session,
-    calls: newer::Calls,
 }
 
 impl std::ops::Deref for Plain {
@@ -88,13 +81,11 @@ impl Plain {
             });
             // CrossTrade's budget is for CrossTrade.
             let budget = Budget::new(&world.paths, 0.0, 0.0);
-            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, side);
+            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, None, side);
             Self {
                 link: Link::new(out, read, ending),
                 grants,
                 greeting,
-                session: older::Session::default(),
-                calls: newer::Calls::default(),
             }
         })
     }
@@ -149,21 +140,6 @@ impl Plain {
         });
     }
 
-    /// Takes over what a modern client says of itself, for questions of our own.
-    fn modern_hello(&self, meta: &str) {
-        let text = |key: &str| json::member(meta, key).ok().flatten();
-        let hello = Hello {
-            capabilities: text(META_CAPABILITIES)
-                .map_or_else(|| "{}".to_owned(), |raw| json::minify(raw).into_owned()),
-            client_info: text(META_INFO).map_or_else(
-                || Hello::default().client_info,
-                |raw| json::minify(raw).into_owned(),
-            ),
-            ..Hello::default()
-        };
-        self.read.greet(hello);
-    }
-
     /// The handshake: as the server answered it the last time, else as it answers now, else what fits any server.
     fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
         let Some(version) = self.hello(id, params) else {
@@ -209,12 +185,9 @@ impl Plain {
         } else {
             Repeat::Harmless
         };
-        let outcome = match (era, self.greeting.era(&self.read, era).await) {
-            (Era::Legacy, Ok(Era::Legacy)) => self.read.request(text, id, repeat).await,
-            (Era::Modern, Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
-            (Era::Legacy, Ok(Era::Modern)) => self.lifted(&text, id, repeat).await,
-            (Era::Modern, Ok(Era::Legacy)) => self.bridged(&text, id, repeat).await,
-            (_, Err(failure)) => Err(failure),
+        let outcome = match self.greeting.era(&self.read, era).await {
+            Ok(service) => self.link.between(era, service, &text, id, repeat).await,
+            Err(failure) => Err(failure),
         };
         match outcome {
             Ok(answer) if self.greeting.is_made_up() => super::reads::without(id, method, answer),
@@ -278,7 +251,7 @@ impl Plain {
     fn unasked(&self, message: &Message<'_>, with: Option<&Id>) {
         match &message.kind {
             // In the middle of a call of a client that cannot be asked so.
-            Kind::Request(id) if message.method != "ping" && self.calls.asked(id, with, message) => {}
+            Kind::Request(id) if message.method != "ping" && self.newer.asked(id, with, message) => {}
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
             Kind::Notification if self.is_bridged() => self.lowered(message),
@@ -292,7 +265,7 @@ impl Peer for Plain {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
-            Kind::Response(id) if self.session.answered(id, message.text) => {}
+            Kind::Response(id) if self.older.answered(id, message.text) => {}
             Kind::Response(id) => self.reply(id, message.text),
         }
     }
@@ -327,9 +300,11 @@ fn told(failure: &Failure) -> (words::WasSent, String) {
             (No, format!("NOT SENT: {failure}"))
         }
         Failure::Connect(_) => (No, format!("NOT SENT: {}", failure.of_any_server())),
-        Failure::SessionLost | Failure::Scope(_) | Failure::Plan | Failure::Forbidden(_) => {
-            (No, format!("NOT RUN: {}", failure.of_any_server()))
-        }
+        Failure::SessionLost
+        | Failure::Revision(_)
+        | Failure::Scope(_)
+        | Failure::Plan
+        | Failure::Forbidden(_) => (No, format!("NOT RUN: {}", failure.of_any_server())),
         Failure::NotConnected
         | Failure::RateLimited(_)
         | Failure::Throttled(_)

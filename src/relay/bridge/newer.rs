@@ -4,8 +4,9 @@
 //! asks for input. The call stays open at the server meanwhile (it is parked), and the client's next round goes on with it.
 
 use super::older::{member, shown, without_protocol};
-use super::{Plain, lock};
-use crate::upstream::{Answer, Failure, Repeat, Word};
+use crate::relay::link::Link;
+use crate::relay::lock;
+use crate::upstream::{Answer, Failure, Hello, META_CAPABILITIES, META_INFO, Repeat, Word};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use base64::Engine as _;
@@ -39,7 +40,7 @@ const CACHEABLE: [&str; 5] = [
 
 /// The calls that are open at the server.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(in crate::relay) struct Calls {
     /// Where questions on a call's stream go, by the id under which it runs there.
     running: Mutex<HashMap<Id, mpsc::Sender<Event>>>,
     /// Calls that wait for the client's next round, by what the client brings back.
@@ -79,7 +80,7 @@ impl Drop for Hold {
 
 impl Calls {
     /// Takes a question that came on the stream of a parked call; false where it belongs to none.
-    pub(super) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
+    pub(in crate::relay) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
         let Some(to) = with.and_then(|with| lock(&self.running).get(with).cloned()) else {
             return false;
         };
@@ -92,9 +93,23 @@ impl Calls {
     }
 }
 
-impl Plain {
+impl Link {
+    /// Takes over what a modern client says of itself, for questions of our own.
+    pub(in crate::relay) fn modern_hello(&self, meta: &str) {
+        let hello = Hello {
+            capabilities: member(meta, META_CAPABILITIES)
+                .map_or_else(|| "{}".to_owned(), |raw| json::minify(raw).into_owned()),
+            client_info: member(meta, META_INFO).map_or_else(
+                || Hello::default().client_info,
+                |raw| json::minify(raw).into_owned(),
+            ),
+            ..Hello::default()
+        };
+        self.read.greet(hello);
+    }
+
     /// A request of a newer client, on an older server.
-    pub(super) async fn bridged(
+    pub(in crate::relay) async fn bridged(
         self: &Arc<Self>,
         text: &str,
         id: &Id,
@@ -142,21 +157,21 @@ impl Plain {
         let text = envelope::request(&own, &message.method, params.as_deref());
         let over = self.ending.child_token();
         if MAY_ASK.contains(&&*message.method) {
-            lock(&self.calls.running).insert(own.clone(), send.clone());
+            lock(&self.newer.running).insert(own.clone(), send.clone());
         }
-        let (plain, stop) = (Arc::clone(self), over.clone());
+        let (link, stop) = (Arc::clone(self), over.clone());
         self.tasks.spawn(async move {
             let outcome = stop
-                .run_until_cancelled(plain.read.request(text, &own, repeat))
+                .run_until_cancelled(link.read.request(text, &own, repeat))
                 .await;
-            lock(&plain.calls.running).remove(&own);
+            lock(&link.newer.running).remove(&own);
             if let Some(outcome) = outcome {
                 let _ = send.send(Event::Ended(outcome)).await;
             } else {
                 // Nobody waits for it any more: the server is told (2025-11-25, cancellation).
                 let params = format!(r#"{{"requestId":{}}}"#, own.raw());
                 let told = envelope::notification("notifications/cancelled", Some(&params));
-                plain.forward(&told, Word::Reply, None);
+                link.forward(&told, Word::Reply, None);
             }
         });
         (events, Arc::new(Hold(over)))
@@ -173,7 +188,7 @@ impl Plain {
             || Failure::Refused("this round belongs to no call that waits: begin the call anew".to_owned());
         let key = json::string(state).map_err(|_| unknown())?;
         let parked = {
-            let mut all = lock(&self.calls.parked);
+            let mut all = lock(&self.newer.parked);
             if all.get(&*key).is_none_or(|parked| parked.digest != digest) {
                 return Err(unknown());
             }
@@ -223,7 +238,7 @@ impl Plain {
             hold,
         };
         {
-            let mut all = lock(&self.calls.parked);
+            let mut all = lock(&self.newer.parked);
             if all.len() >= MAX_PARKED {
                 return Answer::small(envelope::error(
                     Some(id),
@@ -234,11 +249,11 @@ impl Plain {
             }
             all.insert(state.clone(), parked);
         }
-        let (plain, key) = (Arc::clone(self), state.clone());
+        let (link, key) = (Arc::clone(self), state.clone());
         self.tasks.spawn(async move {
             let gone = tokio::time::sleep(PARKED);
-            if plain.ending.run_until_cancelled(gone).await.is_some() {
-                lock(&plain.calls.parked).remove(&key);
+            if link.ending.run_until_cancelled(gone).await.is_some() {
+                lock(&link.newer.parked).remove(&key);
             }
         });
         Answer::small(envelope::response(
