@@ -13,7 +13,7 @@ use crate::relay::settings::Settings;
 use crate::relay::signin::{self, Said, Under};
 use crate::relay::under_seal;
 use crate::system::{machine, process};
-use crate::upstream::TradeLane;
+use crate::upstream::{Eras, TradeLane};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -62,6 +62,7 @@ pub(super) async fn login_under(context: &Context, what: &args::Login, given: Op
         context.http.clone(),
         context.endpoint.clone(),
         settings.budget(&context.world.paths),
+        Eras::of(&context.world.paths, context.endpoint.url()),
     );
     // Nothing could be traded before this, and the person is here: the rules as they stand are theirs.
     if let Some(pin) = &pin

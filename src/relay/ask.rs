@@ -73,6 +73,8 @@ pub(super) struct Live {
     pub(super) sealed: Mutex<Option<crate::oauth::SealedExtras>>,
     /// The touch of tier passkey; an approval without it counts for nothing there.
     pub(super) signed: Arc<Mutex<Option<Signed>>>,
+    /// The pinned input schema by which it was judged last: it says what stands in headers as well.
+    pub(super) schema: Mutex<String>,
     /// When it began: what moves the clocks against each other since then ends the ticket.
     pub(super) since: Moment,
     /// The ticket as it was written when its sending began: its outcome goes into this one, whatever the file says by then.
@@ -197,6 +199,7 @@ pub(super) async fn live(relay: &Arc<Relay>, held: Held, prompt: Prompt) {
         unsealed,
         sealed: Mutex::default(),
         signed: Arc::default(),
+        schema: Mutex::default(),
         since: Moment::now(),
         sending: Mutex::default(),
         counted: false,

@@ -5,6 +5,8 @@
 //! [`Peer`] knows those.
 
 use super::batch::Batch;
+use super::bridge::newer::Parking;
+use super::bridge::older;
 use super::era::plain_name;
 use super::output::Output;
 use super::service::Forwarding;
@@ -95,6 +97,10 @@ pub struct Link {
     pub(super) batches: Mutex<HashMap<Id, Arc<Batch>>>,
     pub(super) forwarding: Arc<Mutex<Forwarding>>,
     pub(super) client: Mutex<Client>,
+    /// What stands in the place of a session, for a client of the older era on a service of the newer.
+    pub(super) older: older::Session,
+    /// Calls that are open at the service, for a client of the newer era on a service of the older.
+    pub(super) newer: Parking,
     /// Fires when the connection ends: everything that is held is voided.
     pub(crate) ending: CancellationToken,
     /// Tasks that the end waits for.
@@ -128,17 +134,20 @@ impl Client {
 
 impl Link {
     /// A connection that ends when `ending` fires.
-    pub(super) fn new(out: Output, read: ReadLane, ending: CancellationToken) -> Self {
-        Self {
+    pub(super) fn new(out: Output, read: ReadLane, ending: CancellationToken) -> Arc<Self> {
+        let tasks = TaskTracker::new();
+        Arc::new(Self {
+            newer: Parking::new(tasks.clone(), ending.clone()),
             out,
             read,
             in_flight: Mutex::default(),
             batches: Mutex::default(),
             forwarding: Arc::default(),
             client: Mutex::default(),
+            older: older::Session::default(),
             ending,
-            tasks: TaskTracker::new(),
-        }
+            tasks,
+        })
     }
 
     /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.

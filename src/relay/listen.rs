@@ -265,6 +265,11 @@ impl Relay {
         let ask = |uri: &String| {
             let (uri, params) = (uri.clone(), serde_json::json!({ "uri": uri }).to_string());
             async move {
+                // A stream of ours stands for the session: it is opened anew with this resource.
+                if self.is_modern() {
+                    self.follow(&params, true);
+                    return Some(uri);
+                }
                 let asked = self.read.own("resources/subscribe", &params);
                 match tokio::time::timeout(ACCEPT, asked).await {
                     Ok(Ok(_)) => {
@@ -287,6 +292,10 @@ impl Relay {
     async fn let_go(&self, uris: &BTreeSet<String>) {
         for uri in self.listens.unfollowed(uris) {
             let params = serde_json::json!({ "uri": uri }).to_string();
+            self.follow(&params, false);
+            if self.is_modern() {
+                continue;
+            }
             self.read.remember("resources/unsubscribe", &params);
             let asked = self.read.own("resources/unsubscribe", &params);
             let _ = self

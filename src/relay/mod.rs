@@ -7,6 +7,7 @@
 mod arming;
 mod ask;
 mod batch;
+mod bridge;
 pub(crate) mod change;
 mod era;
 pub mod facts;
@@ -22,7 +23,6 @@ mod lookup;
 mod modern;
 mod outcomes;
 mod output;
-mod parking;
 pub(crate) mod passkeys;
 pub(crate) mod past;
 mod pausing;
@@ -46,14 +46,13 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
+use crate::upstream::{Era, Eras, GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use link::{Link, Peer};
 use listen::Listens;
 use lists::Lists;
 use output::Output;
-use parking::Parking;
 use reads::Ask;
 use settings::Settings;
 use std::collections::HashSet;
@@ -82,13 +81,15 @@ pub struct Relay {
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
     pub(crate) http: reqwest::Client,
-    link: Link,
+    link: Arc<Link>,
     /// A second session for clients without a handshake whose capabilities are not those of the first one.
     beside: ReadLane,
-    /// What such clients have open at the service.
-    calls: Parking,
-    /// What they listen to.
+    /// What such clients listen to.
     listens: Listens,
+    /// Of which era the service is, for both lanes.
+    pub(crate) eras: Eras,
+    /// The stream that stands for a session's is looked after.
+    listening: AtomicBool,
     pub(crate) lists: Lists,
     pub(crate) grants: Grants,
     pub(crate) trade: TradeLane,
@@ -159,6 +160,7 @@ impl Relay {
         let kept = Settings::load(&world.paths).unwrap_or_default();
         let budget = kept.budget(&world.paths);
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
+        let eras = Eras::of(&world.paths, endpoint.url());
         Arc::new_cyclic(|this: &Weak<Self>| {
             let lane = |is_first: bool| {
                 let for_side = this.clone();
@@ -171,15 +173,16 @@ impl Relay {
                     grants: grants.clone(),
                     kind: GrantKind::Read,
                 });
-                ReadLane::new(http.clone(), endpoint.clone(), keys, budget.clone(), side)
+                let (http, endpoint, eras) = (http.clone(), endpoint.clone(), Some(eras.clone()));
+                ReadLane::new(http, endpoint, keys, budget.clone(), eras, side)
             };
-            let link = Link::new(out, lane(true), CancellationToken::new());
             Self {
                 beside: lane(false),
-                calls: Parking::new(link.tasks.clone(), link.ending.clone()),
                 listens: Listens::default(),
-                link,
-                trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
+                link: Link::new(out, lane(true), CancellationToken::new()),
+                trade: TradeLane::new(http.clone(), endpoint.clone(), budget, eras.clone()),
+                eras,
+                listening: AtomicBool::new(false),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
                 tickets: Tickets::of(&world.paths),
@@ -333,19 +336,29 @@ impl Relay {
                 };
                 self.listens.close(&id);
                 let cancelled = self.cancelled(&id);
-                // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
-                if cancelled == Some(true) {
+                // A held call is withdrawn by its token; a relayed one must be told upstream under the same id. In the
+                // newer era the end of its stream tells it.
+                if cancelled == Some(true) && !self.is_modern() {
                     let session = self.read.session_of(&id);
                     self.forward(message.text, Word::Reply, session);
                 }
             }
-            // The newer era has no notifications of clients but the cancel (2026-07-28, Streamable HTTP). And what asks for
-            // something has an id: a call without one would reach the service with nobody to hold it for.
-            method if !method.starts_with("notifications/") || self.is_of_newer_era(message) => {
+            // The newer era has no notifications of clients but the cancel (2026-07-28, Streamable HTTP), on either side. And
+            // what asks for something has an id: a call without one would reach the service with nobody to hold it for.
+            method
+                if !method.starts_with("notifications/")
+                    || self.is_modern()
+                    || self.is_of_newer_era(message) =>
+            {
                 tracing::warn!(method, "a notification was not passed on");
             }
             _ => self.forward(message.text, Word::Notice, None),
         }
+    }
+
+    /// Whether the service is known to be of the newer era.
+    fn is_modern(&self) -> bool {
+        self.eras.known() == Some(Era::Modern)
     }
 
     /// Ends: what is held is voided, calls are cancelled, sessions deleted, a sent call's answer is awaited.
@@ -376,6 +389,7 @@ impl Peer for Relay {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
+            Kind::Response(id) if self.older.answered(id, message.text) => {}
             Kind::Response(id) => self.reply(id, message.text),
         }
     }

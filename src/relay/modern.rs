@@ -3,6 +3,7 @@
 //! Owns: `server/discover`, and which upstream session such a request runs in. Refuses to know: what a call means; a held
 //! call takes the same way in both eras, and `_meta` is no part of it.
 
+use super::bridge::From;
 use super::era::{self, Asker, Said};
 use super::reads::Ask;
 use super::{Relay, capabilities, lock, words};
@@ -86,15 +87,10 @@ impl Relay {
     ///
     /// # Errors
     /// Whatever keeps the answer from coming.
-    pub(super) async fn ask_upstream(&self, ask: &Ask, text: String) -> Result<Answer, Failure> {
-        match &ask.asker {
-            Asker::Legacy(_) => self.read.request(text, &ask.id, Repeat::Harmless).await,
-            Asker::Modern(said) => {
-                let lane = self.lane_for(said);
-                self.calls
-                    .request(&lane, &text, &ask.id, said, Repeat::Harmless)
-                    .await
-            }
-        }
+    pub(super) async fn ask_upstream(&self, ask: &Ask, text: &str) -> Result<Answer, Failure> {
+        let said = ask.asker.said();
+        let lane = said.map_or_else(|| self.read.clone(), |said| self.lane_for(said));
+        let from = From { said, lane: &lane };
+        self.link.through(&from, text, &ask.id, Repeat::Harmless).await
     }
 }

@@ -62,6 +62,13 @@ impl Relay {
                 &ask.id,
                 ask.response(&words::refused(refusal.code, &refusal.reason)),
             ),
+            Ok(Route::Read) if let Some(why) = self.left_out(&call.name) => {
+                let why = words::left_out(&call.name, &why);
+                self.answer(
+                    &ask.id,
+                    ask.response(&words::read_failed("definition_unsound", &why)),
+                );
+            }
             Ok(Route::Read) => self.relay_request(ask, message, Some(call.name.into_owned())),
             Ok(Route::Held(held)) => {
                 // A task or a further round would let a trade call live on outside its ticket (DESIGN fact 2).
@@ -105,7 +112,7 @@ impl Relay {
     }
 
     async fn answer_of(self: &Arc<Self>, ask: &Ask, text: String, tool: Option<&str>) -> Answer {
-        match self.ask_upstream(ask, text).await {
+        match self.ask_upstream(ask, &text).await {
             Ok(answer) => {
                 // Signed in by another process, and nothing listed yet: now it can be.
                 if tool.is_some() && self.lists.is_empty() {

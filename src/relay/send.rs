@@ -3,6 +3,7 @@
 use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pin_changed};
 use super::facts::Round;
 use super::judging::{self, counters, make_card};
+use super::lists::Pin;
 use super::outcomes::{self, journal};
 use super::passkeys::Signed;
 use super::under_seal::Standing;
@@ -97,11 +98,17 @@ impl Live {
             let on_its_way = self.relay.sent.token();
             let (sending, with, still) = (Arc::clone(&self.relay), bearer.clone(), self.still());
             let start_by = approved_mono.saturating_add(START_MS);
+            let schema = lock(&self.schema).clone();
             // A sent call is awaited even while the program ends, so it runs among the tasks that the end waits for.
             let sent = self
                 .relay
                 .sent
-                .spawn(async move { sending.trade.send(cleared, &with, start_by, &still).await })
+                .spawn(async move {
+                    sending
+                        .trade
+                        .send(cleared, &with, &schema, start_by, &still)
+                        .await
+                })
                 .await;
             let (not_run, why) = match sent {
                 Ok(Ok(sent)) => {
@@ -126,6 +133,13 @@ impl Live {
                     Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
                 let card = lock(&self.first).clone();
                 return Decided::Again(Box::new(self.marked(card)));
+            }
+            // A description that is another one by now ends it before anything is sent (DESIGN, definitions are pinned).
+            if matches!(why, NotSent::Headers) {
+                match self.look_at_definitions(bearer.clone()).await {
+                    Ok(same_or_renewed) => bearer = same_or_renewed,
+                    Err(why) => return self.void(why).await,
+                }
             }
             if matches!(why, NotSent::Unauthorized) {
                 match self.renewed(&bearer).await {
@@ -414,6 +428,9 @@ impl Live {
         if let Some((_, why)) = pin_changed(pin, self.held.call.tool()) {
             return Err(why);
         }
+        if let Pin::Holds(schema) = pin {
+            lock(&self.schema).clone_from(schema);
+        }
         let paths = &relay.world.paths;
         let judged = |kept: &Counters| {
             rules.judge(|policy| {
@@ -497,7 +514,11 @@ impl Live {
             .map_err(|illegal| unkept(illegal.to_string()))?;
         let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]).await;
         let again = match why {
-            NotSent::Unauthorized | NotSent::SessionLost | NotSent::Connect(_) => attempt == 0,
+            NotSent::Unauthorized
+            | NotSent::SessionLost
+            | NotSent::Headers
+            | NotSent::Revision
+            | NotSent::Connect(_) => attempt == 0,
             NotSent::RateLimited(_) => ticket.not_run <= 1,
             NotSent::Scope(_) | NotSent::Plan | NotSent::Handshake(_) | NotSent::Stopped(_) => false,
         };

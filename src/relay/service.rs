@@ -4,7 +4,7 @@ use super::era;
 use super::link::Link;
 use super::listen::About;
 use super::{Relay, lock, words};
-use crate::upstream::{InUse, Word, one_line};
+use crate::upstream::{Era, InUse, Word, one_line};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use std::sync::Arc;
@@ -132,7 +132,8 @@ impl Relay {
     /// session hears the same as the first: what comes there counts only where it belongs to a request.
     pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>, with: Option<&Id>, is_first: bool) {
         if let Kind::Request(id) = &message.kind {
-            if self.calls.asked(id, with, message) {
+            // In the middle of a call of a client that cannot be asked so.
+            if self.newer.asked(id, with, message) {
                 return;
             }
             return if is_first {
@@ -145,12 +146,14 @@ impl Relay {
         let about = match &*message.method {
             "notifications/progress" => return self.progress(message),
             // A client without a handshake is told what it asked for with the request, and on that request alone.
-            "notifications/message" if let Some(said) = self.calls.said(with) => {
+            "notifications/message" if let Some(said) = self.newer.said(with) => {
                 if era::is_wanted(&text_of(params, "level"), said.log) {
                     self.say(message.text);
                 }
                 return;
             }
+            // And a service of the newer era says it there alone.
+            "notifications/message" if self.is_modern() => return self.lowered(message),
             _ if !is_first => return,
             "notifications/tools/list_changed" => {
                 self.tools_told.send_replace(());
@@ -174,7 +177,12 @@ impl Relay {
         if let Some(about) = about {
             self.listens.tell(&self.out, about, &message.method, params);
         }
-        if lock(&self.client).takes_untagged() {
+        if !lock(&self.client).takes_untagged() {
+            return;
+        }
+        if self.is_modern() {
+            self.lowered(message);
+        } else {
             self.say(message.text);
         }
     }
@@ -222,7 +230,30 @@ impl Relay {
     /// The client is ready: open the session and see what upstream lists now. Without a sign-in nothing happens here;
     /// no browser is opened by a handshake.
     pub(super) async fn arrive(self: Arc<Self>) {
+        if !self.listening.swap(true, Ordering::Relaxed) {
+            let relay = Arc::clone(&self);
+            self.tasks.spawn(async move { relay.keep_listening().await });
+        }
         self.refresh().await;
+    }
+
+    /// While the service is of the newer era, a stream of ours stands for the one that a session has.
+    async fn keep_listening(&self) {
+        let mut era = self.eras.watch();
+        loop {
+            let now = *era.borrow_and_update();
+            if now == Some(Era::Modern) {
+                tokio::select! {
+                    // Until it is not offered any more.
+                    () = self.link.listen() => {}
+                    Ok(()) = era.changed() => continue,
+                }
+            }
+            tokio::select! {
+                () = self.ending.cancelled() => return,
+                Ok(()) = era.changed() => {}
+            }
+        }
     }
 
     /// Lists upstream's tools anew and tells the client where they changed.
@@ -241,6 +272,11 @@ impl Relay {
             }
             Some(Ok(_)) | None => {}
         }
+    }
+
+    /// Why the service's tool of this name is left out of both lists; `None` where it is not.
+    pub(super) fn left_out(&self, tool: &str) -> Option<String> {
+        self.read.left_out(tool).or_else(|| self.trade.left_out(tool))
     }
 
     /// Takes over what other processes listed and pinned, and tells the client where that changes its list.

@@ -150,6 +150,7 @@ impl Relay {
             self.http.clone(),
             self.endpoint.clone(),
             settings.budget(&self.world.paths),
+            self.eras.clone(),
         )
     }
 }

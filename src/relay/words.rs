@@ -501,6 +501,14 @@ pub fn read_failed(code: &str, why: &str) -> String {
     )
 }
 
+/// Why a tool that the service lists is not offered: what its definition wants in headers cannot be meant.
+pub fn left_out(tool: &str, why: &str) -> String {
+    format!(
+        "CrossTrade describes {tool} in a way that the protocol forbids ({why}), so nobody can call it safely. Only CrossTrade can mend \
+         that; until then use NinjaTrader for it"
+    )
+}
+
 /// What the service itself said, as one line of text: the first text block, bounded.
 fn service_text(result: &Value) -> String {
     let block = result
@@ -610,6 +618,13 @@ mod tests {
                 &refused(
                     "definition_new",
                     &change_waits(Kind::Tools, "PlaceAll", &Raised::Settled),
+                ),
+            ),
+            line(
+                "a definition that cannot be followed",
+                &refused(
+                    "definition_unsound",
+                    &left_out("PlaceOrder", "two arguments want the header Mcp-Param-Account"),
                 ),
             ),
             line("waiting", &waiting(ticket, what, Some("15:41:07"))),

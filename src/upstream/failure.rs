@@ -48,6 +48,10 @@ pub enum Failure {
     /// An answer that is none: HTML, half a message, another id.
     #[error("the service sent something that is no answer: {0}")]
     BadAnswer(String),
+    /// `-32022`: the service does not speak the revision in which it was asked, and did not run the request; whether it
+    /// speaks 2026-07-28.
+    #[error("the service does not speak this revision of the protocol")]
+    Revision(bool),
     /// The service answered with a JSON-RPC error to a request of our own; its text.
     #[error("the service refused: {0}")]
     Refused(String),
@@ -95,6 +99,7 @@ impl Failure {
             | Self::Throttled(_)
             | Self::SessionLost
             | Self::BadAnswer(_)
+            | Self::Revision(_)
             | Self::Refused(_) => false,
         }
     }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod budget;
+mod era;
 mod failure;
 mod http;
 mod keys;
@@ -20,6 +21,7 @@ mod trade_lane;
 
 pub use answer::{Answer, answer_to, one_line};
 pub use budget::{Budget, Use};
+pub use era::{Era, Eras};
 pub use failure::{Failure, is_certificate_trouble};
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
 pub use keys::{Challenged, GrantKeys, Keys};

@@ -4,14 +4,16 @@
 use super::Failure;
 use super::answer::{self, Answer, Read};
 use super::budget::Use;
-use super::read_lane::{ReadLane, Repeat};
+use super::era::{HEADER_MISMATCH, UNSUPPORTED_VERSION, error_code, member as member_of, supports_ours};
+use super::read_lane::{PATIENCE, ReadLane, Repeat};
+use super::read_session::Hello;
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::headers::mcp_value;
 use crate::wire::{json, mirror};
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The revision without a handshake that we speak.
@@ -24,16 +26,102 @@ pub const META_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// What the one who asks can do.
 pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// The service wants other headers than it got (2026-07-28, Streamable HTTP): it did not run the request.
-const HEADER_MISMATCH: &str = "-32020";
-/// The service does not speak this revision, and names those that it does (2026-07-28, versioning).
-const UNSUPPORTED_VERSION: &str = "-32022";
 /// Tools whose schemas are remembered. A server that lists without end is not remembered without end.
 const MAX_TOOLS: usize = 10_000;
 
-/// Which arguments of which tools go into headers, as the last list said.
+/// Which arguments of which tools go into headers, as the last list said; or why a tool cannot be called.
 #[derive(Debug, Default)]
-pub(super) struct Mirrors(Mutex<HashMap<String, Vec<mirror::Mirrored>>>);
+pub(super) struct Mirrors(Mutex<HashMap<String, Result<Vec<mirror::Mirrored>, mirror::BadAnnotation>>>);
+
+impl Mirrors {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Result<Vec<mirror::Mirrored>, mirror::BadAnnotation>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what a list says of its tools, and returns those that may be offered: the others' annotations are
+    /// unsound (2026-07-28, tools).
+    pub(super) fn note<'t>(&self, tools: &[&'t str]) -> Vec<&'t str> {
+        let mut all = self.all();
+        let mut sound = Vec::with_capacity(tools.len());
+        for tool in tools {
+            let name = json::member(tool, "name").ok().flatten();
+            let name = name.and_then(|raw| json::string(raw).ok()).unwrap_or_default();
+            let schema = json::member(tool, "inputSchema").ok().flatten().unwrap_or("{}");
+            let found = mirror::annotations(schema);
+            match &found {
+                Ok(_) => sound.push(*tool),
+                Err(why) => tracing::warn!(%why, tool = %shown(&name), "a tool is left out of the list"),
+            }
+            if all.len() < MAX_TOOLS {
+                all.insert(name.into_owned(), found);
+            }
+        }
+        sound
+    }
+
+    /// Why this tool is left out of the list; `None` where it is not.
+    pub(super) fn left_out(&self, tool: &str) -> Option<String> {
+        self.all().get(tool)?.as_ref().err().map(ToString::to_string)
+    }
+}
+
+/// A name as it may stand in a log.
+fn shown(name: &str) -> String {
+    name.chars().filter(char::is_ascii_graphic).take(80).collect()
+}
+
+/// `params` with what each request of ours says for itself: who asks, in which revision, and that we can be asked nothing.
+pub(super) fn with_own_meta(params: &str) -> String {
+    let said = format!(
+        r#""_meta":{{"{META_VERSION}":"{MODERN}","{META_INFO}":{},"{META_CAPABILITIES}":{{}}}}"#,
+        Hello::default().client_info
+    );
+    let members = params.trim().strip_prefix('{').unwrap_or("}").trim_start();
+    let comma = if members.starts_with('}') { "" } else { "," };
+    format!("{{{said}{comma}{members}")
+}
+
+/// The headers that repeat what a request says (2026-07-28, Streamable HTTP, request headers).
+pub(super) fn headers_of(method: &str, params: &str, mirrored: &[mirror::Mirrored]) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(6);
+    let mut put = |name: &str, value: &str| {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    };
+    let meta = member_of(params, "_meta").unwrap_or("{}");
+    if let Some(version) = text_of(meta, META_VERSION) {
+        put("mcp-protocol-version", &version);
+    }
+    put("mcp-method", &mcp_value(method));
+    if let Some(name) = name_in(method, params) {
+        put("mcp-name", &mcp_value(&name));
+    }
+    if method == "tools/call"
+        && let Some(arguments) = member_of(params, "arguments")
+    {
+        for (header, value) in mirror::headers(mirrored, arguments) {
+            put(&header, &value);
+        }
+    }
+    headers
+}
+
+fn text_of(object: &str, key: &str) -> Option<String> {
+    json::string(member_of(object, key)?)
+        .ok()
+        .map(std::borrow::Cow::into_owned)
+}
+
+/// What a request is about, for `Mcp-Name`.
+fn name_in(method: &str, params: &str) -> Option<String> {
+    match method {
+        "tools/call" | "prompts/get" => text_of(params, "name"),
+        "resources/read" => text_of(params, "uri"),
+        method if method.starts_with("tasks/") => text_of(params, "taskId"),
+        _ => None,
+    }
+}
 
 impl ReadLane {
     /// Sends a modern request of the client as it is, with its headers, and returns the answer on one line. Dropping the
@@ -42,27 +130,65 @@ impl ReadLane {
     /// # Errors
     /// Whatever keeps the answer from coming.
     pub async fn request_modern(&self, text: String, id: &Id, repeat: Repeat) -> Result<Answer, Failure> {
-        let text = Bytes::from(text);
         let _permit = self.0.asking.acquire().await.ok();
+        self.modern(&Bytes::from(text), id, repeat, Use::Client).await
+    }
+
+    /// A request of our own, in this revision.
+    pub(super) async fn own_modern(
+        &self,
+        method: &str,
+        params: &str,
+        purpose: Use,
+    ) -> Result<Answer, Failure> {
+        let (id, text) = self.compose(method, &with_own_meta(params));
+        let text = Bytes::from(text);
+        let answer = match self.modern_once(&text, &id, purpose).await {
+            Ok(answer) if error_code(&answer.text) == Some(HEADER_MISMATCH) => {
+                self.learn(&text).await;
+                self.modern_once(&text, &id, Use::Own).await?
+            }
+            Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if wait.unwrap_or(1) <= PATIENCE => {
+                tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
+                self.modern_once(&text, &id, purpose).await?
+            }
+            outcome => outcome?,
+        };
+        let result = member_of(&answer.text, "result");
+        let kind = result.and_then(|result| text_of(result, "resultType"));
+        if kind.as_deref().is_some_and(|kind| kind != "complete") {
+            return Err(Failure::BadAnswer(
+                "it asks for more instead of answering".to_owned(),
+            ));
+        }
+        Ok(answer)
+    }
+
+    async fn modern(&self, text: &Bytes, id: &Id, repeat: Repeat, purpose: Use) -> Result<Answer, Failure> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let outcome = self.modern_once(&text, id).await;
+            let outcome = self.modern_once(text, id, purpose).await;
             match outcome {
-                Ok(answer) if tries == 1 && is_error(&answer.text, HEADER_MISMATCH) => {
+                Ok(answer) if tries == 1 && error_code(&answer.text) == Some(HEADER_MISMATCH) => {
                     tracing::info!("the service wants other headers; its tools are listed anew");
-                    self.learn(&text).await;
+                    self.learn(text).await;
                 }
                 Err(failure) if tries == 1 && may_repeat(&failure, repeat) => {
                     tracing::info!(%failure, "a request is tried once more");
                     tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+                Err(Failure::RateLimited(wait) | Failure::Throttled(wait))
+                    if tries == 1 && repeat == Repeat::Harmless && wait.unwrap_or(1) <= PATIENCE =>
+                {
+                    tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 }
                 outcome => return outcome,
             }
         }
     }
 
-    async fn modern_once(&self, text: &Bytes, id: &Id) -> Result<Answer, Failure> {
+    async fn modern_once(&self, text: &Bytes, id: &Id, purpose: Use) -> Result<Answer, Failure> {
         let asked = std::str::from_utf8(text)
             .ok()
             .and_then(|text| envelope::read_one(text).ok());
@@ -70,7 +196,7 @@ impl ReadLane {
             return Err(Failure::BadAnswer("it is no request".to_owned()));
         };
         let headers = self.modern_headers(&asked);
-        let response = self.authorized(text, &headers, Use::Client).await?;
+        let response = self.authorized(text, &headers, purpose).await?;
         if !response.status().is_success() {
             let refusal = answer::refusal(response, Some(id), false).await;
             return refusal.map(Answer::small);
@@ -94,25 +220,32 @@ impl ReadLane {
     /// # Errors
     /// As a request; [`Failure::Refused`] where it does not know the question.
     pub async fn discover(&self) -> Result<String, Failure> {
+        let mut answer = self.ask_discover().await?;
+        // It refuses this revision and names it as one that it speaks: it is asked once more (versioning, negotiation).
+        if error_code(&answer.text) == Some(UNSUPPORTED_VERSION) && supports_ours(&answer.text) {
+            answer = self.ask_discover().await?;
+        }
+        super::read_lane::result_of(&answer.text)
+    }
+
+    /// The whole answer to `server/discover`.
+    pub(super) async fn ask_discover(&self) -> Result<Answer, Failure> {
         let (info, capabilities) = self.client_said();
         let params = format!(
             r#"{{"_meta":{{"{META_VERSION}":"{MODERN}","{META_INFO}":{info},"{META_CAPABILITIES}":{capabilities}}}}}"#
         );
-        let ask = async || {
-            let (id, text) = self.compose("server/discover", &params);
-            let text = Bytes::from(text);
-            let asked = self.modern_once(&text, &id);
-            match tokio::time::timeout(super::http::HEAD, asked).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Failure::Broken("no answer in time".to_owned())),
-            }
-        };
-        let mut answer = ask().await?;
-        // It refuses this revision and names it as one that it speaks: it is asked once more (versioning, negotiation).
-        if is_error(&answer.text, UNSUPPORTED_VERSION) && supports_ours(&answer.text) {
-            answer = ask().await?;
+        let (id, text) = self.compose("server/discover", &params);
+        let text = Bytes::from(text);
+        let asked = self.modern_once(&text, &id, Use::Own);
+        match tokio::time::timeout(super::http::HEAD, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::Broken("no answer in time".to_owned())),
         }
-        super::read_lane::result_of(&answer.text)
+    }
+
+    /// Why the service's tool of this name is left out of its list; `None` where it is not.
+    pub fn left_out(&self, tool: &str) -> Option<String> {
+        self.0.mirrors.left_out(tool)
     }
 
     /// Opens a stream of what the service says unasked (`subscriptions/listen`) and stays until it ends. False where the
@@ -121,52 +254,19 @@ impl ReadLane {
     /// # Errors
     /// Whatever keeps it from being opened.
     pub async fn listen_modern(&self, text: String, id: &Id) -> Result<bool, Failure> {
-        match self.modern_once(&Bytes::from(text), id).await {
+        match self.modern_once(&Bytes::from(text), id, Use::Client).await {
             Ok(answer) => Ok(member_of(&answer.text, "error").is_none()),
             Err(Failure::Status(400..=499)) => Ok(false),
             Err(failure) => Err(failure),
         }
     }
 
-    /// The headers that repeat what the body says (2026-07-28, Streamable HTTP, request headers).
+    /// The headers of a request, by what the last list said of its tool.
     fn modern_headers(&self, asked: &Message<'_>) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(6);
-        let mut put = |name: &str, value: &str| {
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-                headers.insert(name, value);
-            }
-        };
         let params = asked.params.unwrap_or("{}");
-        let text = |object: &str, key: &str| {
-            let raw = json::member(object, key).ok().flatten()?;
-            json::string(raw).ok().map(std::borrow::Cow::into_owned)
-        };
-        let meta = json::member(params, "_meta").ok().flatten().unwrap_or("{}");
-        if let Some(version) = text(meta, META_VERSION) {
-            put("mcp-protocol-version", &version);
-        }
-        put("mcp-method", &mcp_value(&asked.method));
-        let name = match &*asked.method {
-            "tools/call" | "prompts/get" => text(params, "name"),
-            "resources/read" => text(params, "uri"),
-            method if method.starts_with("tasks/") => text(params, "taskId"),
-            _ => None,
-        };
-        if let Some(name) = &name {
-            put("mcp-name", &mcp_value(name));
-        }
-        if asked.method == "tools/call"
-            && let Some(name) = &name
-            && let Some(arguments) = json::member(params, "arguments").ok().flatten()
-        {
-            let mirrors = self.0.mirrors.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for (header, value) in
-                mirror::headers(mirrors.get(name).map_or(&[][..], Vec::as_slice), arguments)
-            {
-                put(&header, &value);
-            }
-        }
-        headers
+        let all = self.0.mirrors.all();
+        let mirrored = name_in(&asked.method, params).and_then(|name| all.get(&name)?.as_ref().ok());
+        headers_of(&asked.method, params, mirrored.map_or(&[][..], Vec::as_slice))
     }
 
     /// Remembers which arguments the listed tools want in headers, and leaves those out of the list whose annotations
@@ -175,22 +275,7 @@ impl ReadLane {
         let Some(tools) = tools_of(&answer.text) else {
             return answer;
         };
-        let mut mirrors = self.0.mirrors.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sound = Vec::with_capacity(tools.len());
-        for tool in &tools {
-            let name = json::member(tool, "name").ok().flatten();
-            let name = name.and_then(|raw| json::string(raw).ok()).unwrap_or_default();
-            let schema = json::member(tool, "inputSchema").ok().flatten().unwrap_or("{}");
-            match mirror::annotations(schema) {
-                Ok(found) => {
-                    if mirrors.len() < MAX_TOOLS {
-                        mirrors.insert(name.into_owned(), found);
-                    }
-                    sound.push(*tool);
-                }
-                Err(why) => tracing::warn!(%why, "a tool is left out of the list"),
-            }
-        }
+        let sound = self.0.mirrors.note(&tools);
         if sound.len() == tools.len() {
             return answer;
         }
@@ -212,7 +297,7 @@ impl ReadLane {
         let mut cursor = String::new();
         for _ in 0..100 {
             let (id, text) = self.compose("tools/list", &format!(r#"{{{cursor}"_meta":{meta}}}"#));
-            let Ok(answer) = self.modern_once(&Bytes::from(text), &id).await else {
+            let Ok(answer) = self.modern_once(&Bytes::from(text), &id, Use::Own).await else {
                 return;
             };
             let result = member_of(&answer.text, "result");
@@ -229,27 +314,6 @@ fn may_repeat(failure: &Failure, repeat: Repeat) -> bool {
         Failure::Connect(_) => true,
         other => repeat == Repeat::Harmless && other.may_pass(),
     }
-}
-
-fn member_of<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    json::member(text, key).ok().flatten()
-}
-
-fn is_error(answer: &str, code: &str) -> bool {
-    answer.contains(code)
-        && member_of(answer, "error").and_then(|error| member_of(error, "code")) == Some(code)
-}
-
-fn supports_ours(answer: &str) -> bool {
-    let supported = member_of(answer, "error")
-        .and_then(|error| member_of(error, "data"))
-        .and_then(|data| member_of(data, "supported"));
-    let supported = supported
-        .and_then(|list| json::items(list).ok())
-        .unwrap_or_default();
-    supported
-        .iter()
-        .any(|version| json::string(version).is_ok_and(|version| version == MODERN))
 }
 
 fn tools_of(answer: &str) -> Option<Vec<&str>> {

@@ -5,6 +5,7 @@
 use super::Failure;
 use super::answer::{self, Answer, Large, Read};
 use super::budget::{Budget, Use};
+use super::era::{Era, Eras, UNSUPPORTED_VERSION, error_code, supports_ours};
 use super::http::{self, LAST_EVENT};
 use super::keys::{Challenged, Keys};
 use super::modern::Mirrors;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// The longest wait that a `Retry-After` may ask of a read.
-const PATIENCE: u64 = 10;
+pub(super) const PATIENCE: u64 = 10;
 /// How often a cut stream is taken up again before its request is given up.
 const RESUMES: u32 = 5;
 /// What is with the service at once: each may cost a connection, and a process has only so many files. The others wait.
@@ -66,6 +67,8 @@ pub(super) struct Inner {
     pub(super) side: Box<SideEvent>,
     pub(super) large: Large,
     pub(super) mirrors: Mirrors,
+    /// `None` where the owner of the lane decides in which era each request goes.
+    pub(super) eras: Option<Eras>,
     pub(super) asking: Semaphore,
     telling: [Semaphore; 2],
     count: AtomicU64,
@@ -82,12 +85,13 @@ impl std::fmt::Debug for ReadLane {
 
 impl ReadLane {
     /// A lane to this endpoint. Nothing is opened until the first request. `side` gets what the service sends
-    /// unasked.
+    /// unasked. With `eras` the lane's own requests find out of which era the service is.
     pub fn new(
         http: reqwest::Client,
         endpoint: Endpoint,
         keys: Box<dyn Keys>,
         budget: Budget,
+        eras: Option<Eras>,
         side: Box<SideEvent>,
     ) -> Self {
         let prefix = format!("cs-{:08x}-", crate::system::clock::wall_ms() & 0xffff_ffff);
@@ -100,6 +104,7 @@ impl ReadLane {
             side,
             large: Large::default(),
             mirrors: Mirrors::default(),
+            eras,
             asking: Semaphore::new(ASKING),
             telling: [TELLING; 2].map(Semaphore::new),
             count: AtomicU64::new(1),
@@ -157,16 +162,31 @@ impl ReadLane {
     /// # Errors
     /// As [`Self::own`].
     pub async fn own_for(&self, method: &str, params: &str, purpose: Use) -> Result<String, Failure> {
+        let (mut purpose, mut again) = (purpose, false);
+        loop {
+            let era = self.era().await?;
+            let outcome = match era {
+                Era::Legacy => self.own_legacy(method, params, purpose).await,
+                Era::Modern => self.own_modern(method, params, purpose).await,
+            };
+            if again || !self.has_moved(era, &outcome).await {
+                return result_of(&outcome?.text);
+            }
+            // A turn that was drawn before is spent.
+            (purpose, again) = (Use::Own, true);
+        }
+    }
+
+    async fn own_legacy(&self, method: &str, params: &str, purpose: Use) -> Result<Answer, Failure> {
         let (id, text) = self.compose(method, params);
         let text = Bytes::from(text);
-        let answer = match self.request_once(&text, &id, purpose).await {
+        match self.request_once(&text, &id, purpose).await {
             Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) if wait.unwrap_or(1) <= PATIENCE => {
                 tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
-                self.request_once(&text, &id, purpose).await?
+                self.request_once(&text, &id, purpose).await
             }
-            outcome => outcome?,
-        };
-        result_of(&answer.text)
+            outcome => outcome,
+        }
     }
 
     /// All pages of a list; returns the texts of the items under `key`.
@@ -399,6 +419,9 @@ pub(super) fn result_of(answer: &str) -> Result<String, Failure> {
     };
     match (message.result, message.error) {
         (Some(result), _) => Ok(result.to_owned()),
+        (None, Some(_)) if error_code(answer) == Some(UNSUPPORTED_VERSION) => {
+            Err(Failure::Revision(supports_ours(answer)))
+        }
         (None, Some(error)) => Err(Failure::Refused(
             http::text_member(error, "message").unwrap_or_else(|| "an error".to_owned()),
         )),

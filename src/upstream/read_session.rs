@@ -302,6 +302,18 @@ impl ReadLane {
         });
     }
 
+    /// Whether a session is open.
+    pub(super) fn has_session(&self) -> bool {
+        self.state().current.is_some()
+    }
+
+    /// The service has no sessions any more: the open one is over, with its stream.
+    pub(super) fn leave_session(&self) {
+        if let Some(session) = self.state().current.take() {
+            session.0.over.cancel();
+        }
+    }
+
     /// The service has forgotten this session; the next request opens another.
     pub(super) fn session_is_lost(&self, lost: &InUse) {
         lost.session.0.over.cancel();

@@ -1,20 +1,24 @@
 //! The trade lane: cleared trade calls, and the lifecycle that they need. Nothing else can be sent on it.
 //!
-//! It declares no client capabilities, opens no standing stream, resumes nothing, and retries nothing. What it
+//! Before a call it agrees with the service on how to speak: by a handshake, or in the newer era by asking what the service
+//! speaks. It declares no client capabilities, opens no standing stream, resumes nothing, and retries nothing. What it
 //! cannot prove to have failed before running is reported as unknown.
 
 use super::Failure;
 use super::answer::{self, Large, Read};
 use super::budget::{Budget, Use};
+use super::era::{self, Era, Eras, HEADER_MISMATCH, UNSUPPORTED_VERSION, Verdict, error_code, supports_ours};
 use super::http::{self, SESSION};
+use super::modern::{Mirrors, headers_of, with_own_meta};
 use super::read_lane::result_of;
 use super::read_session::Hello;
 use crate::gate::outcome::refused_proves_nothing_ran;
 use crate::gate::{Cleared, NotRun};
 use crate::oauth::{Bearer, Endpoint};
 use crate::wire::envelope::{self, Id, Line};
-use reqwest::Response;
-use reqwest::header::HeaderValue;
+use crate::wire::mirror;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Response, StatusCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,6 +57,10 @@ pub enum NotSent {
     Plan,
     /// The documented answer of the rate limiter; seconds where said.
     RateLimited(Option<u64>),
+    /// 400 with `-32020`: other headers are wanted. The tool's definition may be another one by now.
+    Headers,
+    /// 400 with `-32022`: the service does not speak this revision any more.
+    Revision,
     /// The handshake before the call failed.
     Handshake(String),
     /// Sending could not start in time, or something forbade it at the last moment; why.
@@ -74,18 +82,40 @@ impl std::fmt::Display for NotSent {
                 write!(f, "the service asks to slow down: again in {seconds} s")
             }
             Self::RateLimited(None) => f.write_str("the service asks to slow down"),
+            Self::Headers => {
+                f.write_str("the service did not take the call as its description of the tool says")
+            }
+            Self::Revision => f.write_str("the service changed to another revision of the protocol"),
             Self::Stopped(why) => f.write_str(why),
             Self::Handshake(why) => write!(f, "the trade connection could not be opened: {why}"),
         }
     }
 }
 
+/// What was agreed with the service before anything is sent.
 #[derive(Debug, Clone)]
 struct Session {
-    id: Option<HeaderValue>,
-    version: String,
+    way: Way,
     /// The token that it was opened with: another token means another session.
     bearer: Bearer,
+}
+
+/// How each message goes.
+#[derive(Debug, Clone)]
+enum Way {
+    /// In a session (2025-11-25 and before).
+    Legacy {
+        id: Option<HeaderValue>,
+        version: String,
+    },
+    /// For itself (2026-07-28); the service has said that it speaks so.
+    Modern,
+}
+
+impl Session {
+    fn has_id(&self) -> bool {
+        matches!(self.way, Way::Legacy { id: Some(_), .. })
+    }
 }
 
 /// The trade lane.
@@ -94,6 +124,8 @@ pub struct TradeLane {
     http: reqwest::Client,
     endpoint: Endpoint,
     budget: Budget,
+    eras: Eras,
+    mirrors: Mirrors,
     large: Large,
     session: Mutex<Option<Session>>,
     opening: tokio::sync::Mutex<()>,
@@ -102,11 +134,13 @@ pub struct TradeLane {
 
 impl TradeLane {
     /// A lane to this endpoint. Nothing is opened.
-    pub fn new(http: reqwest::Client, endpoint: Endpoint, budget: Budget) -> Self {
+    pub fn new(http: reqwest::Client, endpoint: Endpoint, budget: Budget, eras: Eras) -> Self {
         Self {
             http,
             endpoint,
             budget,
+            eras,
+            mirrors: Mirrors::default(),
             large: Large::default(),
             session: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
@@ -127,9 +161,15 @@ impl TradeLane {
         self.session(bearer).await.map(drop)
     }
 
+    /// Why the service's tool of this name is left out of its list; `None` where it is not.
+    pub fn left_out(&self, tool: &str) -> Option<String> {
+        self.mirrors.left_out(tool)
+    }
+
     /// Sends one cleared call, once. Session and budget are had before `start_by` (monotonic ms) or nothing is sent;
-    /// `still` is asked at the very last moment before the first byte. An error gives the call back with the proof
-    /// that it did not run.
+    /// `still` is asked at the very last moment before the first byte. `schema` is the tool's pinned input schema: it says
+    /// which arguments stand in headers as well (2026-07-28). An error gives the call back with the proof that it did not
+    /// run.
     ///
     /// # Errors
     /// [`NotSent`] where the service, the network or we ourselves prove that nothing ran.
@@ -137,6 +177,7 @@ impl TradeLane {
         &self,
         cleared: Cleared,
         bearer: &Bearer,
+        schema: &str,
         start_by: u64,
         still: &(dyn Fn() -> Result<(), String> + Send + Sync),
     ) -> Result<Sent, (NotRun, NotSent)> {
@@ -160,11 +201,15 @@ impl TradeLane {
                 return Err((cleared.not_run(), NotSent::Stopped(why)));
             }
         };
+        let (params, headers) = match written(&session.way, &cleared, schema) {
+            Ok(written) => written,
+            Err(why) => return Err((cleared.not_run(), NotSent::Stopped(why))),
+        };
+        let (id, text) = self.compose("tools/call", &params);
         if let Err(why) = still() {
             return Err((cleared.not_run(), NotSent::Stopped(why)));
         }
-        let (id, text) = self.compose("tools/call", &cleared.params());
-        let response = match tokio::time::timeout(OUTCOME, self.post(&text, bearer, Some(&session))).await {
+        let response = match tokio::time::timeout(OUTCOME, self.post(&text, bearer, headers)).await {
             Err(_) => return Ok(Sent::Unknown("no answer within 60 s".to_owned())),
             Ok(Err(Failure::Connect(why))) => return Err((cleared.not_run(), NotSent::Connect(why))),
             Ok(Err(failure)) => return Ok(Sent::Unknown(failure.to_string())),
@@ -180,7 +225,7 @@ impl TradeLane {
                 },
             );
         }
-        self.refused(cleared, response, &id, session.id.is_some()).await
+        self.refused(cleared, response, &id, session.has_id()).await
     }
 
     async fn refused(
@@ -197,10 +242,22 @@ impl TradeLane {
         )
         .await;
         let not_sent = match refusal {
-            Ok(Ok(text)) => return Ok(told(&text)),
+            Ok(Ok(text)) => match (status, error_code(&text)) {
+                // Found before anything is run (2026-07-28, Streamable HTTP, server validation; versioning).
+                (StatusCode::BAD_REQUEST, Some(HEADER_MISMATCH)) => NotSent::Headers,
+                (StatusCode::BAD_REQUEST, Some(UNSUPPORTED_VERSION)) => {
+                    self.eras.learn(if supports_ours(&text) {
+                        Era::Modern
+                    } else {
+                        Era::Legacy
+                    });
+                    NotSent::Revision
+                }
+                _ => return Ok(told(&text)),
+            },
             Ok(Err(Failure::Unauthorized)) => NotSent::Unauthorized,
             // Only a 404 proves it. A 400 that merely mentions a session is no proof.
-            Ok(Err(Failure::SessionLost)) if status == reqwest::StatusCode::NOT_FOUND => NotSent::SessionLost,
+            Ok(Err(Failure::SessionLost)) if status == StatusCode::NOT_FOUND => NotSent::SessionLost,
             Ok(Err(Failure::Scope(scope))) => NotSent::Scope(scope),
             Ok(Err(Failure::Plan)) => NotSent::Plan,
             Ok(Err(Failure::RateLimited(wait))) => NotSent::RateLimited(wait),
@@ -216,10 +273,19 @@ impl TradeLane {
     /// # Errors
     /// As [`Self::warm`].
     pub async fn list_tools(&self, bearer: &Bearer) -> Result<Vec<String>, Failure> {
-        http::list_all(PAGES, "tools", |params| async move {
+        let listed = http::list_all(PAGES, "tools", |params| async move {
             self.ask("tools/list", &params, bearer).await
         })
-        .await
+        .await?;
+        if self
+            .kept()
+            .as_ref()
+            .is_none_or(|session| !matches!(session.way, Way::Modern))
+        {
+            return Ok(listed);
+        }
+        let all: Vec<&str> = listed.iter().map(String::as_str).collect();
+        Ok(self.mirrors.note(&all).into_iter().map(str::to_owned).collect())
     }
 
     /// The accounts that the trade grant sees: asked once at sign-in, to be sure whose grant it is.
@@ -234,8 +300,14 @@ impl TradeLane {
     /// Ends the session, at most a second long.
     pub async fn close(&self) {
         let Some(session) = self.kept().take() else { return };
-        let Some(id) = &session.id else { return };
-        let headers = http::headers(Some(&session.bearer), Some(id), Some(&session.version));
+        let Way::Legacy {
+            id: Some(id),
+            version,
+        } = &session.way
+        else {
+            return;
+        };
+        let headers = http::headers(Some(&session.bearer), Some(id), Some(version));
         let request = self.http.delete(self.endpoint.url()).headers(headers).send();
         let _ = tokio::time::timeout(Duration::from_secs(1), request).await;
     }
@@ -258,19 +330,10 @@ impl TradeLane {
         (id, text)
     }
 
-    async fn post(
-        &self,
-        text: &str,
-        bearer: &Bearer,
-        session: Option<&Session>,
-    ) -> Result<Response, Failure> {
-        let client = &self.http;
-        let headers = http::headers(
-            Some(bearer),
-            session.and_then(|s| s.id.as_ref()),
-            session.map(|s| s.version.as_str()),
-        );
-        client
+    async fn post(&self, text: &str, bearer: &Bearer, more: HeaderMap) -> Result<Response, Failure> {
+        let mut headers = http::headers(Some(bearer), None, None);
+        headers.extend(more);
+        self.http
             .post(self.endpoint.url())
             .headers(headers)
             .body(text.to_owned())
@@ -280,13 +343,44 @@ impl TradeLane {
     }
 
     async fn ask(&self, method: &str, params: &str, bearer: &Bearer) -> Result<String, Failure> {
-        let session = self.session(bearer).await?;
+        let mut again = false;
+        loop {
+            let session = self.session(bearer).await?;
+            let outcome = self.ask_in(&session, method, params, bearer).await;
+            // Refused unrun, and the next session is one that fits.
+            let Err(Failure::Revision(modern)) = outcome else {
+                return outcome;
+            };
+            *self.kept() = None;
+            self.eras.learn(if modern { Era::Modern } else { Era::Legacy });
+            if again {
+                return outcome;
+            }
+            again = true;
+        }
+    }
+
+    async fn ask_in(
+        &self,
+        session: &Session,
+        method: &str,
+        params: &str,
+        bearer: &Bearer,
+    ) -> Result<String, Failure> {
         self.budget.turn(Use::Own).await;
-        let (id, text) = self.compose(method, params);
-        let response = tokio::time::timeout(http::HEAD, self.post(&text, bearer, Some(&session)))
+        let (params, headers) = match &session.way {
+            Way::Legacy { id, version } => (params.to_owned(), http::session(id.as_ref(), Some(version))),
+            Way::Modern => {
+                let params = with_own_meta(params);
+                let headers = headers_of(method, &params, &[]);
+                (params, headers)
+            }
+        };
+        let (id, text) = self.compose(method, &params);
+        let response = tokio::time::timeout(http::HEAD, self.post(&text, bearer, headers))
             .await
             .map_err(|_| Failure::Broken("no answer in time".to_owned()))??;
-        self.whole(response, &id, session.id.is_some()).await
+        self.whole(response, &id, session.has_id()).await
     }
 
     async fn whole(&self, response: Response, id: &Id, had_session: bool) -> Result<String, Failure> {
@@ -308,20 +402,81 @@ impl TradeLane {
         {
             return Ok(session);
         }
-        let mut opened = self.handshake(bearer).await;
+        let mut opened = self.open(bearer).await;
         for _ in 0..RATE_TRIES {
             let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else {
                 break;
             };
             tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1).min(RATE_PATIENCE))).await;
-            opened = self.handshake(bearer).await;
+            opened = self.open(bearer).await;
         }
         let session = opened?;
         *self.kept() = Some(session.clone());
         Ok(session)
     }
 
-    /// One handshake. It may be made again and again: no call is in it.
+    /// Agrees with the service on how to speak, first as it spoke the last time. It may be done again and again: no call is
+    /// in it.
+    async fn open(&self, bearer: &Bearer) -> Result<Session, Failure> {
+        let known = self.eras.known();
+        let first = known.unwrap_or(Era::Modern);
+        let opened = match self.open_as(first, bearer).await {
+            Ok(session) => Ok((session, first)),
+            Err(failure)
+                if says_no(&failure) || (known.is_none() && era::verdict_of(failure.clone()).is_ok()) =>
+            {
+                let other = first.other();
+                match self.open_as(other, bearer).await {
+                    Ok(session) => Ok((session, other)),
+                    // What was expected to work is the one to tell of.
+                    Err(_) if known.is_some() => Err(failure),
+                    Err(second) => Err(second),
+                }
+            }
+            Err(failure) => Err(failure),
+        };
+        let (session, era) = opened?;
+        self.eras.learn(era);
+        Ok(session)
+    }
+
+    async fn open_as(&self, era: Era, bearer: &Bearer) -> Result<Session, Failure> {
+        match era {
+            Era::Legacy => self.handshake(bearer).await,
+            Era::Modern => self.discover(bearer).await,
+        }
+    }
+
+    /// The newer era has no handshake: the service says that it speaks so, and takes the token.
+    async fn discover(&self, bearer: &Bearer) -> Result<Session, Failure> {
+        let params = with_own_meta("{}");
+        let headers = headers_of("server/discover", &params, &[]);
+        let (id, text) = self.compose("server/discover", &params);
+        let asked = tokio::time::timeout(era::PROBE, async {
+            self.budget.turn(Use::Own).await;
+            let response = self.post(&text, bearer, headers).await?;
+            if !response.status().is_success() {
+                return answer::refusal(response, Some(&id), false).await;
+            }
+            match answer::read(response, &id, &self.large, &|_| {}).await? {
+                Read::Answer(answer) => Ok(answer.text),
+                Read::Ended { why, .. } => Err(Failure::Broken(why)),
+            }
+        });
+        let answer = asked
+            .await
+            .map_err(|_| Failure::Broken("no answer in time".to_owned()))??;
+        match era::verdict(&answer) {
+            Verdict::Of(Era::Modern) => Ok(Session {
+                way: Way::Modern,
+                bearer: bearer.clone(),
+            }),
+            Verdict::Of(Era::Legacy) => Err(Failure::Revision(false)),
+            Verdict::Open => Err(Failure::BadAnswer("it is no JSON-RPC answer".to_owned())),
+        }
+    }
+
+    /// One handshake of the older era.
     async fn handshake(&self, bearer: &Bearer) -> Result<Session, Failure> {
         let Hello {
             version,
@@ -334,19 +489,22 @@ impl TradeLane {
         let (id, text) = self.compose("initialize", &params);
         let opened = tokio::time::timeout(http::HEAD, async {
             self.budget.turn(Use::Own).await;
-            let response = self.post(&text, bearer, None).await?;
+            let response = self.post(&text, bearer, HeaderMap::new()).await?;
             let session_id = response.headers().get(SESSION).cloned();
             let result = self.whole(response, &id, false).await?;
             let version = http::text_member(&result, "protocolVersion")
                 .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))?;
+            let headers = http::session(session_id.as_ref(), Some(&version));
             let session = Session {
-                id: session_id,
-                version,
+                way: Way::Legacy {
+                    id: session_id,
+                    version,
+                },
                 bearer: bearer.clone(),
             };
             let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
             self.budget.turn(Use::Own).await;
-            let ready = self.post(ready, bearer, Some(&session)).await?;
+            let ready = self.post(ready, bearer, headers).await?;
             match ready.status().as_u16() {
                 200..=299 => Ok(session),
                 429 => Err(Failure::RateLimited(None)),
@@ -357,6 +515,34 @@ impl TradeLane {
             .await
             .map_err(|_| Failure::Broken("no answer in time".to_owned()))?
     }
+}
+
+/// The params and the headers of a cleared call. In the newer era what stands in headers is read from the very bytes that
+/// are sent, at the places that the pinned definition names.
+fn written(way: &Way, cleared: &Cleared, schema: &str) -> Result<(String, HeaderMap), String> {
+    let params = cleared.params();
+    match way {
+        Way::Legacy { id, version } => Ok((params, http::session(id.as_ref(), Some(version)))),
+        Way::Modern => {
+            let mirrored = mirror::annotations(schema).map_err(|why| {
+                format!(
+                    "the service's description of {} cannot be followed: {why}",
+                    cleared.tool()
+                )
+            })?;
+            let params = with_own_meta(&params);
+            let headers = headers_of("tools/call", &params, &mirrored);
+            Ok((params, headers))
+        }
+    }
+}
+
+/// Whether a service of the other era would have answered so to the opening question.
+fn says_no(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Revision(_) | Failure::Refused(_) | Failure::SessionLost | Failure::Status(400..=499)
+    )
 }
 
 /// A failure before the call was sent: whatever it was, the call did not run.

@@ -6,7 +6,7 @@ use super::{Check, Context, Seen, fail, ok, skipped, warn};
 use crate::oauth::{GrantKind, TokenError};
 use crate::relay::settings::Settings;
 use crate::system::{Env, clock};
-use crate::upstream::{Failure, GrantKeys, ReadLane, is_certificate_trouble};
+use crate::upstream::{Eras, Failure, GrantKeys, ReadLane, is_certificate_trouble};
 use crate::wire::headers::retry_after;
 use reqwest::header::DATE;
 use std::time::Duration;
@@ -252,6 +252,7 @@ async fn service(context: &Context) -> Seen {
             kind: GrantKind::Read,
         }),
         budget,
+        Some(Eras::of(&context.world.paths, context.endpoint.url())),
         Box::new(|_, _| {}),
     );
     let began = clock::mono_ms();
@@ -293,6 +294,7 @@ fn remedy(failure: &Failure) -> &'static str {
         | Failure::Connect(_)
         | Failure::Broken(_)
         | Failure::BadAnswer(_)
+        | Failure::Revision(_)
         | Failure::Refused(_) => "try again in a minute; if it stays, look at CrossTrade's status page",
     }
 }

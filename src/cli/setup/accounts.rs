@@ -6,7 +6,7 @@ use crate::cli::Context;
 use crate::gate::facts::{Facts, ReadFailure, StateRead};
 use crate::oauth::GrantKind;
 use crate::relay::settings::Settings;
-use crate::upstream::{Failure, GrantKeys, ReadLane};
+use crate::upstream::{Eras, Failure, GrantKeys, ReadLane};
 use std::time::Duration;
 
 /// How long the service may take to answer one read.
@@ -36,6 +36,7 @@ pub(super) fn lane(context: &Context) -> ReadLane {
             kind: GrantKind::Read,
         }),
         budget,
+        Some(Eras::of(&context.world.paths, context.endpoint.url())),
         Box::new(|_, _| {}),
     )
 }

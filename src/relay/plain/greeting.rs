@@ -6,7 +6,7 @@
 
 use super::lock;
 use crate::system::{Paths, file};
-use crate::upstream::{Failure, MODERN, ReadLane};
+use crate::upstream::{Era, Failure, MODERN, ReadLane};
 use crate::wire::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,15 +22,6 @@ const FIRST: Duration = Duration::from_millis(1500);
 const PROBE: Duration = Duration::from_millis(2500);
 /// The largest answer that is kept.
 const MAX: u64 = 1024 * 1024;
-
-/// The era of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Era {
-    /// With a handshake and sessions.
-    Legacy,
-    /// Each request for itself.
-    Modern,
-}
 
 /// What the server says of itself.
 #[derive(Debug)]
@@ -167,7 +158,11 @@ impl Greeting {
 /// Whether a failure is the answer of a server that does not know what it was asked, and not one of the network.
 fn says_no(failure: &Failure) -> bool {
     match failure {
-        Failure::Refused(_) | Failure::BadAnswer(_) | Failure::Throttled(_) | Failure::SessionLost => true,
+        Failure::Refused(_)
+        | Failure::Revision(_)
+        | Failure::BadAnswer(_)
+        | Failure::Throttled(_)
+        | Failure::SessionLost => true,
         Failure::Status(status) => (400..500).contains(status),
         Failure::Token(_)
         | Failure::SignIn(_)

@@ -6,19 +6,18 @@
 
 mod greeting;
 mod keys;
-mod older;
 
+use super::bridge::From;
 use super::era::{self, Said};
 use super::link::{self, Link, Peer};
 use super::output::Output;
-use super::parking::Parking;
 use super::{LEAVE, input, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
 use crate::system::World;
-use crate::upstream::{Answer, Budget, Failure, ReadLane, Repeat, Word};
+use crate::upstream::{Answer, Budget, Era, Failure, ReadLane, Repeat, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
-use greeting::{Era, Greeting};
+use greeting::Greeting;
 use keys::PlainKeys;
 use reqwest::header::HeaderMap;
 use std::io::{Read, Write};
@@ -36,11 +35,9 @@ pub struct Options {
 
 /// One running plain relay.
 struct Plain {
-    link: Link,
+    link: Arc<Link>,
     grants: Grants,
     greeting: Greeting,
-    session: older::Session,
-    calls: Parking,
 }
 
 impl std::ops::Deref for Plain {
@@ -86,14 +83,11 @@ impl Plain {
             });
             // CrossTrade's budget is for CrossTrade.
             let budget = Budget::new(&world.paths, 0.0, 0.0);
-            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, side);
-            let link = Link::new(out, read, ending);
+            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, None, side);
             Self {
-                calls: Parking::new(link.tasks.clone(), link.ending.clone()),
-                link,
+                link: Link::new(out, read, ending),
                 grants,
                 greeting,
-                session: older::Session::default(),
             }
         })
     }
@@ -209,15 +203,18 @@ impl Plain {
             Repeat::Harmless
         };
         let era = if said.is_some() { Era::Modern } else { Era::Legacy };
-        let outcome = match (said, self.greeting.era(&self.read, era).await) {
-            (None, Ok(Era::Legacy)) => self.read.request(text, id, repeat).await,
-            (Some(_), Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
-            (None, Ok(Era::Modern)) => self.lifted(&text, id, repeat).await,
-            (Some(said), Ok(Era::Legacy)) => {
-                self.read.greet(said.hello());
-                self.calls.request(&self.read, &text, id, said, repeat).await
+        let outcome = match self.greeting.era(&self.read, era).await {
+            Ok(service) => {
+                if let (Some(said), Era::Legacy) = (said, service) {
+                    self.read.greet(said.hello());
+                }
+                let from = From {
+                    said,
+                    lane: &self.read,
+                };
+                self.link.between(&from, service, &text, id, repeat).await
             }
-            (_, Err(failure)) => Err(failure),
+            Err(failure) => Err(failure),
         };
         match outcome {
             Ok(answer) if self.greeting.is_made_up() => {
@@ -283,7 +280,7 @@ impl Plain {
     fn unasked(&self, message: &Message<'_>, with: Option<&Id>) {
         match &message.kind {
             // In the middle of a call of a client that cannot be asked so.
-            Kind::Request(id) if self.calls.asked(id, with, message) => {}
+            Kind::Request(id) if self.newer.asked(id, with, message) => {}
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
             Kind::Notification if self.is_bridged() => self.lowered(message),
@@ -297,7 +294,7 @@ impl Peer for Plain {
         match &message.kind {
             Kind::Request(id) => self.request(id, message, in_batch),
             Kind::Notification => self.notification(message),
-            Kind::Response(id) if self.session.answered(id, message.text) => {}
+            Kind::Response(id) if self.older.answered(id, message.text) => {}
             Kind::Response(id) => self.reply(id, message.text),
         }
     }
@@ -332,9 +329,11 @@ fn told(failure: &Failure) -> (words::WasSent, String) {
             (No, format!("NOT SENT: {failure}"))
         }
         Failure::Connect(_) => (No, format!("NOT SENT: {}", failure.of_any_server())),
-        Failure::SessionLost | Failure::Scope(_) | Failure::Plan | Failure::Forbidden(_) => {
-            (No, format!("NOT RUN: {}", failure.of_any_server()))
-        }
+        Failure::SessionLost
+        | Failure::Revision(_)
+        | Failure::Scope(_)
+        | Failure::Plan
+        | Failure::Forbidden(_) => (No, format!("NOT RUN: {}", failure.of_any_server())),
         Failure::NotConnected
         | Failure::RateLimited(_)
         | Failure::Throttled(_)

@@ -4,8 +4,9 @@
 //! requests; one stream of ours stands for what the client would have been told in its session. What the old era has no
 //! words for is left out, and nothing else is touched.
 
-use super::{Plain, lock};
 use crate::relay::era::{NEWER, OWN_META, member, own_meta_out, shown, without_protocol};
+use crate::relay::link::Link;
+use crate::relay::lock;
 use crate::upstream::{
     Answer, Failure, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, Repeat, one_line,
 };
@@ -13,7 +14,6 @@ use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -32,7 +32,7 @@ const META_LOG: &str = "io.modelcontextprotocol/logLevel";
 
 /// What stands for the session that the server does not have.
 #[derive(Debug, Default)]
-pub(super) struct Session {
+pub(in crate::relay) struct Session {
     level: Mutex<Option<String>>,
     followed: Mutex<BTreeSet<String>>,
     /// The stream is to be opened anew.
@@ -44,7 +44,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Takes an answer of the client to one of our questions; false where it belongs to another.
-    pub(super) fn answered(&self, id: &Id, text: &str) -> bool {
+    pub(in crate::relay) fn answered(&self, id: &Id, text: &str) -> bool {
         match lock(&self.asked).remove(id) {
             Some(waiting) => {
                 let _ = waiting.send(text.to_owned());
@@ -55,16 +55,21 @@ impl Session {
     }
 }
 
-impl Plain {
+impl Link {
     /// A request of an older client, on a newer server.
-    pub(super) async fn lifted(&self, text: &str, id: &Id, repeat: Repeat) -> Result<Answer, Failure> {
+    pub(in crate::relay) async fn lifted(
+        &self,
+        text: &str,
+        id: &Id,
+        repeat: Repeat,
+    ) -> Result<Answer, Failure> {
         let Ok(message) = envelope::read_one(text) else {
             return Err(Failure::BadAnswer("the request cannot be read".to_owned()));
         };
         let params = message.params.unwrap_or("{}");
         match &*message.method {
             "logging/setLevel" => {
-                *lock(&self.session.level) = member(params, "level").map(str::to_owned);
+                *lock(&self.older.level) = member(params, "level").map(str::to_owned);
                 return Ok(Answer::small(envelope::response(id, "{}")));
             }
             "resources/subscribe" | "resources/unsubscribe" => {
@@ -111,7 +116,7 @@ impl Plain {
             format!(r#""{META_INFO}":{info}"#),
             format!(r#""{META_CAPABILITIES}":{}"#, newer_capabilities(&capabilities)),
         ];
-        if let Some(level) = &*lock(&self.session.level) {
+        if let Some(level) = &*lock(&self.older.level) {
             meta.push(format!(r#""{META_LOG}":{level}"#));
         }
         let given = member(params, "_meta").and_then(|meta| json::members(meta).ok());
@@ -176,7 +181,7 @@ impl Plain {
         let id = self.own_id();
         let (send, receive) = oneshot::channel();
         {
-            let mut asked = lock(&self.session.asked);
+            let mut asked = lock(&self.older.asked);
             if asked.len() >= MAX_ASKED {
                 return Err(Failure::BadAnswer("too many questions are open".to_owned()));
             }
@@ -184,7 +189,7 @@ impl Plain {
         }
         // Forgotten where the client cancels its call meanwhile.
         let _forget = Forget {
-            session: &self.session,
+            session: &self.older,
             id: &id,
         };
         let params = member(request, "params").map(|params| with_elicitation_id(params, &id));
@@ -197,16 +202,16 @@ impl Plain {
             .ok_or_else(|| Failure::BadAnswer("the client answered its question with an error".to_owned()))
     }
 
-    pub(super) fn own_id(&self) -> Id {
+    pub(in crate::relay) fn own_id(&self) -> Id {
         Id::ours(&format!(
             "cs-q{}",
-            self.session.count.fetch_add(1, Ordering::Relaxed)
+            self.older.count.fetch_add(1, Ordering::Relaxed)
         ))
     }
 
-    fn follow(&self, params: &str, on: bool) {
+    pub(in crate::relay) fn follow(&self, params: &str, on: bool) {
         let Some(uri) = member(params, "uri") else { return };
-        let mut followed = lock(&self.session.followed);
+        let mut followed = lock(&self.older.followed);
         let changed = if on && followed.len() < MAX_FOLLOWED {
             followed.insert(uri.to_owned())
         } else {
@@ -214,15 +219,15 @@ impl Plain {
         };
         drop(followed);
         if changed {
-            self.session.changed.notify_one();
+            self.older.changed.notify_one();
         }
     }
 
     /// Keeps one stream open for what the client would be told unasked; opened anew when it follows other resources.
-    pub(super) async fn listen(self: Arc<Self>) {
+    pub(in crate::relay) async fn listen(&self) {
         let mut pause = PAUSE.0;
         loop {
-            let uris: Vec<String> = lock(&self.session.followed).iter().cloned().collect();
+            let uris: Vec<String> = lock(&self.older.followed).iter().cloned().collect();
             let wish = format!(
                 r#"{{"notifications":{{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true,"resourceSubscriptions":[{}]}}}}"#,
                 uris.join(",")
@@ -236,7 +241,7 @@ impl Plain {
             let began = tokio::time::Instant::now();
             tokio::select! {
                 () = self.ending.cancelled() => return,
-                () = self.session.changed.notified() => {
+                () = self.older.changed.notified() => {
                     pause = PAUSE.0;
                     continue;
                 }
@@ -259,7 +264,7 @@ impl Plain {
     }
 
     /// A notification of a newer server, for an older client.
-    pub(super) fn lowered(&self, message: &Message<'_>) {
+    pub(in crate::relay) fn lowered(&self, message: &Message<'_>) {
         if message.method == "notifications/subscriptions/acknowledged" {
             return;
         }

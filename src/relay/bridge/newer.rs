@@ -5,8 +5,8 @@
 //!
 //! Owns: the calls that are open so. Refuses to know: what they do; a call that is held never comes here.
 
-use super::era::{Said, member, newer, without_protocol};
-use super::{lock, words};
+use crate::relay::era::{Said, member, newer, without_protocol};
+use crate::relay::{lock, words};
 use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
@@ -35,7 +35,7 @@ const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 /// The calls that are open at the service. All clones are the same.
 #[derive(Debug, Clone)]
-pub(super) struct Parking(Arc<Inner>);
+pub(in crate::relay) struct Parking(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -98,7 +98,7 @@ impl Drop for Hold {
 
 impl Parking {
     /// None is open. The tasks are the connection's, which end with it.
-    pub(super) fn new(tasks: TaskTracker, ending: CancellationToken) -> Self {
+    pub(in crate::relay) fn new(tasks: TaskTracker, ending: CancellationToken) -> Self {
         Self(Arc::new(Inner {
             running: Mutex::default(),
             parked: Mutex::default(),
@@ -109,7 +109,7 @@ impl Parking {
     }
 
     /// Takes a question that came on the stream of one of these calls; false where it belongs to none.
-    pub(super) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
+    pub(in crate::relay) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
         let running = lock(&self.0.running);
         let Some(call) = with.and_then(|with| running.get(with)) else {
             return false;
@@ -132,7 +132,7 @@ impl Parking {
     }
 
     /// What the request on whose stream this came says of its client; `None` where it is none of these calls.
-    pub(super) fn said(&self, with: Option<&Id>) -> Option<Arc<Said>> {
+    pub(in crate::relay) fn said(&self, with: Option<&Id>) -> Option<Arc<Said>> {
         let running = lock(&self.0.running);
         with.and_then(|with| running.get(with))
             .map(|call| Arc::clone(&call.said))
@@ -142,7 +142,7 @@ impl Parking {
     ///
     /// # Errors
     /// As a request.
-    pub(super) async fn request(
+    pub(in crate::relay) async fn request(
         &self,
         lane: &ReadLane,
         text: &str,
