@@ -7,6 +7,7 @@ mod clients;
 mod clients_files;
 mod crash;
 mod eras_up;
+mod eras;
 mod held;
 mod house;
 mod own;

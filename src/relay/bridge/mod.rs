@@ -6,19 +6,29 @@
 pub(super) mod newer;
 pub(super) mod older;
 
+use super::era::Said;
 use super::link::Link;
-use crate::upstream::{Answer, Era, Failure, Repeat};
+use crate::upstream::{Answer, Era, Failure, ReadLane, Repeat};
 use crate::wire::envelope::Id;
 use std::sync::Arc;
 
+/// Whom a request comes from.
+#[derive(Debug)]
+pub(super) struct From<'a> {
+    /// What the request says of its client; `None` where the client shook hands.
+    pub(super) said: Option<&'a Arc<Said>>,
+    /// The lane whose session knows what this client can do, where the service has sessions.
+    pub(super) lane: &'a ReadLane,
+}
+
 impl Link {
-    /// Sends a request of a client of this era to a service of whatever era; the answer is in the client's.
+    /// Sends a request of a client of either era to a service of whatever era; the answer is in the client's.
     ///
     /// # Errors
     /// Whatever keeps the answer from coming.
     pub(super) async fn through(
         self: &Arc<Self>,
-        client: Era,
+        from: &From<'_>,
         text: &str,
         id: &Id,
         repeat: Repeat,
@@ -26,7 +36,7 @@ impl Link {
         let mut again = false;
         loop {
             let service = self.read.era().await?;
-            let outcome = self.between(client, service, text, id, repeat).await;
+            let outcome = self.between(from, service, text, id, repeat).await;
             if again || !self.read.has_moved(service, &outcome).await {
                 return outcome;
             }
@@ -37,17 +47,17 @@ impl Link {
     /// The same where the service's era is known.
     pub(super) async fn between(
         self: &Arc<Self>,
-        client: Era,
+        from: &From<'_>,
         service: Era,
         text: &str,
         id: &Id,
         repeat: Repeat,
     ) -> Result<Answer, Failure> {
-        match (client, service) {
-            (Era::Legacy, Era::Legacy) => self.read.request(text.to_owned(), id, repeat).await,
-            (Era::Modern, Era::Modern) => self.read.request_modern(text.to_owned(), id, repeat).await,
-            (Era::Legacy, Era::Modern) => self.lifted(text, id, repeat).await,
-            (Era::Modern, Era::Legacy) => self.bridged(text, id, repeat).await,
+        match (from.said, service) {
+            (None, Era::Legacy) => self.read.request(text.to_owned(), id, repeat).await,
+            (Some(_), Era::Modern) => self.read.request_modern(text.to_owned(), id, repeat).await,
+            (None, Era::Modern) => self.lifted(text, id, repeat).await,
+            (Some(said), Era::Legacy) => self.newer.request(from.lane, text, id, said, repeat).await,
         }
     }
 }

@@ -1,12 +1,13 @@
-//! A client without a handshake (2026-07-28) on a server with one (2025-11-25 and before).
+//! A request of a client without a handshake (2026-07-28) at a service with one (2025-11-25 and before).
 //!
-//! What each request says goes into the handshake; what the server asks in the middle of a call becomes an answer that
-//! asks for input. The call stays open at the server meanwhile (it is parked), and the client's next round goes on with it.
+//! What the service asks in the middle of a call becomes an answer that asks for input. The call stays open at the service
+//! meanwhile (it is parked), and the client's next round goes on with it.
+//!
+//! Owns: the calls that are open so. Refuses to know: what they do; a call that is held never comes here.
 
-use super::older::{member, shown, without_protocol};
-use crate::relay::link::Link;
-use crate::relay::lock;
-use crate::upstream::{Answer, Failure, Hello, META_CAPABILITIES, META_INFO, Repeat, Word};
+use crate::relay::era::{Said, member, newer, without_protocol};
+use crate::relay::{lock, words};
+use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use base64::Engine as _;
@@ -14,12 +15,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// How long a call waits at the server for the client's next round.
+/// How long a call waits at the service for the client's next round.
 const PARKED: Duration = Duration::from_secs(600);
 /// Calls that may wait so at once.
 const MAX_PARKED: usize = 64;
@@ -29,46 +32,61 @@ const MAX_QUESTIONS: usize = 16;
 const TOGETHER: Duration = Duration::from_millis(30);
 /// Methods whose answer may ask for input (2026-07-28, multi-round requests).
 const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
-/// Methods whose results say how long they may be kept (2026-07-28, caching).
-const CACHEABLE: [&str; 5] = [
-    "tools/list",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-];
 
-/// The calls that are open at the server.
-#[derive(Debug, Default)]
-pub(in crate::relay) struct Calls {
-    /// Where questions on a call's stream go, by the id under which it runs there.
-    running: Mutex<HashMap<Id, mpsc::Sender<Event>>>,
+/// The calls that are open at the service. All clones are the same.
+#[derive(Debug, Clone)]
+pub(in crate::relay) struct Parking(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The calls that run, by the id under which they run there.
+    running: Mutex<HashMap<Id, Running>>,
     /// Calls that wait for the client's next round, by what the client brings back.
     parked: Mutex<HashMap<String, Parked>>,
+    count: AtomicU64,
+    tasks: TaskTracker,
+    ending: CancellationToken,
 }
 
-/// What comes of a call that runs at the server.
+/// One call that runs at the service.
+#[derive(Debug)]
+struct Running {
+    /// Where questions on its stream go.
+    to: mpsc::Sender<Event>,
+    lane: ReadLane,
+    may_ask: bool,
+    said: Arc<Said>,
+}
+
+/// What comes of a call that runs at the service.
 #[derive(Debug)]
 enum Event {
-    /// The server asks something: the id to answer under, the request's method and params.
+    /// The service asks something: the id to answer under, the request's method and params.
     Asked(Id, String),
     /// It has ended.
     Ended(Result<Answer, Failure>),
 }
 
-/// A call that waits at the server.
+/// A call that waits at the service.
 #[derive(Debug)]
 struct Parked {
     /// What was asked for: the next round must be the same request.
     digest: String,
     /// The questions, by the key under which the client answers them.
     questions: Vec<(String, Id)>,
-    events: mpsc::Receiver<Event>,
-    /// Ends the call at the server when it is dropped.
-    hold: Arc<Hold>,
+    open: Open,
 }
 
-/// Ends the call at the server when nobody waits for it any more.
+/// A call that was begun, and what comes of it.
+#[derive(Debug)]
+struct Open {
+    events: mpsc::Receiver<Event>,
+    lane: ReadLane,
+    /// Ends the call at the service when it is dropped.
+    _hold: Hold,
+}
+
+/// Ends the call at the service when nobody waits for it any more.
 #[derive(Debug)]
 struct Hold(CancellationToken);
 
@@ -78,149 +96,166 @@ impl Drop for Hold {
     }
 }
 
-impl Calls {
-    /// Takes a question that came on the stream of a parked call; false where it belongs to none.
+impl Parking {
+    /// None is open. The tasks are the connection's, which end with it.
+    pub(in crate::relay) fn new(tasks: TaskTracker, ending: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            running: Mutex::default(),
+            parked: Mutex::default(),
+            count: AtomicU64::new(0),
+            tasks,
+            ending,
+        }))
+    }
+
+    /// Takes a question that came on the stream of one of these calls; false where it belongs to none.
     pub(in crate::relay) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
-        let Some(to) = with.and_then(|with| lock(&self.running).get(with).cloned()) else {
+        let running = lock(&self.0.running);
+        let Some(call) = with.and_then(|with| running.get(with)) else {
             return false;
         };
-        let params = message.params.unwrap_or("{}");
-        let question = format!(
-            r#"{{"method":{},"params":{params}}}"#,
-            Value::from(&*message.method)
-        );
-        to.try_send(Event::Asked(id.clone(), question)).is_ok()
-    }
-}
-
-impl Link {
-    /// Takes over what a modern client says of itself, for questions of our own.
-    pub(in crate::relay) fn modern_hello(&self, meta: &str) {
-        let hello = Hello {
-            capabilities: member(meta, META_CAPABILITIES)
-                .map_or_else(|| "{}".to_owned(), |raw| json::minify(raw).into_owned()),
-            client_info: member(meta, META_INFO).map_or_else(
-                || Hello::default().client_info,
-                |raw| json::minify(raw).into_owned(),
-            ),
-            ..Hello::default()
-        };
-        self.read.greet(hello);
+        if message.method == "ping" {
+            self.tell(&call.lane, id, envelope::response(id, "{}"));
+        } else if !call.may_ask || !may_be_asked(&message.method, &call.said) {
+            self.refuse(&call.lane, id, "the client has not said that it can do this");
+        } else {
+            let params = message.params.unwrap_or("{}");
+            let question = format!(
+                r#"{{"method":{},"params":{params}}}"#,
+                Value::from(&*message.method)
+            );
+            if call.to.try_send(Event::Asked(id.clone(), question)).is_err() {
+                self.refuse(&call.lane, id, "too many questions at once");
+            }
+        }
+        true
     }
 
-    /// A request of a newer client, on an older server.
-    pub(in crate::relay) async fn bridged(
-        self: &Arc<Self>,
+    /// What the request on whose stream this came says of its client; `None` where it is none of these calls.
+    pub(in crate::relay) fn said(&self, with: Option<&Id>) -> Option<Arc<Said>> {
+        let running = lock(&self.0.running);
+        with.and_then(|with| running.get(with))
+            .map(|call| Arc::clone(&call.said))
+    }
+
+    /// A request of a newer client, at an older service.
+    ///
+    /// # Errors
+    /// As a request.
+    pub(in crate::relay) async fn request(
+        &self,
+        lane: &ReadLane,
         text: &str,
         id: &Id,
+        said: &Arc<Said>,
         repeat: Repeat,
     ) -> Result<Answer, Failure> {
         let Ok(message) = envelope::read_one(text) else {
             return Err(Failure::BadAnswer("the request cannot be read".to_owned()));
         };
         let params = message.params.unwrap_or("{}");
-        self.modern_hello(member(params, "_meta").unwrap_or("{}"));
         let digest = digest(&message.method, params);
-        let (mut events, hold) = if let Some(state) = member(params, "requestState") {
-            self.go_on(state, params, &digest)?
+        let further = member(params, "requestState").is_some() || member(params, "inputResponses").is_some();
+        let mut open = if further && MAY_ASK.contains(&&*message.method) {
+            match self.go_on(params, &digest) {
+                Some(open) => open,
+                None => return Ok(no_such_round(id)),
+            }
         } else {
-            self.start(&message, repeat)
+            self.start(lane, &message, said, repeat)
         };
         let mut questions: Vec<(Id, String)> = Vec::new();
         loop {
             let next = if questions.is_empty() {
-                events.recv().await
+                open.events.recv().await
             } else {
-                match tokio::time::timeout(TOGETHER, events.recv()).await {
+                match tokio::time::timeout(TOGETHER, open.events.recv()).await {
                     Ok(next) => next,
-                    Err(_) => return Ok(self.park(id, digest, questions, events, hold)),
+                    Err(_) => return Ok(self.park(id, digest, questions, open)),
                 }
             };
             match next {
                 Some(Event::Asked(of, question)) if questions.len() < MAX_QUESTIONS => {
                     questions.push((of, question));
                 }
-                Some(Event::Asked(of, _)) => self.refuse(&of, "too many questions at once"),
+                Some(Event::Asked(of, _)) => self.refuse(&open.lane, &of, "too many questions at once"),
                 Some(Event::Ended(outcome)) => {
-                    return outcome.map(|answer| newer(id, &message.method, &answer));
+                    return outcome.map(|answer| newer(id, &message.method, answer));
                 }
                 None => return Err(Failure::Broken("the call was cut off".to_owned())),
             }
         }
     }
 
-    /// Begins the call at the server, under an id of ours: the client's ids change from round to round.
-    fn start(self: &Arc<Self>, message: &Message<'_>, repeat: Repeat) -> (mpsc::Receiver<Event>, Arc<Hold>) {
+    /// Begins the call at the service, under an id of ours: the client's ids change from round to round.
+    fn start(&self, lane: &ReadLane, message: &Message<'_>, said: &Arc<Said>, repeat: Repeat) -> Open {
         let (send, events) = mpsc::channel(MAX_QUESTIONS + 1);
-        let own = self.own_id();
+        let own = Id::ours(&format!("cs-p{}", self.0.count.fetch_add(1, Ordering::Relaxed)));
         let params = message.params.map(without_protocol);
         let text = envelope::request(&own, &message.method, params.as_deref());
-        let over = self.ending.child_token();
-        if MAY_ASK.contains(&&*message.method) {
-            lock(&self.newer.running).insert(own.clone(), send.clone());
-        }
-        let (link, stop) = (Arc::clone(self), over.clone());
-        self.tasks.spawn(async move {
-            let outcome = stop
-                .run_until_cancelled(link.read.request(text, &own, repeat))
-                .await;
-            lock(&link.newer.running).remove(&own);
+        let over = self.0.ending.child_token();
+        let running = Running {
+            to: send.clone(),
+            lane: lane.clone(),
+            may_ask: MAY_ASK.contains(&&*message.method),
+            said: Arc::clone(said),
+        };
+        lock(&self.0.running).insert(own.clone(), running);
+        let (parking, stop, at) = (self.clone(), over.clone(), lane.clone());
+        self.0.tasks.spawn(async move {
+            let mut asking = std::pin::pin!(at.request(text, &own, repeat));
+            let outcome = stop.run_until_cancelled(&mut asking).await;
             if let Some(outcome) = outcome {
+                lock(&parking.0.running).remove(&own);
                 let _ = send.send(Event::Ended(outcome)).await;
             } else {
-                // Nobody waits for it any more: the server is told (2025-11-25, cancellation).
+                // Nobody waits for it any more: the service is told (2025-11-25, cancellation), in the session where it runs.
+                let session = at.session_of(&own);
+                lock(&parking.0.running).remove(&own);
                 let params = format!(r#"{{"requestId":{}}}"#, own.raw());
                 let told = envelope::notification("notifications/cancelled", Some(&params));
-                link.forward(&told, Word::Reply, None);
+                if session.is_some() {
+                    let telling = at.tell(told, Word::Reply, session);
+                    let _ = parking.0.ending.run_until_cancelled(telling).await;
+                }
             }
         });
-        (events, Arc::new(Hold(over)))
+        Open {
+            events,
+            lane: lane.clone(),
+            _hold: Hold(over),
+        }
     }
 
-    /// Takes a parked call up again with the client's answers.
-    fn go_on(
-        &self,
-        state: &str,
-        params: &str,
-        digest: &str,
-    ) -> Result<(mpsc::Receiver<Event>, Arc<Hold>), Failure> {
-        let unknown =
-            || Failure::Refused("this round belongs to no call that waits: begin the call anew".to_owned());
-        let key = json::string(state).map_err(|_| unknown())?;
+    /// Takes a parked call up again with the client's answers; `None` where none such waits.
+    fn go_on(&self, params: &str, digest: &str) -> Option<Open> {
+        let key = json::string(member(params, "requestState")?).ok()?;
         let parked = {
-            let mut all = lock(&self.newer.parked);
-            if all.get(&*key).is_none_or(|parked| parked.digest != digest) {
-                return Err(unknown());
+            let mut all = lock(&self.0.parked);
+            if all.get(&*key)?.digest != digest {
+                return None;
             }
-            all.remove(&*key).ok_or_else(unknown)?
+            all.remove(&*key)?
         };
         let answers = member(params, "inputResponses").unwrap_or("{}");
         for (name, of) in &parked.questions {
             match member(answers, name) {
-                Some(answer) => self.reply(of, &envelope::response(of, answer)),
-                None => self.refuse(of, "the client did not answer this"),
+                Some(answer) => self.tell(&parked.open.lane, of, envelope::response(of, answer)),
+                None => self.refuse(&parked.open.lane, of, "the client did not answer this"),
             }
         }
-        Ok((parked.events, parked.hold))
+        Some(parked.open)
     }
 
     /// Parks the call and asks the client.
-    fn park(
-        self: &Arc<Self>,
-        id: &Id,
-        digest: String,
-        questions: Vec<(Id, String)>,
-        events: mpsc::Receiver<Event>,
-        hold: Arc<Hold>,
-    ) -> Answer {
+    fn park(&self, id: &Id, digest: String, questions: Vec<(Id, String)>, open: Open) -> Answer {
+        let full = |why: &str| {
+            let data = words::data(words::WasSent::Unknown, None);
+            Answer::small(envelope::error(Some(id), words::OUR_ERROR, why, Some(&data)))
+        };
         // Random, as it comes back through the client: nobody else may go on with this call.
         let Some(state) = random_name() else {
-            return Answer::small(envelope::error(
-                Some(id),
-                crate::relay::words::OUR_ERROR,
-                "no random numbers",
-                None,
-            ));
+            return full("no random numbers");
         };
         let named: Vec<(String, Id, String)> = questions
             .into_iter()
@@ -234,27 +269,20 @@ impl Link {
         let parked = Parked {
             digest,
             questions: named.into_iter().map(|(name, of, _)| (name, of)).collect(),
-            events,
-            hold,
+            open,
         };
         {
-            let mut all = lock(&self.newer.parked);
+            let mut all = lock(&self.0.parked);
             if all.len() >= MAX_PARKED {
-                return Answer::small(envelope::error(
-                    Some(id),
-                    crate::relay::words::OUR_ERROR,
-                    "too many calls wait for their next round",
-                    None,
-                ));
+                return full("too many calls wait for their next round");
             }
             all.insert(state.clone(), parked);
         }
-        let (link, key) = (Arc::clone(self), state.clone());
-        self.tasks.spawn(async move {
+        let (parking, key) = (self.clone(), state.clone());
+        self.0.tasks.spawn(async move {
             let gone = tokio::time::sleep(PARKED);
-            if link.ending.run_until_cancelled(gone).await.is_some() {
-                lock(&link.newer.parked).remove(&key);
-            }
+            let _ = parking.0.ending.run_until_cancelled(gone).await;
+            lock(&parking.0.parked).remove(&key);
         });
         Answer::small(envelope::response(
             id,
@@ -265,12 +293,45 @@ impl Link {
         ))
     }
 
-    fn refuse(&self, of: &Id, why: &str) {
-        self.reply(
-            of,
-            &envelope::error(Some(of), crate::relay::words::method_not_found(), why, None),
-        );
+    fn refuse(&self, lane: &ReadLane, of: &Id, why: &str) {
+        let line = envelope::error(Some(of), words::method_not_found(), why, None);
+        self.tell(lane, of, line);
     }
+
+    /// Answers a question of the service, in the session that it came from.
+    fn tell(&self, lane: &ReadLane, of: &Id, text: String) {
+        let session = lane.asked_in(of);
+        let (lane, ending) = (lane.clone(), self.0.ending.clone());
+        self.0.tasks.spawn(async move {
+            let told = ending.run_until_cancelled(lane.tell(text, Word::Reply, session));
+            if let Some(Err(failure)) = told.await {
+                tracing::info!(%failure, "an answer could not be passed on");
+            }
+        });
+    }
+}
+
+/// Whether the client of a request said that it can be asked this (2026-07-28, multi-round requests).
+fn may_be_asked(method: &str, said: &Said) -> bool {
+    let needed = match method {
+        "sampling/createMessage" => "sampling",
+        "elicitation/create" => "elicitation",
+        "roots/list" => "roots",
+        _ => return false,
+    };
+    said.abilities.contains(needed)
+}
+
+/// The answer to a round that goes on with nothing: it is not passed on, so nothing runs.
+fn no_such_round(id: &Id) -> Answer {
+    let data = words::data(words::WasSent::No, None);
+    let why = "NOT SENT. This `requestState` belongs to no call that waits: begin the call anew without it";
+    Answer::small(envelope::error(
+        Some(id),
+        words::invalid_params(),
+        why,
+        Some(&data),
+    ))
 }
 
 /// 128 random bits as text.
@@ -290,27 +351,4 @@ fn digest(method: &str, params: &str) -> String {
         .collect();
     parts.sort_unstable();
     crate::journal::hash(&format!("{method}\n{}", parts.join(",")))
-}
-
-/// An answer of an older server, as the newer era knows it, under the client's id.
-fn newer(id: &Id, method: &str, answer: &Answer) -> Answer {
-    if let Some(error) = member(&answer.text, "error") {
-        let error = json::minify(error);
-        return Answer::small(format!(
-            r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#,
-            id.raw()
-        ));
-    }
-    let result = member(&answer.text, "result").unwrap_or("{}");
-    let members = json::members(result).unwrap_or_default();
-    let mut parts: Vec<String> = members
-        .iter()
-        .filter(|member| !matches!(&*member.key, "resultType" | "ttlMs" | "cacheScope"))
-        .map(shown)
-        .collect();
-    parts.push(r#""resultType":"complete""#.to_owned());
-    if CACHEABLE.contains(&method) {
-        parts.push(r#""ttlMs":0,"cacheScope":"private""#.to_owned());
-    }
-    Answer::small(envelope::response(id, &format!("{{{}}}", parts.join(","))))
 }

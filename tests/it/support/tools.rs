@@ -17,6 +17,16 @@ pub(crate) fn typescript_client(program: &Path) -> Command {
     command
 }
 
+/// The official TypeScript SDK 2.x without a handshake (2026-07-28); `CLIENT_MODE` is `auto` or `pin`.
+pub(crate) fn typescript_modern_client(program: &Path) -> Command {
+    let mut command = Command::new(node());
+    command
+        .arg(script("tests/clients/ts_modern.mjs"))
+        .arg(program)
+        .env("COUNTERSIGN_TEST_NODE_DIR", node_folder());
+    command
+}
+
 /// The same conversation by the official Python SDK.
 pub(crate) fn python_client(program: &Path) -> Command {
     let mut command = Command::new(python());

@@ -1,0 +1,188 @@
+//! One pipe, many conversations (F-14): repeated and interleaved handshakes, both eras, ids that look alike.
+
+use super::*;
+use crate::support::desktop::Button;
+use crate::support::program::{status, text};
+use crate::trade::{Desk, bid, buy};
+
+fn request(id: &str, method: &str, params: &Value) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
+}
+
+fn hello(name: &str, version: &str) -> Value {
+    json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": name, "version": "1" } })
+}
+
+/// N-01, N-04, N-07: every order of handshakes and discoveries is served, each in its own words.
+#[tokio::test]
+async fn both_eras_interleaved() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    for round in 0..3 {
+        let found = client.request("server/discover", &modern(json!({}))).await;
+        assert_eq!(
+            found["result"]["supportedVersions"][0], "2026-07-28",
+            "{round}: {found}"
+        );
+        let greeted = client.hello_as("2025-06-18", &json!({})).await;
+        assert_eq!(
+            greeted["result"]["protocolVersion"], "2025-06-18",
+            "{round}: {greeted}"
+        );
+        assert!(greeted["result"].get("resultType").is_none(), "{greeted}");
+        let newer = client.send("tools/call", &call("GetQuote", &quote())).await;
+        let older = client.send_call("GetQuote", &quote()).await;
+        let listed = client.request("tools/list", &modern(json!({}))).await;
+        assert_eq!(listed["result"]["resultType"], "complete", "{listed}");
+        let listed = client.request("tools/list", &json!({})).await;
+        assert!(listed["result"].get("resultType").is_none(), "{listed}");
+        let (older, newer) = (client.result(older).await, client.result(newer).await);
+        assert_eq!(
+            (&older["isError"], older.get("resultType")),
+            (&json!(false), None),
+            "{older}"
+        );
+        assert_eq!(
+            (&newer["isError"], &newer["resultType"]),
+            (&json!(false), &json!("complete")),
+            "{newer}"
+        );
+        // A handshake that asks for the newer revision is answered in an older one.
+        let odd = client.request("initialize", &hello("Odd", "2026-07-28")).await;
+        assert_eq!(odd["result"]["protocolVersion"], "2025-11-25", "{odd}");
+        assert_eq!(client.request("ping", &json!({})).await["result"], json!({}));
+    }
+}
+
+/// F-05: `"1"` and `1` are two requests; the same one twice at a time is refused, and each is answered under what it wrote.
+#[tokio::test]
+async fn ids_that_look_alike() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    bench
+        .sim
+        .post(
+            "fault",
+            &json!({ "kind": "stall", "tool": "GetQuote", "seconds": 1.5 }),
+        )
+        .await;
+    let read = call("GetQuote", &quote());
+    client.line(&request("1", "tools/call", &read)).await;
+    client
+        .line(&request(r#""1""#, "tools/list", &modern(json!({}))))
+        .await;
+    let text_id = client.raw_answer(r#""1""#).await;
+    assert!(text_id.contains(r#""tools":["#), "{text_id}");
+    client.line(&request("1", "tools/list", &modern(json!({})))).await;
+    let refused = client.raw_answer("1").await;
+    assert!(
+        refused.contains("-32600") && refused.contains("still open"),
+        "{refused}"
+    );
+    let answer = client.raw_answer("1").await;
+    assert!(answer.contains(r#""isError":false"#), "{answer}");
+    // Now it is free again, for either era.
+    client.line(&request("1", "tools/list", &modern(json!({})))).await;
+    assert!(client.raw_answer("1").await.contains("resultType"));
+}
+
+/// One conversation's cancel, its end and its new handshake leave the order of another alone.
+#[tokio::test]
+async fn a_cancel_touches_its_own_request_alone() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let order = by(
+        "Second",
+        &json!({}),
+        json!({ "name": "PlaceOrder", "arguments": buy() }),
+    );
+    client.line(&request(r#""7""#, "tools/call", &order)).await;
+    desk.card().await;
+    // The first one calls and cancels under an id that looks the same, and shakes hands anew.
+    for id in ["7", "8"] {
+        client
+            .line(&request(
+                id,
+                "tools/call",
+                &json!({ "name": "PlaceOrder", "arguments": bid(5000.0) }),
+            ))
+            .await;
+        client
+            .line(&format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+            ))
+            .await;
+    }
+    client.hello_as("2025-11-25", &json!({})).await;
+    client
+        .request(
+            "server/discover",
+            &by("Third", &json!({ "roots": {} }), json!({})),
+        )
+        .await;
+    let held = || {
+        desk.tickets()
+            .into_iter()
+            .find(|ticket| ticket["client"] == "Second")
+    };
+    assert_eq!(held().expect("the order")["state"], "held");
+    crate::trade::until("the others to end", async || {
+        let others = desk
+            .tickets()
+            .into_iter()
+            .filter(|ticket| ticket["client"] != "Second");
+        others
+            .into_iter()
+            .all(|ticket| ticket["state"] == "withdrawn")
+            .then_some(())
+    })
+    .await;
+    desk.desktop.settle();
+    desk.desktop.click(Button::Middle);
+    let answer = client.raw_answer(r#""7""#).await;
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!(
+        status(&answer["result"]),
+        "accepted",
+        "{}",
+        text(&answer["result"])
+    );
+    client.close().await;
+    assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+}
+
+/// Clients of different abilities: each request runs in a session that knows what its own client can do, and neither
+/// takes the other's away.
+#[tokio::test]
+async fn sessions_know_what_their_own_client_can_do() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    client.hello_as("2025-11-25", &json!({ "roots": {} })).await;
+    let able = json!({ "elicitation": {} });
+    let read = json!({ "name": "GetQuote", "arguments": quote() });
+    for _ in 0..3 {
+        let newer = client
+            .request("tools/call", &by("Able", &able, read.clone()))
+            .await;
+        assert_eq!(newer["result"]["isError"], false, "{newer}");
+        assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    }
+    let sessions = bench.sim.get("status").await["session_list"].clone();
+    let known: Vec<&Value> = sessions
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|session| &session["capabilities"])
+        .collect();
+    assert_eq!(known.len(), 2, "{known:?}");
+    assert!(
+        known.contains(&&json!({ "roots": {} })) && known.contains(&&able),
+        "{known:?}"
+    );
+    assert_eq!(
+        bench.count("initialize").await,
+        2,
+        "none is opened again and again"
+    );
+}
