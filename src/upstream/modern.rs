@@ -59,9 +59,13 @@ impl Mirrors {
         sound
     }
 
-    /// Why this tool is left out of the list; `None` where it is not.
-    pub(super) fn left_out(&self, tool: &str) -> Option<String> {
-        self.all().get(tool)?.as_ref().err().map(ToString::to_string)
+    /// The tools that are left out of the list, and why.
+    pub(super) fn left_out(&self) -> Vec<(String, String)> {
+        let all = self.all();
+        let out = all
+            .iter()
+            .filter_map(|(name, found)| Some((name.clone(), found.as_ref().err()?.to_string())));
+        out.collect()
     }
 }
 
@@ -243,9 +247,9 @@ impl ReadLane {
         }
     }
 
-    /// Why the service's tool of this name is left out of its list; `None` where it is not.
-    pub fn left_out(&self, tool: &str) -> Option<String> {
-        self.0.mirrors.left_out(tool)
+    /// The service's tools that its last listing left out, and why.
+    pub fn left_out(&self) -> Vec<(String, String)> {
+        self.0.mirrors.left_out()
     }
 
     /// Opens a stream of what the service says unasked (`subscriptions/listen`) and stays until it ends. False where the

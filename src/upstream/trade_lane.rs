@@ -170,9 +170,9 @@ impl TradeLane {
         self.session(bearer).await.map(drop)
     }
 
-    /// Why the service's tool of this name is left out of its list; `None` where it is not.
-    pub fn left_out(&self, tool: &str) -> Option<String> {
-        self.mirrors.left_out(tool)
+    /// The service's tools that its last listing left out, and why.
+    pub fn left_out(&self) -> Vec<(String, String)> {
+        self.mirrors.left_out()
     }
 
     /// Sends one cleared call, once. Session and budget are had before `start_by` (monotonic ms) or nothing is sent;
