@@ -29,7 +29,7 @@ wine=$(command -v wine64 || command -v wine || ls /usr/lib/wine/wine64 2>/dev/nu
 
 export WINEPREFIX=$work/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=' WINEARCH=win64
 unset DISPLAY
-run() { timeout 180 "$wine" "$@" 2>/dev/null </dev/null; }
+run() { timeout 600 "$wine" "$@" 2>/dev/null </dev/null; }
 run wineboot --init >/dev/null || skip 'this Wine does not start'
 profile=$(find "$WINEPREFIX/drive_c/users" -mindepth 1 -maxdepth 1 -type d ! -name Public | head -n 1)
 bin=$profile/.countersign/bin
@@ -58,5 +58,6 @@ files | diff "$work/before" - >"$work/left" || { cat "$work/left"; die 'the prof
 run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' >/dev/null && die 'the name for notifications was left'
 run reg query 'HKCU\Environment' /v Path | grep -qi countersign && die 'Path still has it'
 run reg query 'HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\Countersign' >/dev/null && die 'Windows still lists it'
-"${wine%/*}/wineserver" -k 2>/dev/null || true
+# What Wine started for its desktop would outlive this folder.
+run wineboot --kill || true
 printf '  installed silently under Wine, twice; ran; uninstalled with /PURGE: profile and registry as before\n'
