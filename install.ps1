@@ -120,8 +120,7 @@ function Install-Countersign {
     if ($FromArchive) { $from = $FromArchive }
     $program = Join-Path $To 'countersign.exe'
     Say ('Countersign ' + $Version + ' for Windows')
-    Say ('  from  ' + $from)
-    Say ('  to    ' + $program)
+    Say ('  from  ' + $from + [Environment]::NewLine + '  to    ' + $program)
     if ($DryRun) { Say 'Nothing was done (-DryRun).'; return }
     if (-not (Test-Agreed 'Go on?')) { Say 'Nothing was done.'; return }
 
@@ -147,12 +146,22 @@ function Install-Countersign {
         if ($Version -and $found -ne ('countersign ' + $Version)) { Stop-Here ('the archive holds ' + $found + ', not ' + $Version + '; nothing was installed') '' }
         # A program that runs can be renamed, but not replaced.
         Get-ChildItem -LiteralPath $To -Filter 'countersign.old-*.exe' | Remove-Item -ErrorAction SilentlyContinue
-        if (Test-Path -LiteralPath $program) { Move-Item -LiteralPath $program -Destination (Join-Path $To ('countersign.old-' + [Guid]::NewGuid().ToString('N') + '.exe')) }
-        Move-Item -LiteralPath $new -Destination $program
+        $old = Join-Path $To ('countersign.old-' + [Guid]::NewGuid().ToString('N') + '.exe')
+        $before = Test-Path -LiteralPath $program
+        if ($before) { Move-Item -LiteralPath $program -Destination $old }
+        try {
+            Move-Item -LiteralPath $new -Destination $program
+            $found = & $program --version
+            if ($LASTEXITCODE -ne 0) { Stop-Here 'the installed program does not start' 'an anti-virus program may have taken it away: look there' }
+        }
+        catch {
+            if (-not $before) { throw }
+            Remove-Item -LiteralPath $program -Force -ErrorAction SilentlyContinue
+            Move-Item -LiteralPath $old -Destination $program
+            Stop-Here ([string]$_ + [Environment]::NewLine + 'the program that was there before is back in its place') ''
+        }
     }
     finally { Remove-Item -LiteralPath $temp -Recurse -Force -ErrorAction SilentlyContinue; Remove-Empty $To }
-    $found = & $program --version
-    if ($LASTEXITCODE -ne 0) { Stop-Here 'the installed program does not start' 'an anti-virus program may have taken it away: look there' }
     $words = @('self', 'install')
     if ($NoModifyPath) { $words += '--no-modify-path' }
     $told = & $program @words

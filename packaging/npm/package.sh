@@ -35,8 +35,8 @@ platform)
 main)
     folder=$work/npm/$name
     install -D -m 755 "$here/npm/countersign.js" "$folder/bin/countersign.js"
-    install -m 644 "$root/LICENSE" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$here/npm/README.md" "$folder/"
-    sed -i "s|@SCOPE@|$scope|g; s|@OWNER@|$owner|g" "$folder/README.md"
+    install -m 644 "$root/LICENSE" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$folder/"
+    sed "1d; s|@OWNER/|$scope/|g; s|io\.github\.OWNER/|io.github.$owner/|g" "$here/npm/README.md.in" >"$folder/README.md"
     list=()
     for one in "$@"; do
         full=$(package_name "$one") || continue

@@ -48,7 +48,7 @@ try {
     & $Installer -FromArchive $archive -Checksums $sums -To $to -Yes
     Assert (Test-Path (Join-Path $to 'countersign.exe')) 'it is installed'
     Assert ((Get-AccountPath).Contains($to)) 'it is on Path'
-    Assert (Test-Path 'HKCU:\Software\Classes\AppUserModelId\Countersign') 'the name for notifications is there'
+    Assert (Test-Path 'HKCU:\Software\Classes\AppUserModelId\Countersign') 'the name under AppUserModelId is there'
 
     # Over itself, while it runs.
     $running = Start-Process -FilePath (Join-Path $to 'countersign.exe') -ArgumentList 'serve' -PassThru -RedirectStandardInput (New-Item (Join-Path $Work 'empty') -ItemType File).FullName
@@ -62,7 +62,7 @@ try {
     Assert ($LASTEXITCODE -eq 0) 'it is removed'
     Assert (-not (Test-Path (Join-Path $to 'countersign.exe'))) 'the program is gone'
     Assert ((Get-AccountPath) -ceq $before) 'Path is as it was before'
-    Assert (-not (Test-Path 'HKCU:\Software\Classes\AppUserModelId\Countersign')) 'the name for notifications is gone'
+    Assert (-not (Test-Path 'HKCU:\Software\Classes\AppUserModelId\Countersign')) 'the name under AppUserModelId is gone'
     Assert (-not (Test-Path (Join-Path $env:COUNTERSIGN_HOME 'state'))) 'nothing is kept'
     Write-Output 'install.ps1: installed twice, once while it ran; removed; five archives refused'
 }

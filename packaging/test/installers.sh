@@ -4,6 +4,7 @@
 #   packaging/test/installers.sh RELEASE_FOLDER VERSION
 set -uo pipefail
 rel=$1 version=$2
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
 name=countersign-x86_64-unknown-linux-gnu.tar.gz
 server=''
@@ -45,6 +46,25 @@ cp "$rel/$name" "$work/$name"
 mkdir "$work/tampered" && cp "$rel/$name" "$work/tampered/" && printf x >>"$work/tampered/$name"
 grep -v "$name" "$rel/SHA256SUMS" >"$work/without"
 mkdir "$work/bad" && cp "$rel/SHA256SUMS" "$work/bad/" && printf 'untrusted comment: x\nAAAA\n' >"$work/bad/SHA256SUMS.minisig"
+
+# Whatever install.sh asks for on a machine is built by the release workflow.
+mkdir -p "$work/fake" "$work/nowhere-home"
+built=$here/../.github/workflows/release.yml
+shell='sh'
+for machine in Linux:{x86_64,amd64,aarch64,arm64}:{gnu,musl} Darwin:{x86_64,arm64}:none; do
+    IFS=: read -r system cpu libc <<<"$machine"
+    # shellcheck disable=SC2016 # the argument of the script that is written
+    printf '#!/bin/sh\ncase $1 in -s) echo %s ;; *) echo %s ;; esac\n' "$system" "$cpu" >"$work/fake/uname"
+    printf '#!/bin/sh\necho %s libc\n' "$libc" >"$work/fake/ldd"
+    printf '#!/bin/sh\nexit 1\n' >"$work/fake/sysctl"
+    chmod +x "$work/fake"/*
+    env -i PATH="$work/fake:/usr/bin:/bin" HOME="$work/nowhere-home" "$rel/install.sh" --dry-run --base-url "$base" >"$work/said" 2>&1 ||
+        die "no archive is chosen on $machine"
+    wanted=$(sed -n 's|.*/countersign-\(.*\)\.tar\.gz$|\1|p' "$work/said")
+    # The one program for both kinds of Macs is made of the two.
+    grep -q "target: $wanted }" "$built" || die "on $machine it asks for $wanted, which release.yml does not build"
+done
+[ "$wanted" = aarch64-apple-darwin ] || die "the last of these machines is a Mac, not $wanted"
 
 tried=0
 for shell in dash bash busybox zsh; do

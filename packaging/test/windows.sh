@@ -29,7 +29,7 @@ wine=$(command -v wine64 || command -v wine || ls /usr/lib/wine/wine64 2>/dev/nu
 
 export WINEPREFIX=$work/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=' WINEARCH=win64
 unset DISPLAY
-run() { timeout 180 "$wine" "$@" 2>/dev/null </dev/null; }
+run() { timeout 600 "$wine" "$@" 2>/dev/null </dev/null; }
 run wineboot --init >/dev/null || skip 'this Wine does not start'
 profile=$(find "$WINEPREFIX/drive_c/users" -mindepth 1 -maxdepth 1 -type d ! -name Public | head -n 1)
 bin=$profile/.countersign/bin
@@ -44,19 +44,30 @@ cmp "$bin/countersign.exe" "$COUNTERSIGN_WINDOWS_EXE" || die 'another program wa
 for entry in 'Status' 'Stop AI trading' 'Allow again'; do
     [ -e "$profile/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Countersign/$entry.lnk" ] || die "no $entry in the Start menu"
 done
-run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' /v DisplayName | grep -q Countersign || die 'no name for notifications'
+run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' /v DisplayName | grep -q Countersign || die 'no name under AppUserModelId'
 run reg query 'HKCU\Environment' /v Path | grep -qi '\.countersign\\bin' || die 'not on Path'
 run reg query 'HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\Countersign' /v DisplayVersion | grep -q "$version" || die 'Windows does not list it'
 # Again, over itself.
 run "$setup" /S || die 'the second installation failed'
 [ "$(run reg query 'HKCU\Environment' /v Path | grep -oi '\.countersign\\bin' | wc -l)" = 1 ] || die 'on Path twice'
+# A new program that does not start (here it lacks what this Wine lacks) leaves the old one where it was.
+if [ -n "${COUNTERSIGN_WINE_DLLS:-}" ] && ! "$wine" --version | grep -q 'wine-\(9\|[1-9][0-9]\)'; then
+    mv "$bin/countersign.exe" "$work/good.exe" && printf 'the old program' >"$bin/countersign.exe"
+    mkdir -p "$work/away" && mv "$bin"/*.dll "$work/away/"
+    run "$setup" /S && die 'an installation of a program that does not start ended well'
+    [ "$(cat "$bin/countersign.exe")" = 'the old program' ] || die 'the old program is gone'
+    [ -z "$(find "$bin" -name 'countersign.old-*' -o -name 'countersign.new*')" ] || die 'something was left beside the old program'
+    mv "$work/away"/*.dll "$bin/" && mv "$work/good.exe" "$bin/countersign.exe"
+    back=', a program that does not start gave way to the old one'
+fi
 # `_?=` keeps the uninstaller where it is, so that its end can be waited for.
 run "$bin/uninstall.exe" /S /PURGE "_?=C:\\users\\$(basename "$profile")\\.countersign\\bin" || die "the uninstaller ended with $?"
 rm -f "$bin/uninstall.exe" "$bin"/*.dll
 rmdir "$bin" "$profile/.countersign" 2>/dev/null
 files | diff "$work/before" - >"$work/left" || { cat "$work/left"; die 'the profile is not as it was before'; }
-run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' >/dev/null && die 'the name for notifications was left'
+run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' >/dev/null && die 'the name under AppUserModelId was left'
 run reg query 'HKCU\Environment' /v Path | grep -qi countersign && die 'Path still has it'
 run reg query 'HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\Countersign' >/dev/null && die 'Windows still lists it'
-"${wine%/*}/wineserver" -k 2>/dev/null || true
-printf '  installed silently under Wine, twice; ran; uninstalled with /PURGE: profile and registry as before\n'
+# What Wine started for its desktop would outlive this folder.
+run wineboot --kill || true
+printf '  installed silently under Wine, twice; ran%s; uninstalled with /PURGE: profile and registry as before\n' "${back:-}"

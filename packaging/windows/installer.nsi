@@ -1,5 +1,5 @@
 ; The installer that people double-click. For this user alone: no administrator, nothing outside the profile.
-; PATH, the name for notifications and the receipt are the program's own business (`countersign self install`), because
+; PATH, the name under AppUserModelId and the receipt are the program's own business (`countersign self install`), because
 ; that part can be tested on every system.
 ;
 ; Options: /S asks and shows nothing; /D=FOLDER (last, without quotes) installs there; /NOPATH leaves Path as it is.
@@ -72,19 +72,52 @@ FunctionEnd
 
 Section "Countersign"
     SetOutPath "$INSTDIR"
-    ; A program that runs can be renamed, but not replaced: the AI client goes on with the old one until it starts anew.
+    ; The new program is written beside the old one, which is touched only when that went well.
     Delete "$INSTDIR\countersign.old-*.exe"
+    ClearErrors
+    SetOverwrite try
+    File "/oname=countersign.new.exe" "${FROM}\countersign.exe"
+    SetOverwrite on
+    ${If} ${Errors}
+        Delete "$INSTDIR\countersign.new.exe"
+        MessageBox MB_ICONSTOP "The program cannot be written; nothing was changed. Is the disk full? Then try again." /SD IDOK
+        SetErrorLevel 1
+        Abort
+    ${EndIf}
+    ; A program that runs can be renamed, but not replaced: the AI client goes on with the old one until it starts anew.
+    StrCpy $9 ""
     ${If} ${FileExists} "$INSTDIR\countersign.exe"
         ${GetTime} "" "L" $0 $1 $2 $3 $4 $5 $6
+        StrCpy $9 "$INSTDIR\countersign.old-$2$1$0$4$5$6.exe"
         ClearErrors
-        Rename "$INSTDIR\countersign.exe" "$INSTDIR\countersign.old-$2$1$0$4$5$6.exe"
+        Rename "$INSTDIR\countersign.exe" "$9"
         ${If} ${Errors}
+            Delete "$INSTDIR\countersign.new.exe"
             MessageBox MB_ICONSTOP "The program that is there cannot be replaced; nothing was changed. Close your AI clients and try again." /SD IDOK
             SetErrorLevel 1
             Abort
         ${EndIf}
     ${EndIf}
-    File "${FROM}\countersign.exe"
+    ClearErrors
+    Rename "$INSTDIR\countersign.new.exe" "$INSTDIR\countersign.exe"
+    ${If} ${Errors}
+        StrCpy $0 "error"
+    ${Else}
+        nsExec::ExecToLog '"$INSTDIR\countersign.exe" --version'
+        Pop $0
+    ${EndIf}
+    ${If} $0 != "0"
+        Delete "$INSTDIR\countersign.exe"
+        Delete "$INSTDIR\countersign.new.exe"
+        ${If} $9 != ""
+            Rename "$9" "$INSTDIR\countersign.exe"
+            MessageBox MB_ICONSTOP "The new program does not start here ($0), so the one that was there before is back in its place. An anti-virus program may hold the new one back: look there." /SD IDOK
+        ${Else}
+            MessageBox MB_ICONSTOP "The program does not start here ($0), so nothing was installed. An anti-virus program may hold it back: look there." /SD IDOK
+        ${EndIf}
+        SetErrorLevel 1
+        Abort
+    ${EndIf}
     File "${FROM}\countersign.mcpb"
     File "${FROM}\countersign.ico"
     File "${FROM}\countersign.png"
@@ -102,11 +135,7 @@ Section "Countersign"
     nsExec::ExecToLog '"$INSTDIR\countersign.exe" self install$2'
     Pop $0
     ${If} $0 != "0"
-        DetailPrint "The program is in place, but Path and the name for notifications are not ($0)."
-        ${If} $0 == "error"
-            MessageBox MB_ICONSTOP "The program was put in place, but it does not start. An anti-virus program may hold it back: look there." /SD IDOK
-            SetErrorLevel 1
-        ${EndIf}
+        DetailPrint "The program is in place, but Path and its name in the registry are not ($0)."
     ${EndIf}
     WriteRegStr HKCU "Software\Classes\AppUserModelId\Countersign" "IconUri" "$INSTDIR\countersign.png"
     !insertmacro TellPrograms

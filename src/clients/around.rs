@@ -16,6 +16,19 @@ pub struct Around {
     pub name: String,
     /// Whether it starts Countersign under another name: then each order would be asked about by whichever the model takes.
     pub twin: bool,
+    /// Whether it is an extension of the app and no entry in a file: then it is removed in the app.
+    pub extension: bool,
+}
+
+impl Around {
+    /// How it is removed, in words that follow "remove it".
+    pub fn how(&self) -> &'static str {
+        if self.extension {
+            "in Claude Desktop: Settings, Extensions"
+        } else {
+            "from that file"
+        }
+    }
 }
 
 /// The keys under which clients list servers.
@@ -60,13 +73,19 @@ fn judge(file: &Path, name: &str, entry: &Value, inner: bool) -> Option<Around> 
         file: file.to_owned(),
         name: name.to_owned(),
         twin,
+        extension: false,
     };
     if is_us(entry) {
         return (name != NAME || inner).then(|| around(true));
     }
-    let mut texts = vec![name];
-    collect(entry, &mut texts);
-    texts.iter().any(|text| speaks_of(text)).then(|| around(false))
+    (speaks_of(name) || speaks_of_anywhere(entry)).then(|| around(false))
+}
+
+/// Whether any text in this value names the service.
+pub(super) fn speaks_of_anywhere(value: &Value) -> bool {
+    let mut texts = Vec::new();
+    collect(value, &mut texts);
+    texts.iter().any(|text| speaks_of(text))
 }
 
 /// Whether an entry starts our program.
@@ -105,6 +124,7 @@ pub(super) fn in_lines(file: &Path, text: &str) -> Vec<Around> {
             file: file.to_owned(),
             name: format!("line {number}"),
             twin: false,
+            extension: false,
         })
         .collect()
 }

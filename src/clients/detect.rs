@@ -3,6 +3,7 @@
 //! Owns: reading. Writes nothing, and a file that cannot be read is told, not skipped.
 
 use super::around::{self, Around};
+use super::bundle::{self, Bundle};
 use super::entry::{self, NAME};
 use super::plan::{differences, is_off};
 use super::receipt::Receipt;
@@ -20,6 +21,8 @@ pub struct Found {
     pub files: Vec<FoundFile>,
     /// Whether several files could be meant, of which the person has to choose one.
     pub several: bool,
+    /// Our extensions in it, where it has such.
+    pub bundles: Vec<Bundle>,
     /// Entries that reach `CrossTrade` without us, and second entries of ours.
     pub around: Vec<Around>,
 }
@@ -55,13 +58,23 @@ pub enum Standing {
 }
 
 impl Found {
-    /// Whether our entry is there and on, in all of its files.
+    /// Whether our entry is there and on, in all of its files, or our extension is.
     pub fn is_connected(&self) -> bool {
-        !self.files.is_empty() && self.files.iter().all(|file| file.standing == Standing::Ours)
+        let written = || self.files.iter().all(|file| file.standing == Standing::Ours);
+        self.bundle().is_some() || (!self.files.is_empty() && written())
     }
 
-    /// Whether an entry of ours is lost or says something else than it should.
+    /// Our extension, if it is there and on.
+    pub fn bundle(&self) -> Option<&Bundle> {
+        self.bundles.iter().find(|bundle| bundle.on)
+    }
+
+    /// Whether an entry of ours is lost or says something else than it should. One that was lost is not missed where our
+    /// extension has taken its place.
     pub fn needs_repair(&self) -> bool {
+        if self.bundle().is_some() {
+            return false;
+        }
         self.files
             .iter()
             .any(|file| matches!(file.standing, Standing::Lost | Standing::Differs(_)))
@@ -94,7 +107,7 @@ pub fn look(client: &'static Client, places: &Places) -> Found {
         }
     }
     let mut around = Vec::new();
-    let files = paths
+    let files: Vec<FoundFile> = paths
         .into_iter()
         .map(|path| {
             let receipt = receipts.iter().find(|receipt| Path::new(&receipt.file) == path);
@@ -105,13 +118,29 @@ pub fn look(client: &'static Client, places: &Places) -> Found {
     for path in (client.also)(places) {
         around.extend(around_in(&path));
     }
+    let mut extensions = bundle::look(client, places);
+    around.append(&mut extensions.around);
+    around.extend(twins(&extensions.ours, &files));
     Found {
         client,
         here: !here.is_empty(),
         files,
         several: spots.iter().filter(|spot| spot.rival).count() > 1,
+        bundles: extensions.ours,
         around,
     }
+}
+
+/// Which of our extensions are one too many: all that are on, where an entry in a file starts us as well, else all but one.
+fn twins(ours: &[Bundle], files: &[FoundFile]) -> Vec<Around> {
+    let entry = files
+        .iter()
+        .any(|file| matches!(file.standing, Standing::Ours | Standing::Differs(_)));
+    ours.iter()
+        .filter(|bundle| bundle.on)
+        .skip(usize::from(!entry))
+        .map(Bundle::twin)
+        .collect()
 }
 
 fn standing(

@@ -19,6 +19,7 @@
 
 mod apply;
 mod around;
+mod bundle;
 mod claude_code;
 mod claude_desktop;
 mod cline;
@@ -47,6 +48,7 @@ mod zed;
 
 pub use apply::{Applied, apply};
 pub use around::Around;
+pub use bundle::Bundle;
 pub use detect::{Found, FoundFile, Standing, detected, look};
 pub use entry::NAME;
 pub use places::{Places, System};

@@ -7,7 +7,7 @@ use super::entry::{self, NAME};
 use super::place::{self, Met};
 use super::receipt::{Receipt, Written, sha256};
 use super::trouble::Trouble;
-use super::{Client, Places, Way, around};
+use super::{Client, Places, Way, around, bundle};
 use crate::system::clock;
 use serde_json::Value;
 use std::fmt::Write;
@@ -122,6 +122,19 @@ pub fn plan(client: &'static Client, places: &Places, wish: &Wish) -> Result<Pla
     if !client.is_written() {
         plan.by_hand = Some(client.snippet(places));
         return Ok(plan);
+    }
+    if let Some(bundle) = bundle::look(client, places).running() {
+        let twice = format!(
+            "Countersign is in {} already, as an extension ({}); with an entry in the file as well, each order would be asked about by whichever of the two the model takes",
+            client.name, bundle.id
+        );
+        if wish.config_path.is_none() {
+            plan.notes = vec![format!(
+                "nothing is written: {twice}. To use the entry instead, remove the extension in Claude Desktop (Settings, Extensions) first"
+            )];
+            return Ok(plan);
+        }
+        plan.notes.push(twice);
     }
     let spots = (client.spots)(places);
     if wish.config_path.is_none() && !spots.iter().any(|spot| spot.here) {

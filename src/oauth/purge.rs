@@ -2,11 +2,31 @@
 //!
 //! Owns: nothing. Refuses to know: whether the grants were revoked before, and what becomes of the files.
 
+use super::endpoint::Endpoint;
 use super::error::TokenError;
 use super::grants::Grants;
 use super::key::StoreKind;
 
 impl Grants {
+    /// Every address for which the vault holds a grant, this one's too. Signing out of one leaves the others: whoever
+    /// deletes the vault signs out of each first.
+    ///
+    /// # Errors
+    /// Where the vault cannot be opened.
+    pub async fn endpoints(&self) -> Result<Vec<Endpoint>, TokenError> {
+        let contents = self.contents().await?;
+        let mut all: Vec<Endpoint> = Vec::new();
+        for grant in &contents.grants {
+            // What does not parse was never signed in to.
+            if let Ok(endpoint) = Endpoint::parse(&grant.endpoint)
+                && !all.contains(&endpoint)
+            {
+                all.push(endpoint);
+            }
+        }
+        Ok(all)
+    }
+
     /// Deletes the key of the vault from its place. Without it the vault never opens again, so the person is signed out
     /// first. Where there is no vault there is nothing to delete. Returns where the key lay.
     ///

@@ -121,6 +121,30 @@ async fn a_purge_signs_out_and_gives_the_account_back() {
     assert_eq!(account.changed(), Vec::<PathBuf>::new());
 }
 
+/// The vault goes as a whole: so the keys of every service in it are revoked, not only of the one that is named.
+#[tokio::test]
+async fn a_purge_signs_out_everywhere() {
+    let account = Account::new(Home::new());
+    account.install();
+    let (first, second) = (Sim::start(&[]), Sim::start(&[]));
+    account.home.login(&first, false).await;
+    account.home.login(&second, false).await;
+    account.home.login(&second, true).await;
+    let done = account.run(&["self", "uninstall", "--purge", "--yes", "--url", &first.url]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(said.matches("revoked at the service").count(), 2, "{said}");
+    for (sim, count) in [(&first, 1), (&second, 2)] {
+        let tokens = sim.get("tokens").await;
+        let grants = tokens.get("grants").and_then(serde_json::Value::as_array);
+        let grants = grants.expect("a list");
+        assert_eq!(grants.len(), count, "{tokens}");
+        let revoked = |grant: &serde_json::Value| grant.get("revoked") == Some(&json!(true));
+        assert!(grants.iter().all(revoked), "{tokens}");
+    }
+    assert_eq!(account.changed(), Vec::<PathBuf>::new());
+}
+
 #[tokio::test]
 async fn without_purge_the_rules_and_the_record_stay() {
     let account = Account::new(Home::new());

@@ -3,7 +3,7 @@
 use super::{around_lines, fail, places};
 use crate::cli::out::safe;
 use crate::cli::{Context, Exit};
-use crate::clients::{self, Client, Found, Places, Standing};
+use crate::clients::{self, Bundle, Client, Found, Places, Standing};
 use serde_json::{Value, json};
 
 /// `clients`: which are here, how our entry stands, how long an order is held for each.
@@ -50,8 +50,16 @@ pub(in crate::cli) fn list(context: &Context) -> Exit {
 fn paragraph(found: &Found, places: &Places, fixed: Option<u64>) -> Vec<String> {
     let client = found.client;
     let mut lines = vec![format!("{} ({})", client.name, client.id)];
+    lines.extend(found.bundles.iter().flat_map(bundle_lines));
     for file in &found.files {
-        lines.push(format!("  entry     {}", standing_line(client, &file.standing)));
+        let standing = match (&file.standing, found.bundle()) {
+            // Two would be one too many.
+            (Standing::NoFile | Standing::Absent | Standing::Lost, Some(_)) => {
+                "not there, and not needed".to_owned()
+            }
+            (standing, _) => standing_line(client, standing),
+        };
+        lines.push(format!("  entry     {standing}"));
         lines.push(format!("            {}", safe(&file.path.display().to_string())));
     }
     if found.several {
@@ -69,6 +77,26 @@ fn paragraph(found: &Found, places: &Places, fixed: Option<u64>) -> Vec<String> 
     lines.push(format!("  log       {}", safe(&(client.logs)(places))));
     lines.extend(around_lines(found));
     lines
+}
+
+/// Our extension: the program in it is its own copy, which no update of this one reaches.
+fn bundle_lines(bundle: &Bundle) -> [String; 2] {
+    let ours = env!("CARGO_PKG_VERSION");
+    let version = bundle.version.as_deref().unwrap_or("unknown");
+    let stands = if !bundle.on {
+        "there, but switched off in the client".to_owned()
+    } else if version == ours {
+        format!("there (version {version})")
+    } else {
+        format!(
+            "there, with version {} in it, and this is {ours}: open the newer of the two bundles in the client again",
+            safe(version)
+        )
+    };
+    [
+        format!("  extension {stands}"),
+        format!("            {}", safe(&bundle.file.display().to_string())),
+    ]
 }
 
 fn standing_line(client: &Client, standing: &Standing) -> String {
@@ -113,6 +141,7 @@ fn found_object(found: &Found, places: &Places, fixed: Option<u64>) -> Value {
         "files": found.files.iter().map(|file| json!({ "path": file.path, "standing": standing_word(&file.standing) })).collect::<Vec<Value>>(),
         "holdSeconds": fixed.unwrap_or_else(|| client.hold()), "givesUp": client.gives_up, "restart": client.restart,
         "log": (client.logs)(places),
-        "around": found.around.iter().map(|around| json!({ "file": around.file, "name": around.name, "twin": around.twin })).collect::<Vec<Value>>(),
+        "extensions": found.bundles.iter().map(|bundle| json!({ "file": bundle.file, "id": bundle.id, "version": bundle.version, "on": bundle.on })).collect::<Vec<Value>>(),
+        "around": found.around.iter().map(|around| json!({ "file": around.file, "name": around.name, "twin": around.twin, "extension": around.extension })).collect::<Vec<Value>>(),
     })
 }

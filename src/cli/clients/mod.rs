@@ -351,16 +351,20 @@ fn around_lines(found: &Found) -> Vec<String> {
         .iter()
         .map(|around| {
             let (name, file) = (safe(&around.name), safe(&around.file.display().to_string()));
-            if around.twin {
-                format!(
-                    "WARNING   {}: \"{name}\" starts Countersign a second time; remove one of the two ({file})",
-                    found.client.name
-                )
-            } else {
-                format!(
-                    "WARNING   {}: \"{name}\" reaches CrossTrade WITHOUT Countersign: orders through it are held by nobody. Remove it ({file})",
-                    found.client.name
-                )
+            let client = found.client.name;
+            match (around.twin, around.extension) {
+                (true, true) => format!(
+                    "WARNING   {client}: the extension \"{name}\" starts Countersign a second time. Keep one of the two: remove the extension {}, or the entry: countersign uninstall {} ({file})",
+                    around.how(),
+                    found.client.id
+                ),
+                (true, false) => format!(
+                    "WARNING   {client}: \"{name}\" starts Countersign a second time; remove one of the two ({file})"
+                ),
+                (false, _) => format!(
+                    "WARNING   {client}: \"{name}\" reaches CrossTrade WITHOUT Countersign: orders through it are held by nobody. Remove it {} ({file})",
+                    around.how()
+                ),
             }
         })
         .collect()

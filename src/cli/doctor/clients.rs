@@ -26,6 +26,8 @@ pub(in crate::cli) fn broken(found: &Found) -> Option<String> {
     found.files.iter().find_map(|file| {
         let shown = file.path.display();
         match &file.standing {
+            // The extension has taken its place.
+            Standing::Lost if found.bundle().is_some() => None,
             Standing::Lost => Some(format!("{name}: our entry is gone from {shown}")),
             Standing::Differs(keys) => Some(format!(
                 "{name}: our entry in {shown} says something else ({})",
@@ -88,7 +90,7 @@ fn around(found: &[Found]) -> Seen {
     if first.twin {
         warn(
             format!("Countersign is there twice: {place}"),
-            "remove the second one from that file",
+            format!("remove the second one {}", first.how()),
         )
     } else {
         warn(

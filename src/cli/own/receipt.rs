@@ -26,7 +26,7 @@ pub(super) struct Receipt {
     /// The folder that was added to the account's `Path` (Windows).
     #[serde(default)]
     pub(super) search: Option<String>,
-    /// Whether the name for notifications was registered (Windows).
+    /// Whether our name was registered under `AppUserModelId` (Windows).
     #[serde(default)]
     pub(super) identity: bool,
     /// Folders that were not there before, outermost first.

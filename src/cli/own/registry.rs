@@ -1,6 +1,8 @@
-//! What Windows keeps for this account in its registry: the account's `Path`, and the name under which notifications
-//! appear. Under `HKEY_CURRENT_USER` alone, and only from the verb `self`: inside a packaged AI client such a write would
-//! land in that client's private copy.
+//! What Windows keeps for this account in its registry: the account's `Path`, and our name and picture under
+//! `AppUserModelId`. No notification of ours is shown under that name today: what asks is a dialog, and so are notices. It
+//! stands there so that Windows has a name for us, were one ever shown, and is taken out again like all else. Both under
+//! `HKEY_CURRENT_USER` alone, and only from the verb `self`: inside a packaged AI client such a write would land in that
+//! client's private copy.
 //!
 //! Owns: those two places. Refuses to know: receipts. Programs that run learn of a new `Path` from the installer, which
 //! sends the broadcast.
@@ -10,7 +12,7 @@ use windows_registry::{CURRENT_USER, Type};
 
 const ENVIRONMENT: &str = "Environment";
 const IDENTITIES: &str = r"Software\Classes\AppUserModelId";
-/// The identity under which Windows shows notifications of ours.
+/// The identity under which Windows would show a notification of ours.
 const IDENTITY: &str = "Countersign";
 /// `HRESULT_FROM_WIN32(ERROR_FILE_NOT_FOUND)`: there is no such value.
 const NOT_FOUND: i32 = 0x8007_0002_u32.cast_signed();
@@ -64,20 +66,20 @@ fn wrong_path(error: impl std::fmt::Display) -> String {
     format!("the account's Path: {error}")
 }
 
-/// Registers the name for notifications.
+/// Registers our name under `AppUserModelId`.
 pub(super) fn register_identity() -> Result<(), String> {
     let key = CURRENT_USER
         .create(format!(r"{IDENTITIES}\{IDENTITY}"))
         .and_then(|key| key.set_string("DisplayName", "Countersign"));
-    key.map_err(|error| format!("the name for notifications: {error}"))
+    key.map_err(|error| format!("our name under AppUserModelId: {error}"))
 }
 
-/// Takes the name for notifications away.
+/// Takes that name away.
 pub(super) fn forget_identity() -> Result<(), String> {
     let key = CURRENT_USER.create(IDENTITIES);
     let removed = key.and_then(|key| match key.open(IDENTITY) {
         Ok(_) => key.remove_tree(IDENTITY),
         Err(_) => Ok(()),
     });
-    removed.map_err(|error| format!("the name for notifications: {error}"))
+    removed.map_err(|error| format!("our name under AppUserModelId: {error}"))
 }

@@ -8,7 +8,7 @@ use super::{Context, Exit, folders, terminals};
 use crate::approve::terminal::read_word;
 use crate::cli::{clients as entries, waiting};
 use crate::clients::{self, Standing, Wish};
-use crate::oauth::{LogoutReport, Which};
+use crate::oauth::{Endpoint, Grants, LogoutReport, Which};
 use crate::relay::tickets::Tickets;
 use serde_json::json;
 use std::io::ErrorKind;
@@ -38,7 +38,7 @@ pub(super) async fn uninstall(context: &Context, asked: &Asked) -> Exit {
         return super::failed(
             context,
             "nothing was removed: no installer of ours put this program here",
-            "remove it the way it came (apt, dnf, brew, npm, scoop, winget); `self uninstall --purge` deletes only its data",
+            "remove it the way it came (apt, dnf, brew, npm, scoop, winget); `countersign self uninstall --purge` deletes only its data",
         );
     }
     if asked.purge
@@ -85,14 +85,22 @@ fn why_not_yet(context: &Context) -> Option<String> {
         .filter(|ticket| ticket.state.is_open())
         .count();
     if open > 0 {
-        return Some(format!(
-            "{open} orders wait for you or are being sent: decide on them first (`countersign pending`)"
-        ));
+        let what = if open == 1 {
+            "1 order waits for you or is being sent: decide on it".to_owned()
+        } else {
+            format!("{open} orders wait for you or are being sent: decide on them")
+        };
+        return Some(format!("{what} first (`countersign pending`)"));
     }
     let unknown = waiting::doubts(&tickets).len();
-    (unknown > 0).then(|| {
-        format!("{unknown} orders have an unknown outcome: look at them in NinjaTrader, then `countersign acknowledge`; the record of them would be deleted")
-    })
+    let what = match unknown {
+        0 => return None,
+        1 => "1 order has an unknown outcome: look at it".to_owned(),
+        many => format!("{many} orders have an unknown outcome: look at them"),
+    };
+    Some(format!(
+        "{what} in NinjaTrader, then `countersign acknowledge`; the record would be deleted"
+    ))
 }
 
 async fn confirmed(context: &Context, asked: &Asked) -> Result<bool, Exit> {
@@ -130,6 +138,12 @@ fn leave_clients(context: &Context, done: &mut Done) {
         }
     };
     for found in clients::detected(&places) {
+        done.lines.extend(found.bundles.iter().map(|bundle| {
+            format!(
+                "Countersign is still in {} as an extension ({}): remove it there, under Settings, Extensions.",
+                found.client.name, bundle.id
+            )
+        }));
         let stands = found.files.iter().any(|file| {
             matches!(
                 file.standing,
@@ -156,27 +170,46 @@ fn leave_clients(context: &Context, done: &mut Done) {
     }
 }
 
+/// Signs out of every service that this installation has a key of, not only of the one that is named by `--url`: without
+/// the vault nothing could revoke those keys any more.
 async fn sign_out(context: &Context, done: &mut Done) {
     let grants = context.grants();
-    let LogoutReport {
-        tokens,
-        not_wiped,
-        advice,
-        ..
-    } = grants.logout(Which::All).await;
-    let all = tokens.iter().all(|token| token.answer.is_revoked());
-    if all && !tokens.is_empty() {
-        done.lines
-            .push("Signed out: the keys were revoked at the service.".to_owned());
+    let here = &context.endpoint;
+    // Where the vault cannot be opened, signing out says so itself.
+    let mut others = grants.endpoints().await.unwrap_or_default();
+    others.retain(|other| other != here);
+    note_sign_out(here, grants.logout(Which::All).await, done);
+    for other in others {
+        match crate::upstream::client(&other) {
+            Ok(http) => {
+                let grants = Grants::open(&context.world, other.clone(), http);
+                grants.person_is_present();
+                note_sign_out(&other, grants.logout(Which::All).await, done);
+            }
+            Err(why) => done.trouble.push(format!(
+                "not signed out of {}: {why}; revoke Countersign there by hand",
+                other.url()
+            )),
+        }
     }
-    done.trouble.extend(not_wiped);
-    done.trouble.extend(advice);
     match grants.forget_key().await {
         Ok(_) => {}
         Err(error) => done.trouble.push(format!(
             "{error}; an entry named countersign may be left in your keychain (it opens nothing any more)"
         )),
     }
+}
+
+fn note_sign_out(endpoint: &Endpoint, report: LogoutReport, done: &mut Done) {
+    let all = report.tokens.iter().all(|token| token.answer.is_revoked());
+    if all && !report.tokens.is_empty() {
+        done.lines.push(format!(
+            "Signed out of {}: the keys were revoked at the service.",
+            endpoint.host()
+        ));
+    }
+    done.trouble.extend(report.not_wiped);
+    done.trouble.extend(report.advice);
 }
 
 fn take_off(context: &Context, asked: &Asked, receipt: &mut Receipt, done: &mut Done) {
@@ -232,10 +265,7 @@ fn wipe(context: &Context, asked: &Asked, done: &mut Done) {
 fn told(context: &Context, asked: &Asked, done: &Done) -> Exit {
     let mut lines = done.lines.clone();
     lines.extend(done.trouble.iter().map(|why| format!("NOT DONE: {why}")));
-    lines.push(
-        "An extension that you opened in Claude Desktop is removed there, under Extensions. No order was sent or changed."
-            .to_owned(),
-    );
+    lines.push("No order was sent or changed.".to_owned());
     context.out.data(
         &super::shown(&lines.join("\n")),
         &json!({ "removed": true, "purged": asked.purge, "trouble": done.trouble }),

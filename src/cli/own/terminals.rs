@@ -43,7 +43,7 @@ impl Told {
         match self {
             Self::Found => format!("{program}\nTerminals find it by its name, countersign."),
             Self::NotFound => format!(
-                "{program}\nTerminals do not find it by its name: type it with its folder, or run `self path add` with it once."
+                "{program}\nTerminals do not find it by its name. To change that, type once, with that folder in front: `countersign self path add`"
             ),
             Self::Added(files) if files.is_empty() => {
                 format!("{program}\nA terminal that you open from now on finds it by its name, countersign.")
