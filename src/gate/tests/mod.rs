@@ -3,6 +3,7 @@
 mod answers;
 mod arguments;
 mod card_edges;
+mod card_money;
 mod cards;
 mod doubts;
 mod judging;

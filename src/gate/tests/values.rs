@@ -104,3 +104,14 @@ fn a_share_is_above_nothing_and_at_most_everything() {
     );
     assert_eq!(call.fields().percent.and_then(|part| part.share_of(2)), Some(1));
 }
+
+/// A line feed starts a line only where lines are wanted, and only a backslash that could pose as our escape is one.
+#[test]
+fn foreign_text_stays_on_its_line() {
+    assert_eq!(value::escape("a\nb", true), "a\nb");
+    assert_eq!(value::escape("a\nb", false), "a\\u{A}b");
+    assert_eq!(value::short("a\nb", 40), "a\\u{A}b");
+    assert_eq!(value::escape("C:\\dir\\x", false), "C:\\dir\\x");
+    assert_eq!(value::escape("\\u{41}", false), "\\u{5C}u{41}");
+    assert_eq!(value::escape("end\\", false), "end\\");
+}
