@@ -33,17 +33,16 @@ fn entries_rules_and_windows_have_their_most() {
         )
     };
     let entries = |count: usize| {
-        let all: String = (0..count)
-            .map(|n| format!("[account.\"A{n}\"]\nclass = \"sim\"\n"))
-            .collect();
-        format!("version = 1\n{all}")
+        let all = (0..count).map(|n| format!("[account.\"A{n}\"]\nclass = \"sim\"\n"));
+        format!("version = 1\n{}", all.collect::<Vec<_>>().concat())
     };
     let windows = |count: usize| {
         let one = "{ zone = \"UTC\", from = \"09:00\", to = \"10:00\" },";
         format!("version = 1\n[account.\"A\"]\nwindow = [{}]", one.repeat(count))
     };
     let copies = |count: usize| {
-        let all: String = (0..count).map(|n| format!("\"B{n}\",")).collect();
+        let all = (0..count).map(|n| format!("\"B{n}\","));
+        let all = all.collect::<Vec<_>>().concat();
         format!("version = 1\n[account.\"A\"]\ncopies_to = [{all}]")
     };
     for (most, text, expected) in [
