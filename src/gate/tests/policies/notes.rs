@@ -99,3 +99,25 @@ fn an_empty_policy_says_that_it_is() {
     assert!(!said("[account.\"A\"]\nclass = \"live\""));
     assert!(!said("[[rule]]\nclass = \"code\"\ndo = \"deny\""));
 }
+
+/// An account that asks for a click is one on which an order may pass unasked; one that asks for more is not.
+#[test]
+fn an_allow_sleeps_where_more_than_a_click_is_asked_for() {
+    let notes = |tier: &str| {
+        let rule = "[[rule]]\nclass = \"order\"\naccount = \"A\"\ndo = \"allow\"";
+        parse(&format!(
+            "version = 1\n[account.\"A\"]\nclass = \"sim\"\n{tier}\n{rule}"
+        ))
+        .notes()
+    };
+    assert_eq!(notes(""), []);
+    assert_eq!(notes("tier = \"click\""), []);
+    for tier in ["pin", "passkey"] {
+        let said = notes(&format!("tier = \"{tier}\""));
+        assert_eq!(said.len(), 1, "{tier}");
+        assert!(
+            said[0].text.ends_with(&format!("asks for tier {tier}")),
+            "{said:?}"
+        );
+    }
+}
