@@ -4,6 +4,7 @@
 #
 #   tests/mutants.sh FILE...            such as src/gate/ticket.rs; without a FILE all of src/gate
 #   tests/mutants.sh --list FILE...     only names the mutants
+#   tests/mutants.sh --at-once FILE...  all of them in one program: a build in all, and seconds for each (mutants/at_once.py)
 #
 # The whole program takes a minute to build and link, and there are about two thousand mutants. The gate and the wire need
 # nothing else of it, so they are built as a small crate of their own, outside the tree, where one mutant takes seconds.
@@ -40,9 +41,10 @@ END
 }
 
 main() {
-    local files=() words=() word
+    local files=() words=() word once=
     for word in "$@"; do
         if [ "$word" = --list ]; then words+=(--list)
+        elif [ "$word" = --at-once ]; then once=yes
         elif [ -f "$root/$word" ]; then files+=(--file "$word")
         else words+=("$word"); fi
     done
@@ -50,6 +52,7 @@ main() {
     cargo mutants --version >/dev/null || { echo "cargo-mutants is not here: cargo install cargo-mutants --locked" >&2; exit 2; }
     make_crate
     cd "$crate"
+    [ -z "$once" ] || exec python3 "$root/tests/mutants/at_once.py" "$crate" "$work" "${files[@]}" "${words[@]}"
     # A mutant that loops for ever is caught by the time limit: the tests need about ten seconds.
     INSTA_UPDATE=no PROPTEST_CASES=64 exec cargo mutants --dir "$crate" --in-place --output "$work" \
         --timeout 120 --no-shuffle --colors never "${files[@]}" "${words[@]}" -- --lib gate::

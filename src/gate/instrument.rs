@@ -63,11 +63,6 @@ impl Instrument {
         }
     }
 
-    /// Whether both certainly mean the same contract.
-    pub fn same(&self, other: &Self) -> bool {
-        self.root == other.root && self.contract == other.contract && self.contract != Contract::Front
-    }
-
     /// Whether both could mean the same contract: same root, and no two different months.
     pub fn may_be(&self, other: &Self) -> bool {
         self.root == other.root

@@ -1,5 +1,9 @@
 //! What the gate promises, tried from outside its files.
 
+mod answers;
+mod arguments;
+mod card_edges;
+mod card_money;
 mod cards;
 mod doubts;
 mod judging;
@@ -10,6 +14,8 @@ mod outcomes;
 mod policies;
 mod reading;
 mod tickets;
+mod traces;
+mod values;
 
 use super::call::{Call, Refusal, Route, route};
 use super::facts::{Facts, ReadFailure};

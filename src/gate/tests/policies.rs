@@ -11,12 +11,18 @@ use crate::gate::judge::{Judgement, Situation, Verdict, judge, judge_again};
 use crate::gate::limits::Counters;
 use crate::gate::policy::Policy;
 
+mod counters;
 mod counting;
 mod explained;
+mod file_bounds;
 mod files;
+mod looked_at;
 mod mutants;
+mod notes;
+mod several;
 mod shown;
 mod windows;
+mod worst;
 
 /// An order of Sim101 for MES 12-26.
 fn order(side: &str, kind: &str, quantity: u32) -> String {

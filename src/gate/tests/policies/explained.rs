@@ -62,3 +62,9 @@ fn the_deciding_line_and_every_limit_are_named() {
     ];
     insta::assert_snapshot!("explained", all.join("----\n"));
 }
+
+#[test]
+fn a_verdict_has_its_word() {
+    let words = [Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Verdict::word);
+    assert_eq!(words, ["allow", "ask", "deny"]);
+}

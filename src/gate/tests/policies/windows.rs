@@ -195,3 +195,37 @@ fn a_trading_day_begins_at_its_boundary() {
         assert_eq!(policy.day_start(utc(now)), Some(utc(expected)), "{now}");
     }
 }
+
+/// The last minute of a window is inside, the one at which it closes is not; and an hour has sixty.
+#[test]
+fn the_times_of_a_window_are_of_a_clock_and_inside() {
+    let good = |rest: &str| {
+        let window = format!("window = {{ zone = \"UTC\", {rest} }}");
+        Policy::parse(&format!("version = 1\n[account.\"A\"]\n{window}")).is_ok()
+    };
+    let late = |from: &str, to: &str, last: &str| {
+        good(&format!(
+            "from = \"{from}\", to = \"{to}\", no_new_after = \"{last}\""
+        ))
+    };
+    assert!(late("09:00", "10:00", "09:00"));
+    assert!(late("09:00", "10:00", "09:59"));
+    assert!(!late("09:00", "10:00", "10:00"));
+    assert!(!late("09:00", "10:00", "08:59"));
+    assert!(late("22:00", "04:00", "03:59"));
+    assert!(!late("22:00", "04:00", "04:00"));
+    assert!(!late("00:00", "24:00", "24:00"));
+    for (time, expected) in [
+        ("09:59", true),
+        ("23:59", true),
+        ("09:60", false),
+        ("09:61", false),
+        ("23:60", false),
+        ("24:01", false),
+        ("9:00", false),
+        ("09:0", false),
+    ] {
+        let window = format!("from = \"{time}\", to = \"08:00\"");
+        assert_eq!(good(&window), expected, "{time}");
+    }
+}

@@ -1,0 +1,101 @@
+//! A call that reaches several accounts, and one that is judged twice: the graver word counts, in whichever order it comes.
+
+use super::*;
+
+const LIST: &str =
+    r#"{"accounts":[{"name":"Sim101","provider":"Simulator"},{"name":"Sim102","provider":"Simulator"}]}"#;
+
+/// The judgement of an order of Sim101 that is copied to Sim102, with a rule about each.
+fn copied(own: &str, copy: &str) -> Judgement {
+    let policy = parse(&format!(
+        "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\ncopies_to = [\"Sim102\"]\n[account.\"Sim102\"]\nclass = \"sim\"\n\
+         [[rule]]\nclass = \"order\"\naccount = \"Sim101\"\ndo = \"{own}\"\n\
+         [[rule]]\nclass = \"order\"\naccount = \"Sim102\"\ndo = \"{copy}\"\n"
+    ));
+    let call = held("PlaceOrder", &order("Buy", MARKET, 1));
+    let facts = but(&FLAT, &call, "ListAccounts", None, LIST);
+    at(&call, &facts, &policy, &Counters::parse(None), NOW)
+}
+
+#[test]
+fn of_the_rules_of_several_accounts_the_stricter_decides() {
+    for (own, copy, verdict, rule) in [
+        ("allow", "allow", Verdict::Allow, "account=sim101"),
+        ("allow", "ask", Verdict::Ask, "account=sim102"),
+        ("ask", "allow", Verdict::Ask, "account=sim101"),
+        ("ask", "ask", Verdict::Ask, "account=sim101"),
+        ("allow", "deny", Verdict::Deny, "account=sim102"),
+        ("deny", "allow", Verdict::Deny, "account=sim101"),
+    ] {
+        let judged = copied(own, copy);
+        assert_eq!(judged.verdict, verdict, "{own} {copy}: {judged:?}");
+        assert!(judged.rule.contains(rule), "{own} {copy}: {}", judged.rule);
+    }
+}
+
+#[test]
+fn a_later_judgement_that_is_graver_is_worse_and_a_milder_one_is_not() {
+    let play = with(&FLAT, "PlaceOrder", &order("Buy", MARKET, 1), &sim(""));
+    let refused = Judgement {
+        verdict: Verdict::Deny,
+        reason: "Nothing was sent: too late.".to_owned(),
+        ..play.clone()
+    };
+    assert_eq!(
+        refused.worse_than(&play).as_deref(),
+        Some("it is now refused: Nothing was sent: too late.")
+    );
+    assert_eq!(play.worse_than(&refused), None);
+    let stronger = Judgement {
+        tier: Tier::Pin,
+        ..play.clone()
+    };
+    assert_eq!(
+        stronger.worse_than(&play).as_deref(),
+        Some("it now needs a stronger approval")
+    );
+    assert_eq!(play.worse_than(&stronger), None);
+}
+
+/// Copies of copies count, and copies that go in a circle end.
+#[test]
+fn copies_that_go_in_a_circle_are_each_named_once() {
+    let policy = parse(
+        "version = 1\n[account.\"A\"]\ncopies_to = [\"B\"]\n[account.\"B\"]\ncopies_to = [\"C\", \"A\"]\n[account.\"C\"]\ncopies_to = [\"B\"]",
+    );
+    assert_eq!(policy.copies_of("a"), ["b", "c"]);
+    assert_eq!(policy.copies_of("c"), ["b", "a"]);
+    assert!(policy.copies_of("d").is_empty());
+}
+
+#[test]
+fn of_two_rules_that_say_the_same_the_first_is_named() {
+    let rule = "[[rule]]\nclass = \"order\"\ndo = \"ask\"\n";
+    let policy = sim(&rule.repeat(2));
+    let judged = with(&FLAT, "PlaceOrder", &order("Buy", MARKET, 1), &policy);
+    assert!(judged.rule.starts_with("rule 1 "), "{}", judged.rule);
+}
+
+#[test]
+fn a_policy_says_whether_anything_passes_unasked() {
+    let rule = |action: &str| format!("[[rule]]\nclass = \"order\"\ndo = \"{action}\"\n");
+    for (rules, expected) in [
+        (String::new(), false),
+        (rule("ask"), false),
+        (rule("deny"), false),
+        (rule("allow"), true),
+        (format!("{}{}", rule("ask"), rule("allow")), true),
+    ] {
+        assert_eq!(sim(&rules).allows_unasked(), expected, "{rules}");
+    }
+}
+
+/// What was approved once is known again by the digest of its text, so that one must be that of every byte.
+#[test]
+fn the_digest_of_a_policy_is_that_of_its_text() {
+    let sha = |text: &str| crate::gate::value::sha256(&[text.as_bytes()]);
+    assert_eq!(Policy::default().digest(), sha(""));
+    for text in ["version = 1", "version = 1\n", "version = 1 # a"] {
+        assert_eq!(parse(text).digest(), sha(text));
+    }
+}
