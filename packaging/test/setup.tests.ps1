@@ -15,7 +15,7 @@ $done = Start-Process -FilePath $Setup -ArgumentList '/S' -Wait -PassThru
 Assert ($done.ExitCode -eq 0) 'the installer ends well'
 $version = & (Join-Path $To 'countersign.exe') --version
 Assert ($LASTEXITCODE -eq 0 -and $version -like 'countersign *') 'the program runs'
-foreach ($entry in 'Status', 'Stop AI trading', 'Allow again') { Assert (Test-Path (Join-Path $Menu ($entry + '.lnk'))) $entry }
+foreach ($entry in 'Set up', 'Status', 'Stop AI trading', 'Allow again') { Assert (Test-Path (Join-Path $Menu ($entry + '.lnk'))) $entry }
 Assert ((Get-AccountPath).Contains($To)) 'it is on Path'
 # `_?=` keeps the uninstaller in its place, so that its end can be waited for.
 $done = Start-Process -FilePath (Join-Path $To 'uninstall.exe') -ArgumentList @('/S', '/PURGE', ('_?=' + $To)) -Wait -PassThru

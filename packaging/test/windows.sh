@@ -41,7 +41,7 @@ run "$setup" /S || die "the silent installation ended with $?"
 for file in countersign.exe countersign.mcpb uninstall.exe; do [ -e "$bin/$file" ] || die "$file was not installed"; done
 cmp "$bin/countersign.exe" "$COUNTERSIGN_WINDOWS_EXE" || die 'another program was installed'
 [ "$(run "$bin/countersign.exe" --version | tr -d '\r')" = "countersign $version" ] || die 'the program does not answer'
-for entry in 'Status' 'Stop AI trading' 'Allow again'; do
+for entry in 'Set up' 'Status' 'Stop AI trading' 'Allow again'; do
     [ -e "$profile/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Countersign/$entry.lnk" ] || die "no $entry in the Start menu"
 done
 run reg query 'HKCU\Software\Classes\AppUserModelId\Countersign' /v DisplayName | grep -q Countersign || die 'no name under AppUserModelId'

@@ -142,6 +142,7 @@ Section "Countersign"
 
     CreateDirectory "${MENU}"
     SetOutPath "$PROFILE"
+    !insertmacro Entry "Set up" "setup" "Sign in, rules, AI clients and a practice order; it goes on where it stopped"
     !insertmacro Entry "Status" "status" "Am I safe, am I signed in, what is waiting"
     !insertmacro Entry "Stop AI trading" "halt" "Void what is waiting and refuse every new order"
     !insertmacro Entry "Allow again" "resume" "Allow AI trading again; each order is still held for you"
@@ -182,6 +183,7 @@ Section "Uninstall"
         SetErrorLevel 1
         Abort
     ${EndIf}
+    Delete "${MENU}\Set up.lnk"
     Delete "${MENU}\Status.lnk"
     Delete "${MENU}\Stop AI trading.lnk"
     Delete "${MENU}\Allow again.lnk"

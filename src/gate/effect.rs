@@ -47,6 +47,9 @@ pub struct Effect<'a> {
     pub warnings: Vec<String>,
     /// The resulting position as canonical text.
     pub after_text: Option<String>,
+    /// The same where the call leaves the month to the service, with the root alone: what stands in `after_text` until
+    /// the month is read.
+    pub after_any_month: Option<String>,
 }
 
 /// Computes the effect.
@@ -106,6 +109,7 @@ impl<'a> Effect<'a> {
             closes: Some(Vec::new()),
             warnings: Vec::new(),
             after_text: None,
+            after_any_month: None,
         }
     }
 
@@ -124,16 +128,13 @@ impl<'a> Effect<'a> {
         {
             self.warnings.insert(0, "REVERSES THE POSITION".to_owned());
         }
-        if self.after_text.is_none() && call.instrument().is_some() {
-            let name = self
-                .contract
-                .as_ref()
-                .or(call.instrument())
-                .map(Instrument::canonical);
-            self.after_text = self
-                .after
-                .zip(name)
-                .map(|(after, name)| format!("{name} {}", signed(after)));
+        if self.after_text.is_none()
+            && let Some(asked) = call.instrument()
+        {
+            let text = |of: &Instrument| Some(format!("{of} {}", signed(self.after?)));
+            let any_month = text(asked).filter(|_| asked.contract == Contract::Front);
+            self.after_text = text(self.contract.as_ref().unwrap_or(asked));
+            self.after_any_month = any_month;
         }
         self
     }

@@ -389,6 +389,7 @@ mod tests {
             reason: String::new(),
             opening: false,
             after: None,
+            after_any_month: None,
             live: false,
             warnings: vec![format!("{tier:?}")],
             open_for: 0,

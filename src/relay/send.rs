@@ -710,6 +710,7 @@ mod tests {
             reason: String::new(),
             opening: false,
             after: Some(after.to_owned()),
+            after_any_month: None,
             live: false,
             warnings: Vec::new(),
             open_for: 0,

@@ -8,6 +8,7 @@ use super::{Came, Setup, Stop};
 use crate::approve::Desk;
 use crate::cli::{out, waiting};
 use crate::gate::facts::{Facts, Order, StateRead};
+use crate::gate::instrument::Instrument;
 use crate::gate::value::{Decimal, OrderKind};
 use crate::relay::lists::{Lists, Pin};
 use crate::relay::one_call_as;
@@ -25,6 +26,8 @@ const CLIENT: &str = "countersign setup";
 /// The order, and how the service spells its arguments.
 struct Order1 {
     account: String,
+    /// The contract with its month, where the service says which it means: the same one from question to approval.
+    instrument: String,
     limit: i64,
     snake: bool,
 }
@@ -32,9 +35,9 @@ struct Order1 {
 impl Order1 {
     fn place(&self) -> Value {
         if self.snake {
-            json!({ "account": self.account, "instrument": INSTRUMENT, "side": "Buy", "type": "Limit", "quantity": 1, "limit_price": self.limit, "tif": "Day" })
+            json!({ "account": self.account, "instrument": self.instrument, "side": "Buy", "type": "Limit", "quantity": 1, "limit_price": self.limit, "tif": "Day" })
         } else {
-            json!({ "account": self.account, "instrument": INSTRUMENT, "action": "BUY", "orderType": "LIMIT", "quantity": 1, "limitPrice": self.limit, "timeInForce": "DAY" })
+            json!({ "account": self.account, "instrument": self.instrument, "action": "BUY", "orderType": "LIMIT", "quantity": 1, "limitPrice": self.limit, "timeInForce": "DAY" })
         }
     }
 
@@ -84,8 +87,9 @@ pub(super) async fn run(setup: &mut Setup<'_>) -> Result<Came, Stop> {
         }
     };
     setup.talk.text(&format!(
-        "Setup now proposes an order as your AI would: BUY 1 {INSTRUMENT} on {}, at {}. That is far below the market, so it \
+        "Setup now proposes an order as your AI would: BUY 1 {} on {}, at {}. That is far below the market, so it \
          cannot fill. {} is play money. You are asked twice: DENY the first, APPROVE the second.",
+        order.instrument,
         out::safe(&order.account),
         order.limit,
         out::safe(&order.account)
@@ -128,9 +132,12 @@ async fn prepare(setup: &mut Setup<'_>) -> Result<Order1, String> {
         &StateRead::new("GetQuote", Some(("instrument", INSTRUMENT))),
     )
     .await?;
-    let price = facts
-        .quote
-        .known()
+    let quote = facts.quote.known();
+    let instrument = quote
+        .and_then(|quote| quote.instrument.as_ref())
+        .filter(|meant| meant.root == INSTRUMENT)
+        .map_or_else(|| INSTRUMENT.to_owned(), Instrument::canonical);
+    let price = quote
         .and_then(crate::gate::facts::Quote::price)
         .and_then(|price| price.steps(Decimal::whole(1)))
         .map(|(points, _)| points)
@@ -140,6 +147,7 @@ async fn prepare(setup: &mut Setup<'_>) -> Result<Order1, String> {
     let limit = price.saturating_mul(95).checked_div(100).unwrap_or_default();
     Ok(Order1 {
         account,
+        instrument,
         limit,
         snake,
     })

@@ -59,6 +59,8 @@ pub struct Judgement {
     pub opening: bool,
     /// The resulting position as canonical text.
     pub after: Option<String>,
+    /// The same without its month, where the call leaves the month to the service.
+    pub after_any_month: Option<String>,
     /// Whether any account in reach is not proven to be play money.
     pub live: bool,
     /// The warnings of the card.
@@ -117,7 +119,7 @@ impl Judgement {
         if state::is_exit(earlier.class) && !state::is_exit(self.class) {
             return Some("it is not proven to only reduce any more".to_owned());
         }
-        if self.after != earlier.after {
+        if self.after != earlier.after && !self.only_named_the_month(earlier) {
             let now = self.after.as_deref().unwrap_or("?");
             let then = earlier.after.as_deref().unwrap_or("?");
             return Some(format!("the resulting position is now {now}, not {then}"));
@@ -129,6 +131,12 @@ impl Judgement {
             .iter()
             .find(|warning| !earlier.warnings.contains(warning))
             .map(|warning| format!("new: {warning}"))
+    }
+
+    /// Whether the position is the same one, and only its month was not read yet when the card was judged. The call left
+    /// the month to the service then as it does now. Another month, or one that can no longer be read, is a change.
+    fn only_named_the_month(&self, earlier: &Self) -> bool {
+        self.after_any_month.is_some() && self.after_any_month == earlier.after
     }
 
     /// Whether the market moved further than the policy allows since the card was judged.
@@ -211,6 +219,7 @@ fn judged(
         reason: String::new(),
         opening: effect.opening,
         after: effect.after_text.clone(),
+        after_any_month: effect.after_any_month.clone(),
         live: reach.live,
         warnings: effect.warnings.clone(),
         open_for: policy.ticket_time(call.is_market()),

@@ -757,6 +757,50 @@ fn what_got_worse_is_named() {
 }
 
 #[test]
+fn a_month_that_is_read_later_is_no_change_and_another_month_is() {
+    const ANY: &str =
+        r#"{"account":"Sim101","instrument":"MES","side":"Buy","type":"Market","quantity":1,"tif":"Day"}"#;
+    let policy = sim_policy("");
+    let quoted = |quote| World { quote, ..FLAT };
+    let unread = quoted(r#"{"success":false,"error":"no_quote"}"#);
+    let march = quoted(
+        r#"{"instrument":"MES 03-27","last":6012.25,"bid":6012.0,"ask":6012.25,"timestamp":1795366798000}"#,
+    );
+    let judged = |world: &World| with(world, "PlaceOrder", ANY, &policy);
+    let (early, late) = (judged(&unread), judged(&FLAT));
+    assert_eq!(early.after.as_deref(), Some("MES +1"));
+    assert_eq!(late.after.as_deref(), Some("MES 12-26 +1"));
+    assert_eq!(late.worse_than(&early), None);
+    // Strict as ever: another month, a month that is not read any more, and a position that differs.
+    let changed = |now: &Judgement, then: &Judgement| {
+        let why = now.worse_than(then).unwrap_or_default();
+        assert!(why.contains("the resulting position is now"), "{why}: {now:?}");
+    };
+    changed(&judged(&march), &late);
+    changed(&early, &late);
+    let long = World {
+        orders: FLAT.orders,
+        ..LONG
+    };
+    changed(&judged(&long), &early);
+    // Held in another month than the one that turns out to be meant.
+    let elsewhere = judged(&World {
+        positions: LONG.positions,
+        ..unread.clone()
+    });
+    assert_eq!(elsewhere.after.as_deref(), Some("MES +3"));
+    changed(
+        &judged(&World {
+            positions: LONG.positions,
+            ..march.clone()
+        }),
+        &elsewhere,
+    );
+    // A call that names its month is never loose about it.
+    assert_eq!(with(&FLAT, "PlaceOrder", BUY, &policy).after_any_month, None);
+}
+
+#[test]
 fn policy_errors_have_their_place() {
     for (text, line, column) in [
         ("version = 2", 1, 11),
