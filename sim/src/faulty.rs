@@ -17,6 +17,9 @@ use crate::control::fault::{Fault, Kind, Seen, When};
 use crate::control::record::Call;
 use crate::http::{Cut, Pace};
 use crate::look::at;
+use crate::mcp::LEGACY;
+use crate::mcp::endpoint::rpc_error;
+use crate::mcp::envelope::{Envelope, RpcError};
 use crate::service::Service;
 
 /// The largest body that is read.
@@ -100,6 +103,12 @@ fn record(service: &Service, parts: &axum::http::request::Parts, body: &Bytes) -
         client_name: grant.map(|g| g.client_name),
         session: from("mcp-session-id"),
         protocol_version: from("mcp-protocol-version"),
+        mirrored: parts
+            .headers
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("mcp-param-") || name.as_str() == "mcp-name")
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect(),
         at: clock::rfc3339(now),
         at_us: clock::now_us(),
     });
@@ -161,6 +170,11 @@ impl Incoming {
                 Ok(rewrite(parts, &body, |message| vec![message.clone(), message]))
             }
             Kind::SseCutMidevent => self.cut_midevent().await,
+            Kind::HeaderMismatch => Ok(self.refused(&RpcError::new(-32020, "Header mismatch"))),
+            Kind::UnsupportedVersion => Ok(self.refused(&RpcError {
+                data: Some(json!({"supported": LEGACY})),
+                ..RpcError::new(-32022, "Unsupported protocol version")
+            })),
             _ => {
                 let (service, parts) = (Arc::clone(&self.service), self.parts.clone());
                 if fault.execute {
@@ -169,6 +183,13 @@ impl Incoming {
                 Ok(refusal(&service, fault, &parts))
             }
         }
+    }
+
+    /// A JSON-RPC error with status 400; nothing is run.
+    fn refused(&self, error: &RpcError) -> Response<Body> {
+        let envelope = Envelope::parse(&self.body);
+        let id = envelope.as_ref().map_or("null", Envelope::id_text);
+        rpc_error(StatusCode::BAD_REQUEST, error, id)
     }
 
     /// Half of the last event, then the end of the connection.

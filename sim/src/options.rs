@@ -1,9 +1,11 @@
 //! How the simulator is started: one struct that is both the command line and the argument of [`crate::start`].
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 
 /// Which protocol revisions the MCP endpoint speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Era {
     /// 2024-11-05 to 2025-11-25: handshake and sessions.
     Legacy,
@@ -97,6 +99,9 @@ pub struct Options {
     /// Answer `initialize` without a session id.
     #[arg(long)]
     pub no_sessions: bool,
+    /// Accounts, instruments and quantities of calls are wanted in headers as well (2026-07-28).
+    #[arg(long)]
+    pub mirrored: bool,
     /// Quotes stand still until the control interface moves them.
     #[arg(long)]
     pub frozen: bool,
@@ -124,6 +129,7 @@ impl Default for Options {
             omit_scope: false,
             plain_tool_errors: false,
             no_sessions: false,
+            mirrored: false,
             frozen: false,
             seed: 7,
         }

@@ -11,7 +11,7 @@ use crate::mcp::envelope::notification;
 use crate::mcp::modern::Listener;
 use crate::mcp::session::Sessions;
 use crate::oauth::grants::{Grants, Rules};
-use crate::options::Options;
+use crate::options::{Era, Options};
 use crate::tools::platform::Platform;
 
 /// One running simulator.
@@ -46,6 +46,12 @@ pub(crate) struct Switches {
     pub(crate) changed_schema: bool,
     /// There is one more tool, unknown to every catalogue.
     pub(crate) new_tool: bool,
+    /// The revisions spoken now: a service may move.
+    pub(crate) era: Era,
+    /// Accounts, instruments and quantities of calls are wanted in headers as well (2026-07-28, custom headers).
+    pub(crate) mirrored: bool,
+    /// A tool whose definition names a header that can be none.
+    pub(crate) unsound: Option<String>,
     /// `ListOrders` and `GetAllOrders` leave out orders younger than this many milliseconds.
     pub(crate) orders_lag_ms: u64,
 }
@@ -87,6 +93,9 @@ impl State {
                 changed_schema: false,
                 new_tool: false,
                 orders_lag_ms: 0,
+                era: options.era,
+                mirrored: options.mirrored,
+                unsound: None,
             },
             budget: Budget::default(),
         }
@@ -110,6 +119,23 @@ impl Service {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The revisions spoken now.
+    pub(crate) fn era(&self) -> Era {
+        self.state().switches.era
+    }
+
+    /// From now on other revisions are spoken: what only the old ones have is gone.
+    pub(crate) fn move_to(&self, era: Era) {
+        let mut state = self.state();
+        state.switches.era = era;
+        if era == Era::Modern {
+            state.sessions.forget();
+        }
+        if era == Era::Legacy {
+            state.listeners.clear();
+        }
+    }
+
     /// Tells every open stream that the list of tools has changed; how many heard it.
     pub(crate) fn tools_changed(&self) -> usize {
         let mut state = self.state();
@@ -127,7 +153,7 @@ impl Service {
         }
     }
 
-    /// Forgets what was recorded and done: market, platform, faults, records, switches. Grants and sessions stay, so
+    /// Forgets what was recorded and done: market, platform, faults, records, switches. Grants, sessions and revisions stay, so
     /// that a signed-in program goes on.
     pub(crate) fn reset(&self) {
         let fresh = State::new(&self.options);
@@ -136,7 +162,9 @@ impl Service {
         state.platform = fresh.platform;
         state.faults = fresh.faults;
         state.record = fresh.record;
+        let era = state.switches.era;
         state.switches = fresh.switches;
+        state.switches.era = era;
         state.consent = fresh.consent;
         state.budget = fresh.budget;
         state.grants.forget_registrations();

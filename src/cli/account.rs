@@ -221,6 +221,12 @@ fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exi
         let names: Vec<String> = changed.iter().map(|name| out::safe(name)).collect();
         lines.push(format!("CHANGED since you last signed in for trading, and in force from now on: {}. Look at them with `countersign tools --json`.", names.join(", ")));
     }
+    for (name, why) in lists.all_left_out() {
+        lines.push(format!(
+            "NOT OFFERED: {}.",
+            out::safe(&crate::relay::words::left_out(&name, &why))
+        ));
+    }
     if what.single_grant {
         lines.push("One sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.".to_owned());
     }

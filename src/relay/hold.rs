@@ -508,10 +508,9 @@ fn pinned(relay: &Relay, call: &Call) -> Result<(), (&'static str, String)> {
         lists::Pin::Holds(_) => Ok(()),
         lists::Pin::Changed => Err(("definition_changed", String::new())),
         lists::Pin::New => Err(("definition_new", String::new())),
-        lists::Pin::Unlisted if relay.left_out(tool).is_some() => Err((
-            "definition_unsound",
-            words::left_out(tool, &relay.left_out(tool).unwrap_or_default()),
-        )),
+        lists::Pin::Unlisted if let Some(why) = relay.lists.left_out(tool) => {
+            Err(("definition_unsound", words::left_out(tool, &why)))
+        }
         lists::Pin::Unlisted if relay.lists.has_trade() => Err((
             "unknown_tool",
             format!("The service does not list a tool named {tool}."),

@@ -9,7 +9,7 @@ use crate::wire::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -81,6 +81,9 @@ struct Kept {
     endpoint: String,
     read: Option<Vec<Listed>>,
     trade: Option<Vec<Listed>>,
+    /// Tools that upstream lists and that may not be offered, and why (2026-07-28, tools).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    left_out: BTreeMap<String, String>,
 }
 
 /// One definition as upstream wrote it. Its name is read once, its digest where it is first needed.
@@ -289,6 +292,36 @@ impl Lists {
             return Ok(false);
         }
         self.pin_these(&wanted)
+    }
+
+    /// Takes over which tools a listing left out, and why, beside those that it named. The names of those that are new to
+    /// this.
+    pub fn absorb_left_out(&self, left_out: &[(String, String)], listed: &[String]) -> Vec<String> {
+        let _turn = FileLock::take_blocking(&self.lock, TURN).ok();
+        let mut data = self.data();
+        self.sync_into(&mut data);
+        let before = data.kept.left_out.clone();
+        if !before.is_empty() {
+            let named: BTreeSet<String> = listed.iter().filter_map(|text| name_of(text)).collect();
+            data.kept.left_out.retain(|name, _| !named.contains(name));
+        }
+        data.kept.left_out.extend(left_out.iter().cloned());
+        if data.kept.left_out == before {
+            return Vec::new();
+        }
+        self.keep(&mut data);
+        let new = data.kept.left_out.keys();
+        new.filter(|name| !before.contains_key(*name)).cloned().collect()
+    }
+
+    /// Why this tool is left out of the list; `None` where it is not.
+    pub fn left_out(&self, tool: &str) -> Option<String> {
+        self.data().kept.left_out.get(tool).cloned()
+    }
+
+    /// All tools that are left out, and why.
+    pub fn all_left_out(&self) -> BTreeMap<String, String> {
+        self.data().kept.left_out.clone()
     }
 
     /// The address whose lists these are.
@@ -683,6 +716,23 @@ mod tests {
         assert!(lists.pin_these(&shown).unwrap());
         assert_eq!(lists.differing(), (Vec::new(), after.clone(), after));
         assert!(matches!(lists.pin("PlaceAll"), Pin::Holds(_)));
+    }
+
+    #[test]
+    fn what_a_listing_leaves_out_is_kept_until_it_is_listed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::under(folder.path());
+        let lists = Lists::load(&paths, "https://example.test/mcp");
+        let out = [("PlaceOrder".to_owned(), "why".to_owned())];
+        assert_eq!(lists.absorb_left_out(&out, &[]), ["PlaceOrder"]);
+        assert_eq!(lists.absorb_left_out(&out, &[]), [""; 0], "it is told once");
+        let again = Lists::load(&paths, "https://example.test/mcp");
+        assert_eq!(again.left_out("PlaceOrder").as_deref(), Some("why"));
+        // The read grant sees no trade tool: its listing says nothing of them.
+        again.absorb_left_out(&[], &[r#"{"name":"GetQuote"}"#.to_owned()]);
+        assert!(again.left_out("PlaceOrder").is_some());
+        again.absorb_left_out(&[], &[PLACE.to_owned()]);
+        assert_eq!(again.left_out("PlaceOrder"), None);
     }
 
     #[test]

@@ -300,6 +300,10 @@ impl Relay {
             "tools/list" => {
                 let result = self.lists.tools(&local::definitions(!self.lists.is_empty()));
                 self.answer(id, ask.response(&result));
+                if self.read.is_list_stale() {
+                    let relay = Arc::clone(self);
+                    self.tasks.spawn(async move { relay.refresh().await });
+                }
             }
             "tools/call" => self.tools_call(ask, message),
             "subscriptions/listen" if modern => self.listen(id, message, ask.cancel),

@@ -62,7 +62,7 @@ impl Relay {
                 &ask.id,
                 ask.response(&words::refused(refusal.code, &refusal.reason)),
             ),
-            Ok(Route::Read) if let Some(why) = self.left_out(&call.name) => {
+            Ok(Route::Read) if let Some(why) = self.lists.left_out(&call.name) => {
                 let why = words::left_out(&call.name, &why);
                 self.answer(
                     &ask.id,

@@ -205,6 +205,8 @@ impl Live {
         if self.relay.lists.absorb_trade(&tools) {
             self.relay.list_changed();
         }
+        let left_out = self.relay.trade.left_out();
+        self.relay.note_left_out(&left_out, &tools).await;
         Ok(bearer)
     }
 

@@ -4,6 +4,8 @@ use super::era;
 use super::link::Link;
 use super::listen::About;
 use super::{Relay, lock, words};
+use crate::approve::Notice;
+use crate::gate::catalogue;
 use crate::upstream::{Era, InUse, Word, one_line};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
@@ -266,17 +268,35 @@ impl Relay {
         self.refresh_waits.store(false, Ordering::Relaxed);
         let list = self.read.list("tools/list", "tools");
         match self.ending.run_until_cancelled(list).await {
-            Some(Ok(tools)) if self.lists.absorb_read(&tools) => self.list_changed(),
+            Some(Ok(tools)) => {
+                if self.lists.absorb_read(&tools) {
+                    self.list_changed();
+                }
+                self.note_left_out(&self.read.left_out(), &tools).await;
+            }
             Some(Err(failure)) => {
                 tracing::info!(%failure, "the tool list could not be refreshed; the last good one stands");
             }
-            Some(Ok(_)) | None => {}
+            None => {}
         }
     }
 
-    /// Why the service's tool of this name is left out of both lists; `None` where it is not.
-    pub(super) fn left_out(&self, tool: &str) -> Option<String> {
-        self.read.left_out(tool).or_else(|| self.trade.left_out(tool))
+    /// Takes over what a listing left out. That a tool which people know is gone is told to the person.
+    pub(super) async fn note_left_out(&self, left_out: &[(String, String)], listed: &[String]) {
+        for tool in self.lists.absorb_left_out(left_out, listed) {
+            let known = catalogue::is_known_read_tool(&tool) || catalogue::is_known_trade_tool(&tool);
+            if let Some(why) = self.lists.left_out(&tool).filter(|_| known) {
+                let title = format!("{tool} CANNOT BE CALLED");
+                let lines = vec![words::left_out(&tool, &why)];
+                self.desk
+                    .notice(Notice {
+                        title,
+                        lines,
+                        lasting: false,
+                    })
+                    .await;
+            }
+        }
     }
 
     /// Takes over what other processes listed and pinned, and tells the client where that changes its list.

@@ -191,6 +191,7 @@ pub async fn keep_read(world: &World, lane: &TradeLane, grant: NewGrant) -> Resu
     let lists = Lists::load(&world.paths, lane.endpoint().url());
     if let Ok(tools) = listed {
         lists.absorb_read(&tools);
+        lists.absorb_left_out(&lane.left_out(), &tools);
     }
     lane.close().await;
     Ok(())
@@ -262,6 +263,7 @@ pub async fn keep_trade(
     };
     let lists = Lists::load(&world.paths, lane.endpoint().url());
     lists.absorb_trade(&tools);
+    lists.absorb_left_out(&lane.left_out(), &tools);
     if single {
         lists.absorb_read(&tools);
     }

@@ -4,7 +4,7 @@
 use super::Failure;
 use super::answer::{self, Answer, Read};
 use super::budget::Use;
-use super::era::{HEADER_MISMATCH, UNSUPPORTED_VERSION, error_code, member as member_of, supports_ours};
+use super::era::{Era, HEADER_MISMATCH, UNSUPPORTED_VERSION, error_code, member as member_of, supports_ours};
 use super::read_lane::{PATIENCE, ReadLane, Repeat};
 use super::read_session::Hello;
 use crate::wire::envelope::{self, Id, Kind, Message};
@@ -13,6 +13,7 @@ use crate::wire::{json, mirror};
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,16 +27,22 @@ pub const META_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// What the one who asks can do.
 pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
+/// How long (ms) a list counts as fresh at least, whatever the service says: each look is a request of its budget.
+const LIST_HOLDS: u64 = 10_000;
 /// Tools whose schemas are remembered. A server that lists without end is not remembered without end.
 const MAX_TOOLS: usize = 10_000;
 
 /// Which arguments of which tools go into headers, as the last list said; or why a tool cannot be called.
 #[derive(Debug, Default)]
-pub(super) struct Mirrors(Mutex<HashMap<String, Result<Vec<mirror::Mirrored>, mirror::BadAnnotation>>>);
+pub(super) struct Mirrors {
+    tools: Mutex<HashMap<String, Result<Vec<mirror::Mirrored>, mirror::BadAnnotation>>>,
+    /// Until when (monotonic ms) the service says that its list holds; 0 where it does not say.
+    fresh_until: AtomicU64,
+}
 
 impl Mirrors {
     fn all(&self) -> MutexGuard<'_, HashMap<String, Result<Vec<mirror::Mirrored>, mirror::BadAnnotation>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over what a list says of its tools, and returns those that may be offered: the others' annotations are
@@ -59,9 +66,22 @@ impl Mirrors {
         sound
     }
 
-    /// Why this tool is left out of the list; `None` where it is not.
-    pub(super) fn left_out(&self, tool: &str) -> Option<String> {
-        self.all().get(tool)?.as_ref().err().map(ToString::to_string)
+    /// How long the list holds by its last page; never less than [`LIST_HOLDS`].
+    fn note_age(&self, page: &str) {
+        let said = member_of(page, "ttlMs").and_then(|raw| raw.parse::<u64>().ok());
+        let until = said.map_or(0, |ms| {
+            crate::system::mono_ms().saturating_add(ms.max(LIST_HOLDS))
+        });
+        self.fresh_until.store(until, Ordering::Relaxed);
+    }
+
+    /// The tools that are left out of the list, and why.
+    pub(super) fn left_out(&self) -> Vec<(String, String)> {
+        let all = self.all();
+        let out = all
+            .iter()
+            .filter_map(|(name, found)| Some((name.clone(), found.as_ref().err()?.to_string())));
+        out.collect()
     }
 }
 
@@ -243,9 +263,16 @@ impl ReadLane {
         }
     }
 
-    /// Why the service's tool of this name is left out of its list; `None` where it is not.
-    pub fn left_out(&self, tool: &str) -> Option<String> {
-        self.0.mirrors.left_out(tool)
+    /// Whether the time is over for which the service said that its list of tools holds (2026-07-28, caching). It is a
+    /// reason to look when somebody asks, not to look again and again.
+    pub fn is_list_stale(&self) -> bool {
+        let until = self.0.mirrors.fresh_until.load(Ordering::Relaxed);
+        self.known_era() == Some(Era::Modern) && until != 0 && until < crate::system::mono_ms()
+    }
+
+    /// The service's tools that its last listing left out, and why.
+    pub fn left_out(&self) -> Vec<(String, String)> {
+        self.0.mirrors.left_out()
     }
 
     /// Opens a stream of what the service says unasked (`subscriptions/listen`) and stays until it ends. False where the
@@ -275,6 +302,9 @@ impl ReadLane {
         let Some(tools) = tools_of(&answer.text) else {
             return answer;
         };
+        self.0
+            .mirrors
+            .note_age(member_of(&answer.text, "result").unwrap_or("{}"));
         let sound = self.0.mirrors.note(&tools);
         if sound.len() == tools.len() {
             return answer;

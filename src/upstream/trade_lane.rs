@@ -113,6 +113,15 @@ enum Way {
 }
 
 impl Session {
+    /// Whether it is of the service's era, as far as that is known: the reads for a card may have found it to have moved.
+    fn fits(&self, now: Option<Era>) -> bool {
+        let mine = match self.way {
+            Way::Legacy { .. } => Era::Legacy,
+            Way::Modern => Era::Modern,
+        };
+        now.is_none_or(|now| now == mine)
+    }
+
     fn has_id(&self) -> bool {
         matches!(self.way, Way::Legacy { id: Some(_), .. })
     }
@@ -161,9 +170,9 @@ impl TradeLane {
         self.session(bearer).await.map(drop)
     }
 
-    /// Why the service's tool of this name is left out of its list; `None` where it is not.
-    pub fn left_out(&self, tool: &str) -> Option<String> {
-        self.mirrors.left_out(tool)
+    /// The service's tools that its last listing left out, and why.
+    pub fn left_out(&self) -> Vec<(String, String)> {
+        self.mirrors.left_out()
     }
 
     /// Sends one cleared call, once. Session and budget are had before `start_by` (monotonic ms) or nothing is sent;
@@ -398,7 +407,7 @@ impl TradeLane {
         if let Some(session) = self
             .kept()
             .clone()
-            .filter(|session| session.bearer.same_as(bearer))
+            .filter(|session| session.bearer.same_as(bearer) && session.fits(self.eras.known()))
         {
             return Ok(session);
         }

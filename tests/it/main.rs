@@ -6,6 +6,7 @@ mod brakes;
 mod clients;
 mod clients_files;
 mod crash;
+mod eras_up;
 mod eras;
 mod held;
 mod house;

@@ -17,6 +17,7 @@ use super::fault::{Fault, Kind, Question};
 use crate::clock;
 use crate::market::instrument::Contract;
 use crate::oauth::USERS;
+use crate::options::Era;
 use crate::service::Service;
 
 type Shared = State<Arc<Service>>;
@@ -68,6 +69,14 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route(
             "/plan",
             post(async |State(s): Shared, body: Bytes| with(&body, |p| Ok(plan(&s, &p)))),
+        )
+        .route(
+            "/era",
+            post(async |State(s): Shared, body: Bytes| with(&body, |e| Ok(era(&s, &e)))),
+        )
+        .route(
+            "/mirror",
+            post(async |State(s): Shared, body: Bytes| with(&body, |m| Ok(mirror(&s, m)))),
         )
         .route("/notify", post(notify))
         .route(
@@ -142,6 +151,7 @@ async fn status(State(service): Shared) -> Json<Value> {
     Json(json!({
         "sessions": state.sessions.count(),
         "open_get_streams": streams,
+        "listeners": state.listeners.iter().filter(|l| l.is_open()).count(),
         "session_list": capabilities,
         "connections": state.record.connections,
         "addon": state.switches.addon,
@@ -299,6 +309,35 @@ struct Plan {
 fn plan(service: &Service, plan: &Plan) -> Value {
     service.state().switches.elite = plan.plan == "elite";
     json!({"elite": plan.plan == "elite"})
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Moved {
+    era: Era,
+}
+
+fn era(service: &Service, moved: &Moved) -> Value {
+    service.move_to(moved.era);
+    json!({"ok": true})
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mirror {
+    #[serde(default)]
+    on: bool,
+    #[serde(default)]
+    unsound: Option<String>,
+}
+
+/// Changes the definitions, and tells of it.
+fn mirror(service: &Service, mirror: Mirror) -> Value {
+    let mut state = service.state();
+    state.switches.mirrored = mirror.on;
+    state.switches.unsound = mirror.unsound;
+    drop(state);
+    json!({"ok": true, "told": service.tools_changed()})
 }
 
 async fn notify(State(service): Shared, body: Bytes) -> Response {

@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
+
+use crate::tools::catalogue::{Scope, Tool};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,6 +36,12 @@ pub(crate) enum Kind {
     /// 401 `invalid_token`, once by default.
     #[serde(rename = "401_once")]
     Unauthorized,
+    /// 400 with `-32020`, as for headers that do not say what the body says (2026-07-28).
+    #[serde(rename = "-32020")]
+    HeaderMismatch,
+    /// 400 with `-32022`: only the revisions up to 2025-11-25 are spoken.
+    #[serde(rename = "-32022")]
+    UnsupportedVersion,
     /// 403 with the plan gate's body.
     #[serde(rename = "403_subscription")]
     Subscription,
@@ -165,6 +174,8 @@ pub(crate) struct Faults {
     /// Raw results for the next calls of a tool.
     answers: Vec<(String, Box<RawValue>)>,
     questions: Vec<Question>,
+    /// Calls that were answered with a question and may come again with its answer: their tools by `requestState`.
+    pub(crate) rounds: HashMap<String, String>,
     /// TCP connections still to be refused.
     pub(crate) refuse: u32,
 }
@@ -200,6 +211,13 @@ impl Faults {
 
     pub(crate) fn take_question(&mut self, tool: &str) -> Option<Question> {
         self.question_at(tool).map(|at| self.questions.remove(at))
+    }
+
+    /// The same, for a tool that may ask at all: only those that read do.
+    pub(crate) fn take_question_of(&mut self, tool: &Tool) -> Option<Question> {
+        (tool.scope == Scope::Read)
+            .then(|| self.take_question(tool.name))
+            .flatten()
     }
 
     /// The fault for this request, counted down. `slow` ones are taken by the tool itself.

@@ -40,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) client_name: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) protocol_version: Option<String>,
+    /// Headers that repeat what the body says: `mcp-name`, `mcp-param-*`.
+    pub(crate) mirrored: BTreeMap<String, String>,
     pub(crate) at: String,
     /// The same in microseconds since 1970.
     pub(crate) at_us: u64,

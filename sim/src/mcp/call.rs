@@ -69,6 +69,9 @@ struct Params {
     arguments: Option<Box<RawValue>>,
     #[serde(default, rename = "_meta")]
     meta: Value,
+    /// What the client answered in an earlier round (2026-07-28).
+    #[serde(default, rename = "inputResponses")]
+    answered: Option<Value>,
 }
 
 /// Runs one call.
@@ -94,7 +97,10 @@ pub(crate) async fn run(
     if !work(context, &params, outlet, token).await {
         return Outcome::Nothing;
     }
-    let said = ask(context, tool, outlet).await;
+    let said = match &params.answered {
+        Some(answered) if context.session.is_none() => Some(answered.clone()),
+        _ => ask(context, tool, outlet).await,
+    };
     let result = execute(context, tool, &params, said);
     tell(context, tool, outlet).await;
     Outcome::Message(result_message(id, &result))
@@ -131,11 +137,29 @@ async fn work(context: &Context, params: &Params, outlet: &Outlet, token: &Cance
 
 /// Asks the client something before a read tool answers, where that was ordered.
 async fn ask(context: &Context, tool: &Tool, outlet: &Outlet) -> Option<Value> {
-    if tool.scope != Scope::Read {
-        return None;
-    }
-    let question = context.service.state().faults.take_question(tool.name)?;
-    let (method, params) = match question.kind.as_str() {
+    let session = context.session.as_ref()?;
+    let asked = context.service.state().faults.take_question_of(tool)?;
+    let (method, params) = question(&asked.kind);
+    let (sender, receiver) = oneshot::channel();
+    let id = {
+        let mut state = context.service.state();
+        let session = state.sessions.get(session)?;
+        let id = session.request_id();
+        session.waiting.insert(id.clone(), sender);
+        id
+    };
+    outlet
+        .send(format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#
+        ))
+        .await;
+    let answer = timeout(QUESTION_LIMIT, receiver).await.ok()?.ok()?;
+    serde_json::from_str(answer.get()).ok()
+}
+
+/// The request to the client for a question of this kind.
+pub(crate) fn question(kind: &str) -> (&'static str, Value) {
+    match kind {
         "sampling" => (
             "sampling/createMessage",
             json!({"messages": [{"role": "user", "content": {"type": "text", "text": "Say whether the market is calm."}}], "maxTokens": 50}),
@@ -148,22 +172,7 @@ async fn ask(context: &Context, tool: &Tool, outlet: &Outlet) -> Option<Value> {
                 "requestedSchema": {"type": "object", "properties": {"session": {"type": "string", "enum": ["RTH", "ETH"]}}, "required": ["session"]},
             }),
         ),
-    };
-    let (sender, receiver) = oneshot::channel();
-    let id = {
-        let mut state = context.service.state();
-        let session = state.sessions.get(context.session.as_ref()?)?;
-        let id = session.request_id();
-        session.waiting.insert(id.clone(), sender);
-        id
-    };
-    outlet
-        .send(format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#
-        ))
-        .await;
-    let answer = timeout(QUESTION_LIMIT, receiver).await.ok()?.ok()?;
-    serde_json::from_str(answer.get()).ok()
+    }
 }
 
 /// Runs the tool and records it; the text of the result.

@@ -121,10 +121,10 @@ async fn post(service: Arc<Service>, grant: Grant, headers: &HeaderMap, body: &B
         Err(error) => return rpc_error(StatusCode::BAD_REQUEST, &error, envelope.id_text()),
     };
     if modern::is_meant(headers, &envelope) {
-        if service.options.era != Era::Legacy {
+        if service.era() != Era::Legacy {
             return modern::post(service, grant, headers, envelope, shape).await;
         }
-    } else if service.options.era == Era::Modern {
+    } else if service.era() == Era::Modern {
         return modern::unsupported(&envelope);
     }
     if shape == Shape::Request && envelope.method.as_deref() == Some("initialize") {
@@ -350,7 +350,7 @@ async fn batched(context: &Context, envelope: &Envelope) -> Option<String> {
 
 /// The standalone stream, or the rest of one that broke.
 fn get(service: Arc<Service>, grant: &Grant, headers: &HeaderMap) -> Response {
-    if service.options.era == Era::Modern || service.options.no_sessions {
+    if service.era() == Era::Modern || service.options.no_sessions {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     if !header_text(headers, "accept")
@@ -390,7 +390,7 @@ fn parse_event_id(text: &str) -> Option<(u64, u64)> {
 }
 
 fn delete(service: &Arc<Service>, grant: &Grant, headers: &HeaderMap) -> Response {
-    if service.options.no_sessions || service.options.era == Era::Modern {
+    if service.options.no_sessions || service.era() == Era::Modern {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     match context(service, grant.clone(), headers) {

@@ -10,15 +10,17 @@ use crate::look::at;
 use crate::market::instrument::{Contract, ROOTS};
 use crate::oauth::TRADE;
 use crate::oauth::grants::Grant;
-use crate::service::Service;
+use crate::service::{Service, State};
 use crate::tools::args::Args;
-use crate::tools::catalogue::{NEW_TOOL, Scope, TOOLS, find};
+use crate::tools::catalogue::{NEW_TOOL, Scope, TOOLS, Tool, find};
 use crate::tools::{self, Caller};
 
 /// Tools on one page of `tools/list`.
 const PAGE: usize = 50;
 const ACCOUNTS: &str = "crosstrade://accounts";
 const GUIDE: &str = "crosstrade://guide/order-types";
+/// Marks an argument that is wanted in a header as well.
+pub(crate) const ANNOTATION: &str = "x-mcp-header";
 const QUOTE: &str = "crosstrade://quote/";
 
 /// Name and version of the server.
@@ -88,7 +90,7 @@ fn list_tools(service: &Service, grant: &Grant, params: &Value) -> Result<Value,
         .iter()
         .chain(added)
         .filter(|t| t.scope == Scope::Read || grant.scope == TRADE)
-        .map(|t| t.definition(service.options.vocabulary, call::extra(&state, t.name)))
+        .map(|t| definition(service, &state, t))
         .collect();
     let page: Vec<Value> = visible.iter().skip(start).take(PAGE).cloned().collect();
     let next = start + page.len();
@@ -96,6 +98,34 @@ fn list_tools(service: &Service, grant: &Grant, params: &Value) -> Result<Value,
         return Ok(json!({"tools": page, "nextCursor": format!("tools-{next}")}));
     }
     Ok(json!({"tools": page}))
+}
+
+/// The definition of a tool as it is now.
+pub(crate) fn definition(service: &Service, state: &State, tool: &Tool) -> Value {
+    let mut definition = tool.definition(service.options.vocabulary, call::extra(state, tool.name));
+    let properties = definition.pointer_mut("/inputSchema/properties");
+    let properties = properties.and_then(Value::as_object_mut);
+    let unsound = state.switches.unsound.as_deref() == Some(tool.name);
+    for (name, schema) in properties.into_iter().flatten() {
+        let header = match name.as_str() {
+            _ if unsound => "no header name",
+            "account" => "Account",
+            "instrument" => "Instrument",
+            "quantity" => "Quantity",
+            _ => continue,
+        };
+        let plain = matches!(
+            at(schema, &["type"]).as_str(),
+            Some("string" | "integer" | "boolean")
+        );
+        if let (true, Some(members)) = (
+            (state.switches.mirrored && plain) || unsound,
+            schema.as_object_mut(),
+        ) {
+            members.insert(ANNOTATION.into(), json!(header));
+        }
+    }
+    definition
 }
 
 /// Whether a URI names something that can be read.

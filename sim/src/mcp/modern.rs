@@ -18,6 +18,7 @@ use super::{LEGACY, MODERN, call, features};
 use crate::look::at;
 use crate::oauth::grants::Grant;
 use crate::options::{Answers, Era};
+use crate::secret;
 use crate::service::Service;
 
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -27,6 +28,7 @@ const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
 const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
 const HEADER_MISMATCH: i32 = -32020;
+const MISSING_CAPABILITY: i32 = -32021;
 const UNSUPPORTED_VERSION: i32 = -32022;
 
 /// Whether a request speaks the stateless revision.
@@ -98,7 +100,7 @@ fn check(
     };
     if version != MODERN {
         let mut supported = vec![MODERN];
-        if service.options.era == Era::Both {
+        if service.era() == Era::Both {
             supported.extend(LEGACY);
         }
         let data = Some(json!({"supported": supported, "requested": version}));
@@ -135,6 +137,39 @@ fn check(
             ));
         }
     }
+    if method == "tools/call" {
+        mirrored(service, headers, params)?;
+    }
+    Ok(())
+}
+
+/// Arguments that are wanted in headers must be there, and say the same.
+fn mirrored(service: &Service, headers: &HeaderMap, params: &Value) -> Result<(), RpcError> {
+    let state = service.state();
+    let Some(tool) = call::tool(&state, text_of(at(params, &["name"]))).filter(|_| state.switches.mirrored)
+    else {
+        return Ok(());
+    };
+    let definition = features::definition(service, &state, tool);
+    for (name, schema) in at(&definition, &["inputSchema", "properties"])
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
+        let Some(header) = at(schema, &[features::ANNOTATION]).as_str() else {
+            continue;
+        };
+        let wanted = match at(params, &["arguments", name]) {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        let header = format!("mcp-param-{}", header.to_ascii_lowercase());
+        if header_text(headers, &header).and_then(decode) != wanted {
+            let text = format!("Header mismatch: {header} does not repeat the argument {name}");
+            return Err(RpcError::new(HEADER_MISMATCH, text));
+        }
+    }
     Ok(())
 }
 
@@ -148,7 +183,7 @@ fn decode(value: &str) -> Option<String> {
 
 fn discover(service: &Service) -> Value {
     let mut versions = vec![MODERN];
-    if service.options.era == Era::Both {
+    if service.era() == Era::Both {
         versions.extend(LEGACY);
     }
     json!({
@@ -200,6 +235,9 @@ async fn called(context: Context, envelope: Envelope, params: &Value) -> Respons
     if let Err(refusal) = call::admit(&context.service, &context.grant, params) {
         return *refusal;
     }
+    if let Some(response) = question(&context, &envelope, params) {
+        return response;
+    }
     let token = tokio_util::sync::CancellationToken::new();
     if context.service.options.answers == Answers::Json {
         return match call::run(&context, &envelope, &Outlet::Silent, &token).await {
@@ -222,8 +260,45 @@ async fn called(context: Context, envelope: Envelope, params: &Value) -> Respons
     outlet::plain(receiver)
 }
 
-/// Adds `resultType` to a response message without touching the rest of its bytes.
+/// A call that wants an answer of the client first is answered with the question; the client brings its answer in the next
+/// round of the same call (multi-round requests).
+fn question(context: &Context, envelope: &Envelope, params: &Value) -> Option<Response> {
+    let id = envelope.id_text();
+    let bad = |error: &RpcError| Some(rpc_error(StatusCode::BAD_REQUEST, error, id));
+    let mut state = context.service.state();
+    let tool = call::tool(&state, text_of(at(params, &["name"])))?;
+    let round = at(params, &["requestState"]);
+    if !round.is_null() {
+        let known = state.faults.rounds.remove(text_of(round)).as_deref() == Some(tool.name);
+        return if known {
+            None
+        } else {
+            bad(&RpcError::new(-32602, "Invalid params: unknown requestState"))
+        };
+    }
+    let kind = state.faults.take_question_of(tool)?.kind;
+    let able = at(params, &["_meta", CAPABILITIES_KEY, &kind]);
+    if !able.is_object() {
+        let error = RpcError::new(MISSING_CAPABILITY, "Missing required client capability");
+        let data = Some(json!({"requiredCapabilities": {kind: {}}}));
+        return bad(&RpcError { data, ..error });
+    }
+    let (method, asked) = call::question(&kind);
+    let round = secret::random("round-").ok()?;
+    state.faults.rounds.insert(round.clone(), tool.name.to_owned());
+    let result = json!({
+        "resultType": "input_required",
+        "inputRequests": {"session": {"method": method, "params": asked}},
+        "requestState": round,
+    });
+    Some(json(StatusCode::OK, result_message(id, &result.to_string())))
+}
+
+/// Adds `resultType` to a response message without touching the rest of its bytes, unless it has one.
 fn mark_complete(message: &str) -> String {
+    if message.contains(r#""result":{"resultType""#) {
+        return message.to_owned();
+    }
     message.replacen(r#""result":{"#, r#""result":{"resultType":"complete","#, 1)
 }
 
@@ -255,6 +330,10 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    pub(crate) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     /// Tells of a changed list, if that was asked for.
     pub(crate) fn tools_changed(&self) -> bool {
         at(&self.wanted, &["toolsListChanged"]).as_bool() == Some(true)

@@ -1,0 +1,79 @@
+//! The service changes its era while the program runs.
+
+use super::*;
+use crate::support::desktop::Button;
+use crate::support::program::{status, text};
+use crate::trade::{Desk, buy};
+
+#[tokio::test]
+async fn reads_follow_a_service_that_moves_and_comes_back() {
+    let bench = Bench::with(&["--era", "legacy"]).await;
+    let mut client = bench.client().await;
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    for (era, version, stream) in [
+        ("modern", MODERN, "listeners"),
+        ("legacy", "2025-11-25", "open_get_streams"),
+        ("modern", MODERN, "listeners"),
+    ] {
+        moves_to(&bench.sim, era).await;
+        bench.sim.post("reset", &Value::Null).await;
+        let result = client.call("GetQuote", &quote()).await;
+        assert_eq!(result["isError"], false, "{era}: {result}");
+        let calls = bench.sim.calls().await;
+        let last = calls
+            .iter()
+            .rfind(|call| call["tool"] == "GetQuote")
+            .expect("the read");
+        assert_eq!(last["protocol_version"], version, "{era}");
+        bench
+            .until("what the service says unasked is heard", async || {
+                bench.status(stream).await == 1
+            })
+            .await;
+        // Beside the read itself: the one that was refused, the question, the handshake's two, the stream.
+        let all: u64 = bench.sim.calls().await.len() as u64;
+        assert!(all <= 8, "{era}: {}", bench.sim.get("requests").await);
+        assert_eq!(client.call("ListAccounts", &json!({})).await["isError"], false);
+    }
+}
+
+/// An installation that knows the older era finds a service that has moved while nothing ran, and the other way round.
+#[tokio::test]
+async fn a_start_finds_out_that_the_service_has_moved() {
+    for (before, after) in [("legacy", "modern"), ("modern", "legacy")] {
+        let bench = Bench::with(&["--era", before]).await;
+        bench.client().await.close().await;
+        moves_to(&bench.sim, after).await;
+        let mut client = bench.client().await;
+        assert_eq!(
+            client.call("GetQuote", &quote()).await["isError"],
+            false,
+            "{after}"
+        );
+        client.close().await;
+        let kept = std::fs::read_to_string(bench.home.folder().join("state/cache/eras.json")).expect("kept");
+        assert!(kept.contains(after), "{kept}");
+    }
+}
+
+/// It moves while the card is up. What was refused unrun is judged again and sent once.
+#[tokio::test]
+async fn an_order_is_executed_once_by_a_service_that_moves_under_its_card() {
+    for (before, after) in [("legacy", "modern"), ("modern", "legacy")] {
+        let desk = Desk::with(&["--era", before]).await;
+        let mut client = desk.client().await;
+        let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+        moves_to(&desk.sim, after).await;
+        desk.desktop.click(Button::Middle);
+        let result = client.result(id).await;
+        let executed = desk.sim.executed().await;
+        assert_eq!(
+            status(&result),
+            "accepted",
+            "{before} to {after}: {}",
+            text(&result)
+        );
+        assert_eq!(executed, ["PlaceOrder"], "{before} to {after}");
+        client.close().await;
+    }
+}
