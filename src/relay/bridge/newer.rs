@@ -5,7 +5,7 @@
 //!
 //! Owns: the calls that are open so. Refuses to know: what they do; a call that is held never comes here.
 
-use crate::relay::era::{Said, member, newer, without_protocol};
+use crate::relay::era::{Said, member, newer, shown, without_protocol};
 use crate::relay::{lock, words};
 use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word};
 use crate::wire::envelope::{self, Id, Message};
@@ -28,6 +28,8 @@ const PARKED: Duration = Duration::from_secs(600);
 const MAX_PARKED: usize = 64;
 /// Questions that one call may have open at once.
 const MAX_QUESTIONS: usize = 16;
+/// The request needs something of the client that it did not declare.
+const MISSING_CAPABILITY: i32 = -32_021;
 /// How long after a question others are waited for, so that one round brings them all.
 const TOGETHER: Duration = Duration::from_millis(30);
 /// Methods whose answer may ask for input (2026-07-28, multi-round requests).
@@ -74,7 +76,8 @@ struct Parked {
     digest: String,
     /// The questions, by the key under which the client answers them.
     questions: Vec<(String, Id)>,
-    open: Open,
+    /// The call; `None` where the service has ended it, and wants to be asked anew.
+    open: Option<Open>,
 }
 
 /// A call that was begun, and what comes of it.
@@ -158,7 +161,8 @@ impl Parking {
         let further = member(params, "requestState").is_some() || member(params, "inputResponses").is_some();
         let mut open = if further && MAY_ASK.contains(&&*message.method) {
             match self.go_on(params, &digest) {
-                Some(open) => open,
+                Some(Some(open)) => open,
+                Some(None) => self.start(lane, &message, said, repeat),
                 None => return Ok(no_such_round(id)),
             }
         } else {
@@ -171,7 +175,7 @@ impl Parking {
             } else {
                 match tokio::time::timeout(TOGETHER, open.events.recv()).await {
                     Ok(next) => next,
-                    Err(_) => return Ok(self.park(id, digest, questions, open)),
+                    Err(_) => return Ok(self.park(id, digest, questions, Some(open))),
                 }
             };
             match next {
@@ -180,7 +184,16 @@ impl Parking {
                 }
                 Some(Event::Asked(of, _)) => self.refuse(&open.lane, &of, "too many questions at once"),
                 Some(Event::Ended(outcome)) => {
-                    return outcome.map(|answer| newer(id, &message.method, answer));
+                    let answer = outcome?;
+                    let Some(addresses) = addresses(&answer.text) else {
+                        return Ok(newer(id, &message.method, answer));
+                    };
+                    if !opens_addresses(said) || !MAY_ASK.contains(&&*message.method) {
+                        return Ok(cannot_open(id));
+                    }
+                    let none = |question| (Id::ours(""), question);
+                    let questions = addresses.into_iter().map(none).collect();
+                    return Ok(self.park(id, digest, questions, None));
                 }
                 None => return Err(Failure::Broken("the call was cut off".to_owned())),
             }
@@ -191,7 +204,10 @@ impl Parking {
     fn start(&self, lane: &ReadLane, message: &Message<'_>, said: &Arc<Said>, repeat: Repeat) -> Open {
         let (send, events) = mpsc::channel(MAX_QUESTIONS + 1);
         let own = Id::ours(&format!("cs-p{}", self.0.count.fetch_add(1, Ordering::Relaxed)));
-        let params = message.params.map(without_protocol);
+        let params = message
+            .params
+            .map(without_protocol)
+            .map(|params| without_task(&params));
         let text = envelope::request(&own, &message.method, params.as_deref());
         let over = self.0.ending.child_token();
         let running = Running {
@@ -227,8 +243,9 @@ impl Parking {
         }
     }
 
-    /// Takes a parked call up again with the client's answers; `None` where none such waits.
-    fn go_on(&self, params: &str, digest: &str) -> Option<Open> {
+    /// Takes a parked call up again with the client's answers; `None` where none such waits, nothing inside where it is to
+    /// be begun anew.
+    fn go_on(&self, params: &str, digest: &str) -> Option<Option<Open>> {
         let key = json::string(member(params, "requestState")?).ok()?;
         let parked = {
             let mut all = lock(&self.0.parked);
@@ -238,17 +255,19 @@ impl Parking {
             all.remove(&*key)?
         };
         let answers = member(params, "inputResponses").unwrap_or("{}");
-        for (name, of) in &parked.questions {
-            match member(answers, name) {
-                Some(answer) => self.tell(&parked.open.lane, of, envelope::response(of, answer)),
-                None => self.refuse(&parked.open.lane, of, "the client did not answer this"),
+        if let Some(open) = &parked.open {
+            for (name, of) in &parked.questions {
+                match member(answers, name) {
+                    Some(answer) => self.tell(&open.lane, of, envelope::response(of, answer)),
+                    None => self.refuse(&open.lane, of, "the client did not answer this"),
+                }
             }
         }
         Some(parked.open)
     }
 
     /// Parks the call and asks the client.
-    fn park(&self, id: &Id, digest: String, questions: Vec<(Id, String)>, open: Open) -> Answer {
+    fn park(&self, id: &Id, digest: String, questions: Vec<(Id, String)>, open: Option<Open>) -> Answer {
         let full = |why: &str| {
             let data = words::data(words::WasSent::Unknown, None);
             Answer::small(envelope::error(Some(id), words::OUR_ERROR, why, Some(&data)))
@@ -322,6 +341,44 @@ fn may_be_asked(method: &str, said: &Said) -> bool {
     said.abilities.contains(needed)
 }
 
+/// The addresses that a service wants the person to open before it is asked anew (2025-11-25, elicitation), as the newer era
+/// asks for them; `None` where it said something else.
+fn addresses(answer: &str) -> Option<Vec<String>> {
+    let error = member(answer, "error").filter(|error| member(error, "code") == Some("-32042"))?;
+    let elicitations = member(member(error, "data")?, "elicitations")?;
+    let all = json::items(elicitations).ok()?;
+    let question = |elicitation: &&str| {
+        let members = json::members(elicitation).unwrap_or_default();
+        let kept = members.iter().filter(|member| member.key != "elicitationId");
+        let kept: Vec<String> = kept.map(shown).collect();
+        format!(
+            r#"{{"method":"elicitation/create","params":{{{}}}}}"#,
+            json::minify(&kept.join(","))
+        )
+    };
+    let questions: Vec<String> = all.iter().take(MAX_QUESTIONS).map(question).collect();
+    (!questions.is_empty()).then_some(questions)
+}
+
+/// Whether the client said that it opens addresses for the person.
+fn opens_addresses(said: &Said) -> bool {
+    member(&said.capabilities, "elicitation").is_some_and(|modes| member(modes, "url").is_some())
+}
+
+/// The answer where the client cannot do what the service wants (2026-07-28, base protocol, capabilities).
+fn cannot_open(id: &Id) -> Answer {
+    let data = r#"{"requiredCapabilities":{"elicitation":{"url":{}}},"countersign":{"sent":"yes"}}"#;
+    let why = "the service wants the person to open an address first, which this client cannot do";
+    Answer::small(envelope::error(Some(id), MISSING_CAPABILITY, why, Some(data)))
+}
+
+/// Parameters without the task of 2025-11-25: the newer era has no words for what would come of it.
+fn without_task(params: &str) -> String {
+    let members = json::members(params).unwrap_or_default();
+    let kept = members.iter().filter(|member| member.key != "task");
+    format!("{{{}}}", kept.map(shown).collect::<Vec<_>>().join(","))
+}
+
 /// The answer to a round that goes on with nothing: it is not passed on, so nothing runs.
 fn no_such_round(id: &Id) -> Answer {
     let data = words::data(words::WasSent::No, None);
@@ -351,4 +408,47 @@ fn digest(method: &str, params: &str) -> String {
         .collect();
     parts.sort_unstable();
     crate::journal::hash(&format!("{method}\n{}", parts.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_to_open_are_asked_for_in_the_newer_words() {
+        let answer = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[
+            {"mode":"url", "elicitationId":"e1","url":"https://a.example","message":"open"}]}}}"#;
+        assert_eq!(
+            addresses(answer).unwrap(),
+            [
+                r#"{"method":"elicitation/create","params":{"mode":"url","url":"https://a.example","message":"open"}}"#
+            ]
+        );
+        for other in [
+            r#"{"jsonrpc":"2.0","id":1,"result":{"code":-32042}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"m"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[]}}}"#,
+        ] {
+            assert_eq!(addresses(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_same_request_has_the_same_digest_in_each_round() {
+        let first = digest("tools/call", r#"{"name":"a","arguments":{"x":1.50}}"#);
+        let next = r#"{"arguments":{ "x" : 1.50 },"name":"a","_meta":{"y":1},"requestState":"s","inputResponses":{}}"#;
+        assert_eq!(digest("tools/call", next), first);
+        assert_ne!(
+            digest("tools/call", r#"{"name":"a","arguments":{"x":1.5}}"#),
+            first
+        );
+        assert_ne!(
+            digest("prompts/get", r#"{"name":"a","arguments":{"x":1.50}}"#),
+            first
+        );
+        assert_eq!(
+            without_task(r#"{"name":"a","task":{"ttl":1}}"#),
+            r#"{"name":"a"}"#
+        );
+    }
 }

@@ -25,11 +25,10 @@ async fn approved() {
     );
     order["_meta"]["progressToken"] = "p1".into();
     let id = hold(&desk, &mut client, &order).await;
+    let shown = desk.screen.text();
     assert!(
-        desk.desktop.popup().contains("Era <b>Client</b>")
-            || desk.screen.text().contains("Era &lt;b&gt;Client"),
-        "{}",
-        desk.desktop.popup()
+        shown.contains("Era <b>Client</b>") || shown.contains("Era &lt;b&gt;Client&lt;/b&gt;"),
+        "the client's name on the card: {shown}"
     );
     assert_eq!(desk.tickets()[0]["client"], "Era <b>Client</b>");
     desk.desktop.screenshot("eras-approve");

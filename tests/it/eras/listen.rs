@@ -39,7 +39,7 @@ async fn what_changes_is_told_to_those_who_asked() {
     let mut client = bench.client().await;
     let acknowledged = listen(
         &mut client,
-        "1",
+        "71",
         &json!({ "toolsListChanged": true, "odd": true }),
     )
     .await;
@@ -49,23 +49,21 @@ async fn what_changes_is_told_to_those_who_asked() {
     );
     let acknowledged = listen(
         &mut client,
-        r#""1""#,
+        r#""71""#,
         &json!({ "promptsListChanged": true, "resourcesListChanged": true }),
     )
     .await;
-    assert_eq!(acknowledged["params"]["_meta"][TAG], "1");
+    assert_eq!(acknowledged["params"]["_meta"][TAG], "71");
     bench.standing().await;
-    // The first list of this process is a change: it had none.
-    told(&mut client, "notifications/tools/list_changed", "1").await;
     bench.sim.fault("new_tool", "").await;
-    told(&mut client, "notifications/tools/list_changed", "1").await;
+    told(&mut client, "notifications/tools/list_changed", "71").await;
     for what in ["prompts", "resources"] {
         let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{what}/list_changed"}}"#);
         bench.sim.post_text("notify", &line).await;
         told(
             &mut client,
             &format!("notifications/{what}/list_changed"),
-            r#""1""#,
+            r#""71""#,
         )
         .await;
     }
@@ -78,7 +76,7 @@ async fn what_changes_is_told_to_those_who_asked() {
     ] {
         bench.sim.post_text("notify", line).await;
     }
-    cancel(&mut client, "1").await;
+    cancel(&mut client, "71").await;
     bench.sim.fault("schema_change", "").await;
     bench
         .sim
@@ -87,7 +85,7 @@ async fn what_changes_is_told_to_those_who_asked() {
             r#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#,
         )
         .await;
-    told(&mut client, "notifications/prompts/list_changed", r#""1""#).await;
+    told(&mut client, "notifications/prompts/list_changed", r#""71""#).await;
     let rest = until_now(&mut client).await;
     assert!(
         client.aside().is_empty() && rest.is_empty(),
@@ -103,10 +101,10 @@ async fn what_changes_is_told_to_those_who_asked() {
     assert_eq!(ends.len(), 1, "{last:?}");
     assert_eq!(
         (&ends[0]["id"], &ends[0]["result"]["resultType"]),
-        (&json!("1"), &json!("complete")),
+        (&json!("71"), &json!("complete")),
         "{last:?}"
     );
-    assert_eq!(ends[0]["result"]["_meta"][TAG], "1");
+    assert_eq!(ends[0]["result"]["_meta"][TAG], "71");
 }
 
 #[tokio::test]
@@ -117,7 +115,7 @@ async fn resources_are_followed_as_long_as_somebody_does() {
     bench.standing().await;
     let uri = "crosstrade://accounts";
     let wish = json!({ "resourceSubscriptions": [uri, "crosstrade://no/such"] });
-    for id in ["1", "2"] {
+    for id in ["71", "72"] {
         let acknowledged = listen(&mut client, id, &wish).await;
         assert_eq!(
             acknowledged["params"]["notifications"],
@@ -129,7 +127,7 @@ async fn resources_are_followed_as_long_as_somebody_does() {
         r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}"}}}}"#
     );
     bench.sim.post_text("notify", &update).await;
-    for id in ["1", "2"] {
+    for id in ["71", "72"] {
         assert_eq!(
             told(&mut client, "notifications/resources/updated", id).await["params"]["uri"],
             uri
@@ -148,13 +146,13 @@ async fn resources_are_followed_as_long_as_somebody_does() {
         json!({})
     );
     bench.sim.post_text("notify", &update).await;
-    for id in ["1", "2"] {
+    for id in ["71", "72"] {
         told(&mut client, "notifications/resources/updated", id).await;
     }
     let plain = |line: &String| (line.contains("resources/updated") && !line.contains(TAG)).then_some(());
     assert!(client.find(plain, PATIENCE).await.is_some());
     // As long as one follows it, the service is not told otherwise.
-    cancel(&mut client, "1").await;
+    cancel(&mut client, "71").await;
     assert_eq!(
         client
             .request("resources/unsubscribe", &json!({ "uri": uri }))
@@ -162,9 +160,9 @@ async fn resources_are_followed_as_long_as_somebody_does() {
         json!({})
     );
     bench.sim.post_text("notify", &update).await;
-    told(&mut client, "notifications/resources/updated", "2").await;
+    told(&mut client, "notifications/resources/updated", "72").await;
     assert_eq!(bench.count("resources/unsubscribe").await, 0);
-    cancel(&mut client, "2").await;
+    cancel(&mut client, "72").await;
     bench
         .until("the service is told", async || {
             bench.count("resources/unsubscribe").await == 1

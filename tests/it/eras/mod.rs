@@ -15,6 +15,7 @@ mod listen;
 mod local;
 mod parked;
 mod pipe;
+mod same;
 mod sdk;
 
 use crate::support::program::{Client, Home};

@@ -63,7 +63,7 @@ async fn ids_that_look_alike() {
         .sim
         .post(
             "fault",
-            &json!({ "kind": "stall", "tool": "GetQuote", "seconds": 1.5 }),
+            &json!({ "kind": "stall", "tool": "GetQuote", "seconds": 5 }),
         )
         .await;
     let read = call("GetQuote", &quote());
