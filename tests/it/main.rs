@@ -6,6 +6,7 @@ mod brakes;
 mod clients;
 mod clients_files;
 mod crash;
+mod faults;
 mod held;
 mod house;
 mod own;
