@@ -297,8 +297,10 @@ pub(super) fn card_name(name: &str) -> String {
 /// The answer to a request that is not taken in.
 pub(super) fn refusal(id: &Id, refused: Refused) -> String {
     let reason = match refused {
-        Refused::DuplicateId => "a request of this id is still open",
-        Refused::TooMany => "too many requests are open",
+        Refused::DuplicateId => "NOT SENT. A request of this id is still open; give each request its own",
+        Refused::TooMany => {
+            "NOT SENT. Too many requests are open already; wait for their answers, then ask again"
+        }
     };
     let data = words::data(words::WasSent::No, None);
     envelope::error(Some(id), words::invalid_request(), reason, Some(&data))

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::http::challenge;
+use crate::system::clock;
 use crate::wire::envelope::{self, Id, Kind, Line, Message};
 use crate::wire::{headers, json, sse};
 use reqwest::{Response, StatusCode};
@@ -9,6 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// The largest JSON body that is kept: 128 MiB. Results of 100 MB are legal; a body without end is not.
 const MAX_BODY: usize = 128 * 1024 * 1024;
@@ -21,6 +23,13 @@ const LARGE_AT_ONCE: usize = 4;
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// A stream on which not even a keep-alive came for this long is taken for dead; servers send one every 15 to 30 s.
 const IDLE: Duration = Duration::from_secs(300);
+
+/// How long an answer that has begun may take for the next [`AT_LEAST`] bytes. A server that sends a byte now and then
+/// would otherwise keep its request open for ever.
+const PACE: Duration = Duration::from_secs(60);
+/// Less than a telephone line brings in three seconds.
+const AT_LEAST: usize = 16 * 1024;
+const STOPPED: &str = "the answer stopped coming";
 
 /// An answer, on one line.
 #[derive(Debug)]
@@ -49,12 +58,47 @@ impl Default for Large {
 }
 
 impl Large {
-    /// Waits for a place once `size` bytes are too many to go without.
-    async fn place(&self, size: usize, held: &mut Option<OwnedSemaphorePermit>) {
-        if size > LARGE && held.is_none() {
+    /// Waits for a place once `size` bytes are too many to go without; whether it had to.
+    async fn place(&self, size: usize, held: &mut Option<OwnedSemaphorePermit>) -> bool {
+        let wanted = size > LARGE && held.is_none();
+        if wanted {
             // Never closed, so there is always a permit in the end.
             *held = Arc::clone(&self.0).acquire_owned().await.ok();
         }
+        wanted
+    }
+}
+
+/// Whether an answer that has begun comes on: in each [`PACE`] as much as [`AT_LEAST`], or its end.
+#[derive(Debug)]
+struct Pace {
+    until: Instant,
+    came: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            until: Instant::now() + PACE,
+            came: 0,
+        }
+    }
+}
+
+impl Pace {
+    fn begin(&mut self) {
+        *self = Self::default();
+    }
+
+    fn came(&mut self, bytes: usize) {
+        self.came = self.came.saturating_add(bytes);
+        if self.came >= AT_LEAST {
+            self.begin();
+        }
+    }
+
+    fn until(&self) -> Instant {
+        self.until
     }
 }
 
@@ -83,6 +127,14 @@ pub(super) async fn read(
         .get(reqwest::header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
         .map(headers::media_type);
+    // Nothing is asked for compressed, so that no small answer becomes a large one here.
+    if let Some(coding) = response.headers().get(reqwest::header::CONTENT_ENCODING)
+        && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Failure::BadAnswer(
+            "it is compressed, which nobody asked for".to_owned(),
+        ));
+    }
     match kind.as_deref() {
         Some("text/event-stream") => stream(response, Some(id), None, large, side).await,
         Some("application/json") => json_body(response, id, large, side).await,
@@ -124,10 +176,22 @@ async fn json_body(
     };
     match answer_to(&body, id, side) {
         Some(text) => Ok(Read::Answer(Answer { text, _large: place })),
-        None if std::str::from_utf8(&body).is_ok_and(|text| json::members(text).is_ok()) => {
-            Err(Failure::BadAnswer("it answers another request".to_owned()))
-        }
-        None => Err(Failure::BadAnswer("its body is no JSON-RPC message".to_owned())),
+        None => Err(Failure::BadAnswer(no_answer(&body).to_owned())),
+    }
+}
+
+/// What a body is that is no answer to the request.
+fn no_answer(body: &[u8]) -> &'static str {
+    let is_object = || std::str::from_utf8(body).is_ok_and(|text| json::members(text).is_ok());
+    if body.trim_ascii().is_empty() {
+        "its body is empty"
+    } else if matches!(envelope::read(body), Ok(Line::One(message)) if matches!(message.kind, Kind::Response(_)))
+    {
+        "it answers another request"
+    } else if is_object() {
+        "its body is JSON, but no answer"
+    } else {
+        "its body is no JSON-RPC message"
     }
 }
 
@@ -143,14 +207,20 @@ async fn body(
             .unwrap_or(0)
             .min(1024 * 1024),
     );
+    let mut pace = Pace::default();
     loop {
-        large.place(body.len(), place).await;
-        match tokio::time::timeout(IDLE, response.chunk()).await {
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= bound => body.extend_from_slice(&chunk),
+        if large.place(body.len(), place).await {
+            pace.begin();
+        }
+        match tokio::time::timeout_at(pace.until(), response.chunk()).await {
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= bound => {
+                pace.came(chunk.len());
+                body.extend_from_slice(&chunk);
+            }
             Ok(Ok(Some(_))) => return Err(Failure::BadAnswer(format!("it is longer than {bound} bytes"))),
             Ok(Ok(None)) => return Ok(Ok(body)),
             Ok(Err(_)) => return Ok(Err("the answer was cut".to_owned())),
-            Err(_) => return Ok(Err("the answer stopped coming".to_owned())),
+            Err(_) => return Ok(Err(STOPPED.to_owned())),
         }
     }
 }
@@ -213,12 +283,21 @@ pub(super) async fn stream(
     let (mut last_event, mut retry, mut answer) = (resumed_after, None, None);
     // What came since the last whole event, and the place that it takes when that is much.
     let (mut pending, mut place) = (0, None);
+    // Between events a stream may be still for long; an event that has begun comes on.
+    let mut pace: Option<Pace> = None;
     let why = loop {
-        large.place(pending, &mut place).await;
-        let chunk = match tokio::time::timeout(IDLE, response.chunk()).await {
+        if large.place(pending, &mut place).await
+            && let Some(pace) = &mut pace
+        {
+            pace.begin();
+        }
+        let silent = Instant::now() + IDLE;
+        let until = pace.as_ref().map_or(silent, Pace::until);
+        let chunk = match tokio::time::timeout_at(until, response.chunk()).await {
             Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => break "the stream ended without the answer".to_owned(),
             Ok(Err(error)) => break Failure::of(&error).to_string(),
+            Err(_) if pace.is_some() => break STOPPED.to_owned(),
             Err(_) => break "the stream went silent".to_owned(),
         };
         pending += chunk.len();
@@ -243,7 +322,12 @@ pub(super) async fn stream(
             return Ok(Read::Answer(Answer { text, _large: place }));
         }
         if whole {
-            (pending, place) = (0, None);
+            (pending, place, pace) = (0, None, None);
+        }
+        if parser.is_inside() {
+            pace.get_or_insert_default().came(chunk.len());
+        } else {
+            pace = None;
         }
     };
     Ok(Read::Ended {
@@ -279,7 +363,7 @@ pub(super) async fn refusal(
         .headers()
         .get(reqwest::header::RETRY_AFTER)
         .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.trim().parse().ok());
+        .and_then(|text| retry_after(text, clock::wall_ms() / 1000));
     let body = body(response, MAX_ERROR_BODY, &Large::default(), &mut None)
         .await
         .ok()
@@ -306,6 +390,16 @@ pub(super) async fn refusal(
     }
 }
 
+/// The seconds that a `Retry-After` asks to wait: a number, or a date (RFC 9110 section 10.2.3).
+fn retry_after(text: &str, now: u64) -> Option<u64> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
+    Some(u64::try_from(date).ok()?.saturating_sub(now))
+}
+
 fn forbidden(told: &str, text: &str) -> Failure {
     let bearer = headers::challenges(told)
         .into_iter()
@@ -328,6 +422,35 @@ fn forbidden(told: &str, text: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_has_begun_comes_on() {
+        let begun = Instant::now();
+        let mut pace = Pace::default();
+        tokio::time::advance(PACE / 2).await;
+        pace.came(AT_LEAST - 1);
+        assert_eq!(pace.until(), begun + PACE, "too little to count");
+        pace.came(1);
+        assert_eq!(pace.until(), begun + PACE / 2 + PACE);
+        pace.came(AT_LEAST - 1);
+        tokio::time::advance(PACE / 2).await;
+        assert_eq!(pace.until(), begun + PACE / 2 + PACE);
+    }
+
+    #[test]
+    fn a_server_says_when_by_a_number_or_a_date() {
+        let now = 1_445_412_480;
+        for (text, seconds) in [
+            ("30", Some(30)),
+            (" 0 ", Some(0)),
+            ("Wed, 21 Oct 2015 07:28:09 GMT", Some(9)),
+            ("Wed, 21 Oct 2015 07:27:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(retry_after(text, now), seconds, "{text}");
+        }
+    }
 
     #[test]
     fn an_error_without_an_id_is_handed_on_only_if_it_is_one() {

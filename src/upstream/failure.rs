@@ -31,13 +31,13 @@ pub enum Failure {
     #[error("the service asks to slow down{}", .0.map(|s| format!(": again in {s} s")).unwrap_or_default())]
     RateLimited(Option<u64>),
     /// HTTP 429 with a body that we do not know: it proves nothing about a call.
-    #[error("the service, or something before it, asks to slow down")]
+    #[error("the service, or something before it, asks to slow down{}", .0.map(|s| format!(": again in {s} s")).unwrap_or_default())]
     Throttled(Option<u64>),
     /// HTTP 404 although a session was given: it is gone, and the request was not run.
     #[error("the service has forgotten this session")]
     SessionLost,
     /// Another HTTP status.
-    #[error("the service answered with HTTP {0}")]
+    #[error("the service answered with HTTP {0}{redirect}", redirect = redirect(*.0))]
     Status(u16),
     /// Not even connected: nothing was sent.
     #[error("the service cannot be reached: {0}")]
@@ -55,6 +55,15 @@ pub enum Failure {
     /// The service answered with a JSON-RPC error to a request of our own; its text.
     #[error("the service refused: {0}")]
     Refused(String),
+}
+
+/// What is added where a status is a redirect: neither the request nor the token goes to another place by itself.
+fn redirect(status: u16) -> &'static str {
+    if (300..400).contains(&status) {
+        ", a redirect, which is not followed"
+    } else {
+        ""
+    }
 }
 
 impl Failure {
@@ -120,13 +129,48 @@ pub fn is_certificate_trouble(error: &(dyn std::error::Error + 'static)) -> bool
     error.source().is_some_and(is_certificate_trouble)
 }
 
+/// What is wrong with a certificate, in words of ours: those of the TLS library repeat what the other side wrote into it.
+fn certificate(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use rustls::CertificateError as Wrong;
+    if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref::<rustls::Error>() {
+        return Some(match wrong {
+            Wrong::Expired | Wrong::ExpiredContext { .. } => {
+                "its certificate has run out, or this computer's clock is wrong"
+            }
+            Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+                "its certificate is not valid yet, or this computer's clock is wrong"
+            }
+            Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+                "its certificate is for another name; something may stand in between"
+            }
+            Wrong::UnknownIssuer => {
+                "its certificate is signed by nobody that this computer trusts; something may stand in between"
+            }
+            _ => "its certificate is not trusted; something may stand in between",
+        });
+    }
+    if let Some(inside) = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+    {
+        return certificate(inside);
+    }
+    error.source().and_then(certificate)
+}
+
 /// The innermost cause, without the URL: the outer texts of the HTTP client repeat it and say little.
 fn plain(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
+    if let Some(wrong) = certificate(error) {
+        return wrong.to_owned();
+    }
     let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
+    let mut proxied = false;
+    loop {
+        proxied |= cause.to_string().starts_with("tunnel error");
+        let Some(next) = cause.source() else { break };
         cause = next;
     }
     let text: String = cause
@@ -135,5 +179,44 @@ fn plain(error: &reqwest::Error) -> String {
         .filter(|c| !c.is_control())
         .take(160)
         .collect();
+    if proxied {
+        return format!("the proxy did not open the way to it ({text})");
+    }
+    if text.starts_with("unsupported scheme") {
+        return format!("the proxy is of a kind that is not spoken here ({text}); HTTP proxies are");
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::CertificateError;
+    use rustls::pki_types::ServerName;
+
+    #[test]
+    fn no_word_of_a_certificate_is_repeated() {
+        let name = ServerName::try_from("expected.example").unwrap();
+        let presented = vec!["marker.example".to_owned()];
+        let wrong = CertificateError::NotValidForNameContext {
+            expected: name,
+            presented,
+        };
+        let error = std::io::Error::other(rustls::Error::InvalidCertificate(wrong));
+        let said = certificate(&error).unwrap();
+        assert!(
+            said.contains("another name") && !said.contains("marker"),
+            "{said}"
+        );
+        assert_eq!(certificate(&std::io::Error::other("marker")), None);
+    }
+
+    #[test]
+    fn a_redirect_is_named_as_one() {
+        assert_eq!(
+            Failure::Status(500).to_string(),
+            "the service answered with HTTP 500"
+        );
+        assert!(Failure::Status(307).to_string().contains("which is not followed"));
+    }
 }

@@ -22,6 +22,8 @@ use tokio::sync::Semaphore;
 
 /// The longest wait that a `Retry-After` may ask of a read.
 pub(super) const PATIENCE: u64 = 10;
+/// A read that took longer than this before it failed is not tried again: nobody waits for twice a time limit.
+const AGAIN: Duration = Duration::from_secs(20);
 /// How often a cut stream is taken up again before its request is given up.
 const RESUMES: u32 = 5;
 /// What is with the service at once: each may cost a connection, and a process has only so many files. The others wait.
@@ -121,12 +123,14 @@ impl ReadLane {
         // Never closed, so there is always a permit in the end.
         let _permit = self.0.asking.acquire().await.ok();
         let mut tries = 0;
+        let began = tokio::time::Instant::now();
         loop {
             tries += 1;
             match self.request_once(&text, id, Use::Client).await {
                 Err(failure)
                     if tries == 1
                         && failure.may_pass()
+                        && began.elapsed() < AGAIN
                         && (repeat == Repeat::Harmless || matches!(failure, Failure::Connect(_))) =>
                 {
                     tracing::info!(%failure, "a read is tried once more");

@@ -221,7 +221,9 @@ impl TradeLane {
         if let Err(why) = still() {
             return Err((cleared.not_run(), NotSent::Stopped(why)));
         }
-        let response = match tokio::time::timeout(OUTCOME, self.post(&text, bearer, headers)).await {
+        // One minute for head and body together: what is told after it must not have taken longer.
+        let until = tokio::time::Instant::now() + OUTCOME;
+        let response = match tokio::time::timeout_at(until, self.post(&text, bearer, headers)).await {
             Err(_) => return Ok(Sent::Unknown("no answer within 60 s".to_owned())),
             Ok(Err(Failure::Connect(why))) => return Err((cleared.not_run(), NotSent::Connect(why))),
             Ok(Err(failure)) => return Ok(Sent::Unknown(failure.to_string())),
@@ -229,7 +231,8 @@ impl TradeLane {
         };
         if response.status().is_success() {
             return Ok(
-                match tokio::time::timeout(OUTCOME, answer::read(response, &id, &self.large, &|_| {})).await {
+                match tokio::time::timeout_at(until, answer::read(response, &id, &self.large, &|_| {})).await
+                {
                     Ok(Ok(Read::Answer(answer))) => told(&answer.text),
                     Ok(Ok(Read::Ended { why, .. })) => Sent::Unknown(why),
                     Ok(Err(failure)) => Sent::Unknown(failure.to_string()),
@@ -415,6 +418,11 @@ impl TradeLane {
             return Ok(session);
         }
         let mut opened = self.open(bearer).await;
+        // A connection that the service closed while it was idle is found out by using it, and a handshake may break on it
+        // without harm: better it than the order.
+        if matches!(opened, Err(Failure::Broken(_))) {
+            opened = self.open(bearer).await;
+        }
         for _ in 0..RATE_TRIES {
             let Err(Failure::RateLimited(wait) | Failure::Throttled(wait)) = opened else {
                 break;

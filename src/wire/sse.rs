@@ -110,6 +110,11 @@ impl Parser {
         &self.last_id
     }
 
+    /// Whether an event has begun that is not whole yet. A comment is none, whole or not.
+    pub fn is_inside(&self) -> bool {
+        self.size > 0 || !(self.line.is_empty() || self.line.starts_with(b":"))
+    }
+
     /// Takes the next bytes and calls `found` for each event that they complete. After an error nothing more is
     /// read: the place of the next event is not known.
     pub fn push(&mut self, bytes: &[u8], mut found: impl FnMut(Event)) -> Result<(), SseError> {

@@ -8,6 +8,7 @@ mod clients_files;
 mod crash;
 mod eras;
 mod eras_up;
+mod faults;
 mod held;
 mod house;
 mod own;

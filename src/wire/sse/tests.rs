@@ -174,3 +174,23 @@ proptest! {
         prop_assert_eq!(events(Parser::with_bound(bound), &chunks), whole);
     }
 }
+
+#[test]
+fn an_event_that_has_begun_is_told_from_a_comment() {
+    let mut parser = Parser::new();
+    for (bytes, inside) in [
+        (&b""[..], false),
+        (b": sign of life", false),
+        (b"\n", false),
+        (b"da", true),
+        (b"ta: x\n", true),
+        (b": in between\n", true),
+        (b"\n", false),
+        (b":\n\n", false),
+        (b"id: 7", true),
+        (b"\n\n", false),
+    ] {
+        parser.push(bytes, |_| ()).unwrap();
+        assert_eq!(parser.is_inside(), inside, "{:?}", String::from_utf8_lossy(bytes));
+    }
+}

@@ -59,6 +59,12 @@ impl Sim {
         }
     }
 
+    /// The same service at another address, which this client trusts.
+    pub(crate) fn behind(mut self, url: String, http: reqwest::Client) -> Self {
+        (self.url, self.http) = (url, http);
+        self
+    }
+
     /// `GET` on the control interface.
     pub(crate) async fn get(&self, what: &str) -> Value {
         let answer = self
