@@ -8,6 +8,7 @@ use super::{Context, Exit, folders, terminals};
 use crate::approve::terminal::read_word;
 use crate::cli::{clients as entries, waiting};
 use crate::clients::{self, Standing, Wish};
+use crate::gate::value::count;
 use crate::oauth::{LogoutReport, Which};
 use crate::relay::tickets::Tickets;
 use serde_json::json;
@@ -85,13 +86,13 @@ fn why_not_yet(context: &Context) -> Option<String> {
         .filter(|ticket| ticket.state.is_open())
         .count();
     if open > 0 {
-        return Some(format!(
-            "{open} orders wait for you or are being sent: decide on them first (`countersign pending`)"
-        ));
+        return Some(
+            "orders wait for you or are being sent: decide on them first (`countersign pending`)".to_owned(),
+        );
     }
     let unknown = waiting::doubts(&tickets).len();
     (unknown > 0).then(|| {
-        format!("{unknown} orders have an unknown outcome: look at them in NinjaTrader, then `countersign acknowledge`; the record of them would be deleted")
+        format!("the outcome of {} is unknown: look in NinjaTrader, then `countersign acknowledge`; the only record of it would be deleted", count(unknown, "order"))
     })
 }
 
