@@ -37,6 +37,7 @@ mod place;
 mod places;
 mod plan;
 mod receipt;
+mod stable;
 mod take_out;
 mod trouble;
 mod tunnel;
