@@ -56,7 +56,10 @@ pub(super) async fn login_under(context: &Context, what: &args::Login, given: Op
     let kind = if trade { GrantKind::Trade } else { GrantKind::Read };
     let grant = match sign_in(context, &grants, kind, what).await {
         Ok(grant) => grant,
-        Err(error) => return fail(context, &error.to_string(), "", exit_of(&error)),
+        Err(error) => {
+            let why = error.to_string();
+            return fail(context, &why, no_keychain(&why), exit_of(&error));
+        }
     };
     let lane = TradeLane::new(
         context.http.clone(),
@@ -231,7 +234,7 @@ fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exi
         lines.push("One sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.".to_owned());
     }
     let object = json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned.map(|report| report.new), "changed": changed });
-    context.out.data(&lines.join("\n"), &object);
+    context.out.lines(&lines.join("\n"), &object);
     Exit::Fine
 }
 
@@ -371,6 +374,15 @@ fn stdin_lines() -> Arc<tokio::sync::Mutex<mpsc::Receiver<String>>> {
         Arc::new(tokio::sync::Mutex::new(receive))
     };
     Arc::clone(LINES.get_or_init(start))
+}
+
+/// What helps where the sign-in has nowhere to be kept.
+fn no_keychain(why: &str) -> &'static str {
+    if why.contains("the keychain cannot be used") {
+        "nobody was signed in. Start or unlock your keychain and run this again; on a server that has none: export COUNTERSIGN_STORE=file, then run this again, and give your AI client the same variable"
+    } else {
+        ""
+    }
 }
 
 fn exit_of(error: &LoginError) -> Exit {

@@ -49,6 +49,17 @@ impl Out {
         }
     }
 
+    /// The same for sentences: in a terminal they are folded, and continue under their own column. A program that reads
+    /// them has each whole.
+    pub(crate) fn lines(self, text: &str, object: &Value) {
+        if self.talk || self.json || !std::io::stdout().is_terminal() {
+            return self.data(text, object);
+        }
+        for line in text.split('\n') {
+            self.raw(&folded(line));
+        }
+    }
+
     /// Prints a line on stdout as it is.
     pub(crate) fn raw(self, text: &str) {
         // A reader that has gone (`| head`) is no failure of ours.
@@ -58,17 +69,12 @@ impl Out {
     /// Says something to the person.
     pub(crate) fn say(self, text: &str) {
         let mut err = std::io::stderr().lock();
-        if !self.talk {
+        if !self.talk && !err.is_terminal() {
             let _ = writeln!(err, "{text}");
             return;
         }
         for line in text.split('\n') {
-            // A table keeps its columns.
-            let _ = if line.len() > WIDTH {
-                writeln!(err, "{}", fold(line))
-            } else {
-                writeln!(err, "{line}")
-            };
+            let _ = writeln!(err, "{}", folded(line));
         }
     }
 
@@ -121,13 +127,35 @@ pub(crate) fn safe(text: &str) -> String {
         .collect()
 }
 
-/// Breaks a line between words; what follows is indented as its beginning is. A word that is too long stays whole.
+/// A line as it stands where it fits: a table keeps its columns. A longer one is broken between words.
+fn folded(line: &str) -> String {
+    if line.chars().count() > WIDTH {
+        fold(line)
+    } else {
+        line.to_owned()
+    }
+}
+
+/// The widest first column of a table (`AI trading   HELD`), with the gap behind it.
+const COLUMN: usize = 14;
+
+/// Breaks a line between words; what follows is indented as its beginning is, or stands under the second column where a
+/// line has one. A word that is too long stays whole.
 pub(crate) fn fold(line: &str) -> String {
-    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
-    let mut folded = indent.clone();
+    let spaces = line.len().saturating_sub(line.trim_start_matches(' ').len());
+    // Two spaces between words make a column.
+    let second = line.get(spaces..).and_then(|rest| {
+        let gap = rest.find("  ")?;
+        let after = rest.get(gap..)?;
+        Some(spaces + gap + after.len().saturating_sub(after.trim_start_matches(' ').len()))
+    });
+    let hang = second.filter(|column| *column <= COLUMN).unwrap_or(spaces);
+    let (head, rest) = line.split_at_checked(hang).unwrap_or(("", line));
+    let indent = " ".repeat(head.chars().count());
+    let mut folded = head.to_owned();
     let mut column = indent.len();
     let mut first = true;
-    for word in line.split_whitespace() {
+    for word in rest.split_whitespace() {
         let length = word.chars().count();
         if !first && column.saturating_add(1).saturating_add(length) > WIDTH {
             folded.push('\n');
@@ -158,5 +186,27 @@ mod tests {
         let long = "x".repeat(200);
         assert_eq!(fold(&format!("see {long}")), format!("see\n{long}"));
         assert_eq!(fold(""), "");
+    }
+
+    #[test]
+    fn a_second_column_stays_one() {
+        let status = format!("reading   {}", "word ".repeat(30));
+        let shown = fold(&status);
+        let mut lines = shown.lines();
+        assert!(
+            lines
+                .next()
+                .is_some_and(|first| first.starts_with("reading   word word"))
+        );
+        assert!(lines.clone().count() > 1);
+        for line in lines {
+            assert!(
+                line.starts_with("          word") && line.len() <= WIDTH,
+                "{line:?}"
+            );
+        }
+        let late = format!("Checked: {}  end", "word ".repeat(20));
+        assert!(fold(&late).lines().all(|line| !line.starts_with(' ')));
+        assert_eq!(folded("a  table   keeps"), "a  table   keeps");
     }
 }

@@ -206,15 +206,29 @@ pub(super) async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> R
             offered.expose_secret()
         ));
     }
-    let pin = asked.pin(prompt).await.map_err(|why| usage(&why))?;
-    check_pin(&pin).map_err(|why| usage(&format!("this PIN is not strong enough: {why}")))?;
-    if !asked.from_stdin {
-        let again = asked.pin("The same again").await.map_err(|why| usage(&why))?;
-        if again.expose_secret() != pin.expose_secret() {
-            return Err(usage("the two are not the same"));
+    // Who types a weak one, or mistypes the second, types again: the sign-in that waits for it is not lost by that.
+    let mut left = asked.tries();
+    loop {
+        let pin = asked.pin(prompt).await.map_err(|why| usage(&why))?;
+        let why = match check_pin(&pin) {
+            Err(why) => format!("this PIN is not strong enough: {why}"),
+            Ok(()) if asked.from_stdin => return Ok(pin),
+            Ok(()) => {
+                let again = asked.pin("The same again").await.map_err(|why| usage(&why))?;
+                if again.expose_secret() == pin.expose_secret() {
+                    return Ok(pin);
+                }
+                "the two are not the same".to_owned()
+            }
+        };
+        left = left.saturating_sub(1);
+        if left == 0 {
+            return Err(usage(&why));
         }
+        context.out.say(&format!(
+            "Not taken: {why}. Nothing was changed; type another one (it does not show)."
+        ));
     }
-    Ok(pin)
 }
 
 /// What is authenticated together with the sealed grant. A policy that waits for its approval is not in it: the one

@@ -11,7 +11,7 @@ pub(super) fn tools(context: &Context) -> Exit {
     if lists.is_empty() {
         context
             .out
-            .error("nobody has signed in here yet", "run `countersign login`");
+            .error("nobody has signed in here yet", "run `countersign setup`");
         return Exit::NotSignedIn;
     }
     let listed: Value = serde_json::from_str(&lists.tools(&[])).unwrap_or_default();

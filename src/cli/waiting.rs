@@ -45,7 +45,7 @@ pub(super) async fn pending(context: &Context) -> Exit {
     let unknown: Vec<Value> = doubts.iter().map(doubt_object).collect();
     context
         .out
-        .data(&text, &json!({ "pending": objects, "unknown": unknown }));
+        .lines(&text, &json!({ "pending": objects, "unknown": unknown }));
     Exit::Fine
 }
 
@@ -207,7 +207,12 @@ fn how_it_ended(ticket: &Ticket) -> String {
         State::Expired => "not decided in time, nothing was sent",
         State::Withdrawn => "taken back, nothing was sent",
         State::Voided | State::Tampered | State::Rejected => "void, nothing was sent",
-        State::Held => "still waiting",
+        State::Held => {
+            return format!(
+                "still waiting, nothing was sent. Decide on it with `countersign watch`, or refuse it: countersign deny {}",
+                ticket.id
+            );
+        }
         State::Sending => "on its way",
     };
     ticket

@@ -38,6 +38,7 @@ mod place;
 mod places;
 mod plan;
 mod receipt;
+mod stable;
 mod take_out;
 mod trouble;
 mod tunnel;

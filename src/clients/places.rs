@@ -3,6 +3,7 @@
 //! Owns: the three models of folders (Linux, macOS, Windows), made from a home folder and an environment that are passed
 //! in. Refuses to know: what is in those files.
 
+use super::stable::stable;
 use crate::system::{Env, World};
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,8 @@ pub struct Places {
     pub config: PathBuf,
     /// `%LOCALAPPDATA%` on Windows; elsewhere as `config`.
     pub local: PathBuf,
-    /// The program that clients start: an absolute path without links.
+    /// The program that clients start: an absolute path; with a link in it only where a package manager keeps that over
+    /// updates.
     pub program: String,
     /// What follows the program: `serve`, and the service's address where it is not `CrossTrade`'s.
     pub arguments: Vec<String>,
@@ -71,6 +73,7 @@ impl Places {
         let program = std::env::current_exe()
             .and_then(|path| path.canonicalize())
             .map_err(|error| format!("the path of this program cannot be told: {error}"))?;
+        let program = stable(&program, env);
         let program = program
             .to_str()
             .ok_or_else(|| {

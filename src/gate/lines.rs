@@ -499,7 +499,14 @@ fn strategies(lines: &mut Lines, call: &Call, facts: &Facts) {
     }
     if let Some(source) = &fields.source {
         let count = source.lines().count();
-        lines.plain("source", format!("{} bytes, {count} lines", source.len()));
+        lines.plain(
+            "source",
+            format!(
+                "{}, {}",
+                value::count(source.len(), "byte"),
+                value::count(count, "line")
+            ),
+        );
     }
 }
 

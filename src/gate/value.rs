@@ -483,6 +483,12 @@ pub fn short(text: &str, most: usize) -> String {
     format!("{kept}...")
 }
 
+/// A number of things: `1 order`, `2 orders`. For words whose plural takes an s.
+pub fn count<N: fmt::Display + PartialEq + From<u8> + Copy>(number: N, one: &str) -> String {
+    let end = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {one}{end}")
+}
+
 /// Lower-case hex SHA-256 of the parts, one after the other.
 pub fn sha256(parts: &[&[u8]]) -> String {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);

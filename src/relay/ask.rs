@@ -5,7 +5,7 @@ use super::facts::Round;
 use super::hold::{self, Held};
 use super::judging::{self, counters, make_card};
 use super::passkeys::{OrderTouch, Signed};
-use super::policy_file::Rules;
+use super::policy_file::{Looked, Rules};
 use super::{Relay, lock, lookup, outcomes, pausing};
 use crate::approve::touch::Touch;
 use crate::approve::{Answer, Ask, Notice, Verify};
@@ -598,6 +598,7 @@ impl Live {
 
     /// Ends the question when something else ends the ticket.
     async fn watch(&self, side: &Side) {
+        let mut looked = Looked::default();
         loop {
             tokio::time::sleep(WATCH).await;
             let ended = if self.relay.is_halted() {
@@ -610,7 +611,7 @@ impl Live {
                     "the AI client stopped reading its answers".to_owned(),
                 ))
             } else {
-                self.decided_elsewhere()
+                self.decided_elsewhere(&mut looked)
             };
             if let Some((state, reason)) = ended {
                 side.end(state, reason);
@@ -624,12 +625,15 @@ impl Live {
         self.since.drift() > JUMP_MS
     }
 
-    fn decided_elsewhere(&self) -> Option<(State, String)> {
+    fn decided_elsewhere(&self, looked: &mut Looked) -> Option<(State, String)> {
         match self.relay.tickets.peek(self.id()) {
             Ok(Some(ticket)) if ticket.state != State::Held => {
                 Some((ticket.state, "decided elsewhere".to_owned()))
             }
-            Ok(Some(ticket)) if policy_changed(&self.relay, &ticket) => {
+            Ok(Some(ticket))
+                if looked.must_read(&self.relay.world.paths, mono_ms())
+                    && policy_changed(&self.relay, &ticket) =>
+            {
                 Some((State::Voided, "the policy changed while it was asked".to_owned()))
             }
             Ok(Some(_)) => pins_changed(&self.relay, self.held.call.tool()),

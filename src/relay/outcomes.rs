@@ -211,12 +211,15 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
         .filter(|ticket| ticket["state"] == "unknown" && ticket["acknowledged"] == false)
         .filter_map(|ticket| ticket["ticket"].as_str().map(str::to_owned))
         .collect();
+    let folder = relay.world.paths.state().display().to_string();
     let text = words::standing(text, today.len(), paused.as_deref(), &doubts);
+    // A client whose package shows it private copies of files would name another folder than `doctor` does.
+    let text = format!("{text} The state of Countersign lies in {folder}.");
     words::result(
         &text,
         json!({
             "signedIn": read, "tradingEnabled": trade, "halted": halted, "entriesPausedUntil": paused,
-            "unknownOutcomes": doubts, "tickets": today,
+            "unknownOutcomes": doubts, "tickets": today, "stateFolder": folder,
         }),
         false,
     )

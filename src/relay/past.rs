@@ -110,7 +110,7 @@ struct SoFar {
 
 /// What tells a file that did not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     id: Identity,
     bytes: u64,
     written: Option<SystemTime>,
@@ -120,7 +120,7 @@ struct Stamp {
 type Identity = (u64, u64, i64, i64);
 
 impl Stamp {
-    fn of(found: &Metadata) -> Self {
+    pub(super) fn of(found: &Metadata) -> Self {
         #[cfg(unix)]
         let id = {
             use std::os::unix::fs::MetadataExt;

@@ -6,6 +6,7 @@
 //! asked (`change`), what lies under the seal (`under_seal`), what a policy means (`gate`).
 
 use super::Relay;
+use super::past::Stamp;
 use super::settings::{Armed, Settings};
 use crate::gate::judge::{Entry, Market};
 use crate::gate::policy::Policy;
@@ -199,6 +200,33 @@ pub(crate) fn security(settings: &Settings) -> String {
     format!("tier = {tier}\narmed = {armed}\nphrase = {phrase}\n")
 }
 
+/// How long a look at the files' stamps is enough (monotonic ms). What they do not show, such as who may write to the
+/// folder, is read at the latest then; and at the decision all of it is read in any case.
+const TRUST_MS: u64 = 2000;
+
+/// Whether the rules can have changed since a waiting call looked last: a look at two stamps instead of two files read and
+/// a policy parsed, five times a second for each call.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    stamps: Option<[Option<Stamp>; 2]>,
+    read_ms: u64,
+}
+
+impl Looked {
+    /// Whether they have to be read now. True the first time, where either file was touched, appeared or went, and when
+    /// the last reading is some time ago.
+    pub(super) fn must_read(&mut self, paths: &Paths, now_mono: u64) -> bool {
+        let stamp = |path: &Path| path.symlink_metadata().ok().map(|found| Stamp::of(&found));
+        // Before the reading: what is written between the two is seen at the next look.
+        let now = Some([stamp(&paths.policy()), stamp(&place(paths))]);
+        if now == self.stamps && now_mono.saturating_sub(self.read_ms) < TRUST_MS {
+            return false;
+        }
+        (self.stamps, self.read_ms) = (now, now_mono);
+        true
+    }
+}
+
 /// The rules for trade calls: the approved policy, and beside it the file where that says something else by now.
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -373,6 +401,30 @@ mod tests {
         let paths = Paths::under(folder.path());
         std::fs::create_dir_all(paths.config()).unwrap();
         (folder, paths)
+    }
+
+    #[test]
+    fn a_waiting_call_reads_the_rules_again_only_where_a_file_was_touched_or_time_went_by() {
+        let (_keep, paths) = paths();
+        let mut looked = Looked::default();
+        assert!(looked.must_read(&paths, 0), "the first time");
+        assert!(!looked.must_read(&paths, 200));
+        write(&paths, "version = 1\n");
+        assert!(looked.must_read(&paths, 400), "a file that appeared");
+        assert!(!looked.must_read(&paths, 600));
+        // Another text of the same length, in the place of the old one or over it.
+        write(&paths, "version= 1 \n");
+        assert!(looked.must_read(&paths, 800));
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        std::fs::write(paths.policy(), "version =1 \n").unwrap();
+        assert!(looked.must_read(&paths, 1000));
+        Approved::default().save(&paths).unwrap();
+        assert!(looked.must_read(&paths, 1200), "the record");
+        std::fs::remove_file(paths.policy()).unwrap();
+        assert!(looked.must_read(&paths, 1400), "a file that went");
+        assert!(!looked.must_read(&paths, 1400 + TRUST_MS - 1));
+        assert!(looked.must_read(&paths, 1400 + TRUST_MS), "some time ago");
+        assert!(!looked.must_read(&paths, 1400 + TRUST_MS));
     }
 
     fn write(paths: &Paths, text: &str) {

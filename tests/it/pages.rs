@@ -76,6 +76,9 @@ fn rules_and_settings_on_a_page_can_be_read() {
 fn said() -> Vec<String> {
     let mut found = Vec::new();
     files(&root().join("src"), "rs", &mut found);
+    // The installers speak for themselves.
+    files(&root().join("packaging/windows"), "nsi", &mut found);
+    found.extend(["install.sh", "install.ps1"].map(|name| root().join(name)));
     found
         .iter()
         .filter_map(|path| std::fs::read_to_string(path).ok())

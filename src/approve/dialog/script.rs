@@ -7,7 +7,8 @@ use crate::approve::text;
 use crate::gate::card::Card;
 
 /// Arguments: title, text, seconds, the kind of sign, then the buttons, of which the first is default and cancel button.
-/// Answers with `button N` or `gave up`.
+/// Answers with `button N`, `gave up`, or `error N` where the system showed no dialog. Just before the dialog it says
+/// [`SHOWN`] on the other output: a start of the interpreter that takes long is no time in which anybody read.
 pub(in crate::approve) const SCRIPT: &str = r#"on run argv
     set theTitle to item 1 of argv
     set theText to item 2 of argv
@@ -15,14 +16,16 @@ pub(in crate::approve) const SCRIPT: &str = r#"on run argv
     set theButtons to items 5 thru -1 of argv
     set theFirst to item 1 of theButtons
     beep
+    log "shown"
     try
         if item 4 of argv is "caution" then
             set theAnswer to display dialog theText with title theTitle buttons theButtons default button theFirst cancel button theFirst giving up after theSeconds with icon caution
         else
             set theAnswer to display dialog theText with title theTitle buttons theButtons default button theFirst cancel button theFirst giving up after theSeconds with icon note
         end if
-    on error number -128
-        return "button 1"
+    on error theWords number theNumber
+        if theNumber is -128 then return "button 1"
+        return "error " & theNumber
     end try
     if gave up of theAnswer then return "gave up"
     repeat with theIndex from 1 to count of theButtons
@@ -30,6 +33,9 @@ pub(in crate::approve) const SCRIPT: &str = r#"on run argv
     end repeat
     return "none"
 end run"#;
+
+/// What the script says on stderr when the dialog comes up.
+pub(in crate::approve) const SHOWN: &str = "shown";
 
 /// What a dialog answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +47,9 @@ pub(in crate::approve) enum Said {
     OpenPage,
     /// The time was over.
     GaveUp,
-    /// It ended without an answer: somebody else ended it, or there is no screen.
+    /// The system could not show it: nobody was asked.
+    NoScreen(String),
+    /// It ended without an answer: somebody else ended it.
     Foreign(String),
 }
 
@@ -113,6 +121,12 @@ impl Dialog {
         if output == "gave up" {
             return Said::GaveUp;
         }
+        if let Some(number) = output.strip_prefix("error ") {
+            let number = number
+                .parse::<i32>()
+                .map_or_else(|_| "?".to_owned(), |number| number.to_string());
+            return Said::NoScreen(format!("macOS could not show the question (error {number})"));
+        }
         let pressed = output
             .strip_prefix("button ")
             .and_then(|number| number.parse::<usize>().ok())
@@ -122,6 +136,20 @@ impl Dialog {
             None => Said::Foreign("the dialog went without an answer".to_owned()),
         }
     }
+
+    /// What it means that the script ended with this output, where it said before whether the dialog came up.
+    pub(in crate::approve) fn ended(&self, output: &str, shown: bool) -> Said {
+        if output.is_empty() && !shown {
+            return Said::NoScreen("macOS showed no question: there may be no desktop".to_owned());
+        }
+        self.said(output)
+    }
+}
+
+/// From when on (monotonic ms) the person could have read a dialog that was started then, and came up then where that was
+/// told; `drawing` is what the system takes to draw it.
+pub(in crate::approve) fn readable_from(started: u64, shown: Option<u64>, drawing: u64) -> u64 {
+    shown.unwrap_or(started).max(started).saturating_add(drawing)
 }
 
 /// Why there is no desktop, from what `launchctl managername` says; `None` where there is one, or it says nothing.
@@ -202,6 +230,29 @@ mod tests {
         ] {
             assert!(matches!(deciding.said(other), Said::Foreign(_)), "{other}");
         }
+    }
+
+    #[test]
+    fn a_dialog_that_could_not_be_shown_asked_nobody() {
+        let dialog = dialog(true);
+        for output in ["error -1713\n", "error -10810\n", "error x\n"] {
+            assert!(
+                matches!(dialog.ended(output, true), Said::NoScreen(why) if why.contains("could not show")),
+                "{output}"
+            );
+        }
+        // It ended before it came up: no window server. Once it was up, whoever ended it was somebody else.
+        assert!(matches!(dialog.ended("", false), Said::NoScreen(_)));
+        assert!(matches!(dialog.ended("", true), Said::Foreign(_)));
+        assert_eq!(dialog.ended("button 3\n", false), Said::Approved);
+        assert!(SCRIPT.contains(&format!("log \"{SHOWN}\"")) && SCRIPT.contains("-128"));
+    }
+
+    #[test]
+    fn time_to_read_begins_when_the_dialog_comes_up() {
+        assert_eq!(readable_from(1000, None, 300), 1300);
+        assert_eq!(readable_from(1000, Some(4000), 300), 4300, "a slow start");
+        assert_eq!(readable_from(1000, Some(900), 300), 1300);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::gate::card::Card;
 use crate::system::{Env, mono_ms};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ const VIA: &str = "notification";
 const OSASCRIPT: &str = "/usr/bin/osascript";
 const IOREG: &str = "/usr/sbin/ioreg";
 const LAUNCHCTL: &str = "/bin/launchctl";
-/// A dialog that is answered sooner than this was not there yet, in milliseconds: osascript needs about that to start.
+/// What the system takes to draw the dialog, in milliseconds, once the script has come to it.
 const START_MS: u64 = 300;
 /// How long the system's own programs may take to answer.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
@@ -71,15 +71,15 @@ pub(super) async fn ask(
     loop {
         let face = layout::face(&card, decides);
         let dialog = script::card(&card, &face, decides, screen.left_ms());
-        let shown_at = match show(shared, &dialog).await {
-            Ok(stdout) => (stdout, mono_ms().saturating_add(START_MS)),
+        let started = mono_ms();
+        let pipes = match show(shared, &dialog).await {
+            Ok(pipes) => pipes,
             Err(why) => return Answer::Nobody(why),
         };
-        let (stdout, shown_at) = shown_at;
         screen.mark();
-        let said = tokio::select! {
+        let (said, shown) = tokio::select! {
             biased;
-            said = said(stdout, &dialog) => said,
+            ended = ended(pipes, &dialog) => ended,
             newer = news(&card, &face, decides, &mut updates) => {
                 sweep(shared).await;
                 card = newer;
@@ -87,7 +87,9 @@ pub(super) async fn ask(
             }
         };
         let latest = updates.borrow_and_update().clone();
+        let readable = script::readable_from(started, shown, START_MS);
         match said {
+            Said::NoScreen(why) => return Answer::Nobody(why),
             Said::Denied => return Answer::Denied { via: VIA },
             Said::Halted => return Answer::Halted { via: VIA },
             Said::GaveUp => return Answer::Expired,
@@ -96,7 +98,7 @@ pub(super) async fn ask(
                     page.notify_one();
                 }
             }
-            Said::Approved if mono_ms().saturating_sub(shown_at) >= DWELL_MS => {
+            Said::Approved if mono_ms().saturating_sub(readable) >= DWELL_MS => {
                 if let Some(why) = locked(&shared.world.env).await {
                     return Answer::Tampered(format!("an approval came while nobody could: {why}"));
                 }
@@ -114,15 +116,45 @@ pub(super) async fn ask(
 }
 
 /// Starts the dialog. What it will say comes through the pipe; the process itself is where [`sweep`] finds it.
-async fn show(shared: &Shared, dialog: &Dialog) -> Result<tokio::process::ChildStdout, String> {
+async fn show(shared: &Shared, dialog: &Dialog) -> Result<Pipes, String> {
     sweep(shared).await;
     let mut child = osascript(dialog)
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{OSASCRIPT} cannot be started: {error}"))?;
     let stdout = child.stdout.take().ok_or("osascript has no output")?;
+    let stderr = child.stderr.take().ok_or("osascript has no second output")?;
     *shared.live.0.lock().await = Some(child);
-    Ok(stdout)
+    Ok(Pipes { stdout, stderr })
+}
+
+/// What the running dialog says.
+struct Pipes {
+    stdout: ChildStdout,
+    stderr: ChildStderr,
+}
+
+/// What the dialog ended with, and when it came up (monotonic ms), where it said that.
+async fn ended(pipes: Pipes, dialog: &Dialog) -> (Said, Option<u64>) {
+    let told = async {
+        let mut lines = BufReader::new(pipes.stderr.take(ANSWER_MAX)).lines();
+        let mut shown = None;
+        while let Ok(Some(line)) = lines.next_line().await {
+            if shown.is_none() && line.trim() == script::SHOWN {
+                shown = Some(mono_ms());
+            }
+        }
+        shown
+    };
+    let mut output = String::new();
+    let read = async { pipes.stdout.take(ANSWER_MAX).read_to_string(&mut output).await };
+    let (read, shown) = tokio::join!(read, told);
+    let said = match read {
+        Ok(_) => dialog.ended(&output, shown.is_some()),
+        Err(error) => Said::Foreign(format!("the dialog's answer cannot be read: {error}")),
+    };
+    (said, shown)
 }
 
 fn osascript(dialog: &Dialog) -> Command {
@@ -136,7 +168,7 @@ fn osascript(dialog: &Dialog) -> Command {
     command
 }
 
-async fn said(stdout: tokio::process::ChildStdout, dialog: &Dialog) -> Said {
+async fn said(stdout: ChildStdout, dialog: &Dialog) -> Said {
     let mut text = String::new();
     match stdout.take(ANSWER_MAX).read_to_string(&mut text).await {
         Ok(_) => dialog.said(&text),

@@ -29,12 +29,7 @@ pub(super) fn install(context: &Context, words: &Install) -> Exit {
         Err(exit) => return exit,
     };
     if words.config_path.is_some() && chosen.len() != 1 {
-        return fail(
-            context,
-            "--config-path is one file, for one client",
-            "name exactly one client; nothing was written",
-            Exit::Usage,
-        );
+        return one_file(context, "written");
     }
     if words.print || words.deeplink {
         return shown(context, &places, &chosen, words.deeplink);
@@ -64,12 +59,7 @@ pub(super) fn uninstall(context: &Context, words: &Uninstall) -> Exit {
         Err(exit) => return exit,
     };
     if words.config_path.is_some() && chosen.len() != 1 {
-        return fail(
-            context,
-            "--config-path is one file, for one client",
-            "name exactly one client; nothing was removed",
-            Exit::Usage,
-        );
+        return one_file(context, "removed");
     }
     let wish = Wish {
         config_path: words.config_path.clone(),
@@ -171,6 +161,16 @@ fn chosen(
     }
 }
 
+fn one_file(context: &Context, done: &str) -> Exit {
+    let hint = format!("name exactly one client; nothing was {done}");
+    fail(
+        context,
+        "--config-path is one file, for one client",
+        &hint,
+        Exit::Usage,
+    )
+}
+
 fn ids() -> String {
     let ids: Vec<&str> = clients::all().iter().map(|client| client.id).collect();
     ids.join(", ")
@@ -201,9 +201,11 @@ fn shown(context: &Context, places: &Places, chosen: &[&'static Client], link: b
         }
         texts.push(text);
     }
-    context
-        .out
-        .data(&texts.join("\n\n"), &json!({ "clients": objects }));
+    if !texts.is_empty() || context.out.is_json() {
+        context
+            .out
+            .data(&texts.join("\n\n"), &json!({ "clients": objects }));
+    }
     exit
 }
 

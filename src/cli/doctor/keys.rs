@@ -52,7 +52,7 @@ async fn keychain(context: &Context, grants: Option<&[GrantInfo]>) -> Seen {
         Ok(ms) => ok(format!("it keeps a secret and gives it back ({ms} ms)")),
         Err(why) => fail(
             why,
-            "start or unlock your keychain; where there is none: COUNTERSIGN_STORE=file countersign login",
+            "start or unlock your keychain; where there is none: COUNTERSIGN_STORE=file countersign setup",
         ),
     }
 }
@@ -98,7 +98,10 @@ fn reading(read: Option<&GrantInfo>) -> Seen {
             "where CrossTrade allows both: countersign logout, countersign login, countersign login --trade",
         ),
         Some(_) => ok("signed in; this sign-in cannot trade"),
-        None => fail("not signed in", "run `countersign login`"),
+        None => fail(
+            "not signed in",
+            "run `countersign setup` (or `countersign login`, for the sign-in alone)",
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The folders: whether they can be used, by us alone, and have room.
 
 use super::{Check, Context, Seen, fail, ok, skipped, warn};
+use crate::gate::value::count;
 use crate::system::probe::Landing;
 use crate::system::{FileLock, file, log, probe};
 use std::path::Path;
@@ -190,7 +191,11 @@ fn logs(context: &Context) -> Seen {
             format!("remove old files from \"{shown}\""),
         );
     }
-    ok(format!("{} files, {} KB in {shown}", files.len(), total / 1000))
+    ok(format!(
+        "{}, {} KB in {shown}",
+        count(files.len(), "file"),
+        total / 1000
+    ))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{Check, Context, Seen, fail, ok, skipped, warn};
 use crate::cli::waiting;
+use crate::gate::value::count;
 use crate::journal;
 use crate::relay::tickets::Tickets;
 
@@ -33,11 +34,16 @@ fn chain(context: &Context) -> Seen {
         Err(error) => Err(error),
     };
     match verdict {
-        Ok(verdict) if verdict.faults.is_empty() => ok(format!("{} lines, the chain holds", verdict.lines)),
+        Ok(verdict) if verdict.faults.is_empty() => {
+            ok(format!("{}, the chain holds", count(verdict.lines, "line")))
+        }
         Ok(verdict) => {
             let line = verdict.faults.first().map_or(0, |fault| fault.line);
             fail(
-                format!("damaged in {} places, first at line {line}", verdict.faults.len()),
+                format!(
+                    "damaged in {}, first at line {line}",
+                    count(verdict.faults.len(), "place")
+                ),
                 "see `countersign journal verify`; keep the file, and move it away to start a new one",
             )
         }

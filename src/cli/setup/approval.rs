@@ -50,8 +50,7 @@ pub(super) async fn tier(setup: &mut Setup<'_>) -> Result<Came, Stop> {
             under_pin(setup, &chosen).await?;
         } else {
             // Nothing lies under a PIN yet; the sign-in for trading asks for one and goes under it at once.
-            setup.settings.tier = Tier::Pin;
-            setup.save_settings()?;
+            setup.save_settings(|settings| settings.tier = Tier::Pin)?;
         }
     }
     nobody_to_ask(setup).await;
@@ -172,8 +171,7 @@ pub(super) async fn phrase(setup: &mut Setup<'_>) -> Result<Came, Stop> {
     if phrase.is_empty() {
         return Ok(Came::Skipped("no phrase".to_owned()));
     }
-    setup.settings.phrase = Some(phrase);
-    setup.save_settings()?;
+    setup.save_settings(|settings| settings.phrase = Some(phrase))?;
     // Where a record stands already, the settings of an open sign-in go on it, as `presence set` does.
     if let Err(error) = Approved::record_settings(&setup.context.world.paths, &setup.settings) {
         setup.talk.text(&format!("note: {error}"));

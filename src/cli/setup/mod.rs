@@ -29,7 +29,7 @@ use super::{Context, Exit};
 use crate::gate::Tier;
 use crate::oauth::{GrantInfo, GrantKind, TokenError, check_pin};
 use crate::relay::settings::Settings;
-use crate::system::{file, process};
+use crate::system::{FileLock, file, process};
 use accounts::Known;
 use memo::Memo;
 use secrecy::SecretString;
@@ -132,6 +132,18 @@ pub(super) async fn setup(context: &Context, flags: &Flags) -> Exit {
         );
         return Exit::Usage;
     }
+    // Two at once would ask the same questions and write over each other's answers. `_alone` lives as long as this does.
+    let _alone = match FileLock::try_take(&inner.world.paths.lock("setup.lock")) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            let hint = "go on in that one, or end it with Ctrl-C; nothing was changed";
+            context
+                .out
+                .error("setup is open in another terminal already", hint);
+            return Exit::Failure;
+        }
+        Err(error) => return unwritable(context, &error),
+    };
     if flags.undo {
         return undo::undo(context, &inner, flags, talk).await;
     }
@@ -229,8 +241,19 @@ impl Setup<'_> {
     }
 
     /// The settings are written as a verb writes them.
-    fn save_settings(&self) -> Result<(), Stop> {
+    fn save_settings(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), Stop> {
         let paths = &self.context.world.paths;
+        // Another verb may have changed them while questions were asked: its word stays.
+        match Settings::load(paths) {
+            Ok(now) => self.settings = now,
+            Err(why) => {
+                self.context
+                    .out
+                    .error(&why, "correct the file; then: countersign setup");
+                return Err(Stop::Failed(Exit::Config));
+            }
+        }
+        change(&mut self.settings);
         if let Err(error) = self.settings.save(paths) {
             let hint = "nothing else was changed; then: countersign setup";
             self.context

@@ -117,8 +117,10 @@ impl Standing {
         if self.policy.is_err() {
             return of("correct that file; then", "countersign policy check");
         }
-        if self.read().is_none_or(|grant| grant.withdrawn.is_some()) {
-            return of("sign in", "countersign login");
+        match self.read() {
+            None => return of("sign in, and set up what is missing", "countersign setup"),
+            Some(grant) if grant.withdrawn.is_some() => return of("sign in again", "countersign login"),
+            Some(_) => {}
         }
         if !self.changes.is_empty() {
             return of("look at what changed, and approve it", "countersign policy apply");

@@ -4,6 +4,7 @@ use super::super::{out::safe, rules, waiting};
 use super::{Standing, Waiting, store};
 use crate::gate::limits::Count;
 use crate::gate::policy::Limit;
+use crate::gate::value::count;
 use crate::oauth::GrantInfo;
 use crate::system::clock;
 
@@ -40,7 +41,9 @@ impl Standing {
 
     fn grant_line(&self, what: &str, grant: Option<&GrantInfo>) -> String {
         match grant {
-            None if what == "reading" => "reading   not signed in: countersign login".to_owned(),
+            None if what == "reading" => "reading   not signed in: countersign setup".to_owned(),
+            // First things first.
+            None if self.read().is_none() => "trading   not enabled".to_owned(),
             None => "trading   not enabled: countersign login --trade".to_owned(),
             Some(GrantInfo {
                 withdrawn: Some(why), ..
@@ -120,10 +123,12 @@ impl Standing {
             orders, contracts, ..
         } = self.today.day;
         let contracts = match contracts {
-            Some(contracts) if orders > 0 => format!(
-                ", {contracts}{} contracts",
-                limit(pace.and_then(|pace| pace.daily_quantity.as_ref()))
-            ),
+            Some(contracts) if orders > 0 => {
+                match limit(pace.and_then(|pace| pace.daily_quantity.as_ref())) {
+                    none if none.is_empty() => format!(", {}", count(contracts, "contract")),
+                    of => format!(", {contracts}{of} contracts"),
+                }
+            }
             _ => String::new(),
         };
         let day = limit(pace.and_then(|pace| pace.orders_per_day.as_ref()));
@@ -170,8 +175,7 @@ impl Standing {
         }
         lines.push(match self.open.len() {
             0 => "waiting   nothing".to_owned(),
-            1 => "waiting   1 trade call".to_owned(),
-            many => format!("waiting   {many} trade calls"),
+            many => format!("waiting   {}", count(many, "trade call")),
         });
         lines.extend(self.open.iter().map(|waiting| self.waits(waiting)));
         if !self.doubts.is_empty() {

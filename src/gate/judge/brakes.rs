@@ -16,7 +16,7 @@ use crate::gate::exposure::{Adding, adding};
 use crate::gate::facts::Facts;
 use crate::gate::limits::{Count, Group, group};
 use crate::gate::policy::{AccountRule, Limit, Open, Pace, Policy, local_text};
-use crate::gate::value::{Decimal, OrderKind};
+use crate::gate::value::{self, Decimal, OrderKind};
 
 /// Everything that a limit may be measured by.
 pub(super) struct Measure<'a> {
@@ -277,7 +277,8 @@ fn contracts(limit: &Limit<u32>, count: Count, quantity: Option<u32>, whose: Who
     };
     let Some(used) = count.contracts else {
         let detail = format!(
-            "an order of unknown size was sent today, so the {most} contracts per day count as used up"
+            "an order of unknown size was sent today, so the {} per day count as used up",
+            value::count(most, "contract")
         );
         return whose.looked(key, limit.line, Came::Refused(key), detail);
     };
@@ -292,7 +293,8 @@ fn contracts(limit: &Limit<u32>, count: Count, quantity: Option<u32>, whose: Who
         (
             Came::Refused(key),
             format!(
-                "the policy allows {most} contracts per day; {used} are used, and this asks for {quantity}{ahead}"
+                "the policy allows {} per day; {used} used, and this asks for {quantity}{ahead}",
+                value::count(most, "contract")
             ),
         )
     };

@@ -786,13 +786,13 @@ fn a_month_that_is_read_later_is_no_change_and_another_month_is() {
     // Held in another month than the one that turns out to be meant.
     let elsewhere = judged(&World {
         positions: LONG.positions,
-        ..unread.clone()
+        ..unread
     });
     assert_eq!(elsewhere.after.as_deref(), Some("MES +3"));
     changed(
         &judged(&World {
             positions: LONG.positions,
-            ..march.clone()
+            ..march
         }),
         &elsewhere,
     );

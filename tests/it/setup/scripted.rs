@@ -44,9 +44,33 @@ async fn the_missing_flag_is_named_and_nothing_changes() {
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("not strong enough"), "{err}");
     let mut after = tree(home.folder());
-    after.retain(|path| !path.ends_with("state/setup.json"));
+    after.retain(|path| !path.ends_with("state/setup.json") && !path.ends_with("setup.lock"));
     assert_eq!(after, before);
     assert!(sim.calls().await.is_empty());
+}
+
+/// Two setups at once would ask the same things and write over each other.
+#[tokio::test]
+async fn a_second_setup_changes_nothing_while_one_is_open() {
+    let (home, sim) = (Home::new(), Sim::start(&[]));
+    let words = [
+        "setup",
+        "--no-trade",
+        "--no-clients",
+        "--no-browser",
+        "--url",
+        &sim.url,
+    ];
+    let first = Verb::start(&home, &words);
+    nth_address(&first, 0).await;
+    let before = tree(home.folder());
+    let (code, out, err) = home.run(&words).await;
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(
+        err.contains("open in another terminal already") && err.contains("nothing was changed"),
+        "{err}"
+    );
+    assert_eq!(tree(home.folder()), before);
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ async fn the_sign_ins() {
         &check(&place, "reading").await,
         "fail",
         "not signed in",
-        "run `countersign login`",
+        "run `countersign setup`",
     );
     is(&check(&place, "trading").await, "skipped", "not enabled", "");
     place.sign_in().await;

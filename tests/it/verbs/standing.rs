@@ -58,7 +58,10 @@ async fn the_headline_says_why_nothing_can_be_traded() {
         (3, "AI trading   OFF: nobody is signed in here"),
         "{out}"
     );
-    assert!(out.ends_with("Next: sign in: countersign login\n"), "{out}");
+    assert!(
+        out.ends_with("Next: sign in, and set up what is missing: countersign setup\n"),
+        "{out}"
+    );
     place.home.login(&place.sim, false).await;
     let (code, out, _) = place.run(&["status"]).await;
     assert_eq!(code, 0, "{out}");

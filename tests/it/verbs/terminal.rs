@@ -119,10 +119,19 @@ async fn a_pin_is_set_and_resuming_takes_it() {
     terminal.type_line(PIN).await;
     terminal.until("The same again").await;
     terminal.type_line(OTHER).await;
+    // Typed again at once, and it still does not show.
+    terminal.until("Not taken: the two are not the same").await;
+    terminal.type_line("weak-one").await;
+    terminal.until("Not taken: this PIN").await;
+    terminal.type_line("weak-two").await;
     let screen = terminal.until("[exit 2]").await;
     assert!(
-        screen.contains("the two are not the same") && screen.contains("nothing was changed"),
+        screen.contains("error: this PIN is not strong enough") && screen.contains("nothing was changed"),
         "{screen}"
+    );
+    assert!(
+        !screen.contains("weak-"),
+        "a PIN that was not taken is on the screen: {screen}"
     );
     set_pin(&place).await;
     place.run(&["halt"]).await;
