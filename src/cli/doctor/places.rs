@@ -190,7 +190,11 @@ fn logs(context: &Context) -> Seen {
             format!("remove old files from \"{shown}\""),
         );
     }
-    ok(format!("{} files, {} KB in {shown}", files.len(), total / 1000))
+    let many = match files.len() {
+        1 => "1 file".to_owned(),
+        many => format!("{many} files"),
+    };
+    ok(format!("{many}, {} KB in {shown}", total / 1000))
 }
 
 #[cfg(test)]
