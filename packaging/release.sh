@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     --out) out=$2; shift 2 ;;
     --repository) repository=${2%/}; shift 2 ;;
     --minisign-key) key=$(realpath -e "$2"); shift 2 ;;
-    --sizes) sizes=$2; shift 2 ;;
+    --sizes) sizes=$(realpath -m "$2"); shift 2 ;;
     *) die "unknown option: $1" ;;
     esac
 done
