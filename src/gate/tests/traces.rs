@@ -3,10 +3,10 @@
 use super::looks::seen;
 use super::{NOW, held, result};
 use crate::gate::Call;
-use crate::gate::before::Before;
 use crate::gate::facts::{Facts, ReadFailure, StateRead};
 use crate::gate::outcome::Seen;
 
+mod kept;
 mod positions;
 
 const MARKET: &str =
@@ -271,35 +271,4 @@ fn only_an_order_against_the_position_closes_it() {
         &facts(&sold, &[], &before),
     ));
     assert_eq!(look, "not found");
-}
-
-/// What is kept of the time before: each order once, the one that was read by itself too, and which of them a cancel of
-/// several aims at.
-#[test]
-fn what_was_there_before_is_every_order_once() {
-    let ids = |listed: &[String]| {
-        let call = held(
-            "Change",
-            r#"{"account":"Sim101","orderId":"S9","stopPrice":6000}"#,
-        );
-        let mut facts = facts(listed, &[], &[]);
-        let one = order("S9/Sim101/MES 12-26/Sell/Stop/2/Working", "");
-        let read = StateRead::new("GetOrder", Some(("orderId", "S9")));
-        facts.absorb(&read, Ok(&result(&one)), NOW);
-        let known = Before::of(&call, &facts).orders.unwrap();
-        known.into_iter().map(|known| known.id).collect::<Vec<_>>()
-    };
-    assert_eq!(ids(&[bought("O1", "")]), ["O1", "S9"]);
-    let listed = order("S9/Sim101/MES 12-26/Sell/Stop/2/Working", "");
-    assert_eq!(ids(&[bought("O1", ""), listed]), ["O1", "S9"]);
-    let cancel = held("CancelOrders", r#"{"account":"Sim101","instrument":"MES 12-26"}"#);
-    let all = [
-        bought("O1", ""),
-        order("O2/Sim101/MES 12-26/Buy/Limit/2/Filled", ""),
-        order("O3/Sim101/NQ 12-26/Buy/Limit/2/Working", ""),
-        order("O4/PA-1/MES 12-26/Buy/Limit/2/Working", ""),
-    ];
-    let before = Before::of(&cancel, &facts(&all, &[], &[]));
-    let aimed = before.orders.unwrap().into_iter().filter(|known| known.aimed);
-    assert_eq!(aimed.map(|known| known.id).collect::<Vec<_>>(), ["O1"]);
 }
