@@ -1,4 +1,4 @@
-//! What is kept of the time before a call was sent.
+//! What is kept of the time before a call was sent, and what is read after it.
 
 use super::*;
 use crate::gate::before::Before;
@@ -32,4 +32,29 @@ fn what_was_there_before_is_every_order_once() {
     let before = Before::of(&cancel, &facts(&all, &[], &[]));
     let aimed = before.orders.unwrap().into_iter().filter(|known| known.aimed);
     assert_eq!(aimed.map(|known| known.id).collect::<Vec<_>>(), ["O1"]);
+}
+
+/// A look reads what lies in the call's reach, and an order by its id only where the call names one that is there.
+#[test]
+fn a_look_reads_orders_fills_and_positions_in_reach() {
+    let looks = |tool: &str, arguments: &str| {
+        let looks = held(tool, arguments).looks();
+        let looks = looks
+            .iter()
+            .map(|read| format!("{} {}", read.tool, read.arguments));
+        looks.collect::<Vec<_>>().join("; ")
+    };
+    let own = r#"ListOrders {"account":"Sim101"}; ListExecutions {"account":"Sim101"}; ListPositions {"account":"Sim101"}"#;
+    assert_eq!(looks("PlaceOrder", LIMIT), own);
+    let chosen = LIMIT.replace("\"quantity\"", "\"order_id\":\"mine-1\",\"quantity\"");
+    assert_eq!(looks("PlaceOrder", &chosen), own);
+    let change = r#"{"account":"Sim101","orderId":"S9","stopPrice":6000}"#;
+    assert_eq!(
+        looks("Change", change),
+        format!(r#"{own}; GetOrder {{"orderId":"S9"}}"#)
+    );
+    assert_eq!(
+        looks("CancelAllOrders", "{}"),
+        "GetAllOrders {}; ListExecutions {}; GetAllPositions {}"
+    );
 }
