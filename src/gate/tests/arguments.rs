@@ -144,6 +144,9 @@ fn a_month_has_two_digits_and_so_has_its_year() {
         assert_eq!(Instrument::read(odd), None, "{odd}");
     }
     assert_eq!(Instrument::read("es 01-26").unwrap().canonical(), "ES 01-26");
+    // A root has at most eight letters and digits.
+    assert!(Instrument::read("ABCDEFGH").is_some());
+    assert_eq!(Instrument::read("ABCDEFGHI"), None);
     // A month's code alone has no root before it, so it is a name like any other.
     assert_eq!(Instrument::read("Z26").unwrap().canonical(), "Z26");
 }

@@ -58,3 +58,36 @@ fn a_look_reads_orders_fills_and_positions_in_reach() {
         "GetAllOrders {}; ListExecutions {}; GetAllPositions {}"
     );
 }
+
+/// A cancel of several is done when each of them is cancelled; one that filled instead was not.
+#[test]
+fn a_cancel_of_several_is_measured_by_each_of_them() {
+    let call = held("CancelOrders", r#"{"account":"Sim101","order_ids":["o1","O3"]}"#);
+    let rows = |statuses: [&str; 3]| {
+        let row =
+            |(id, status): (&str, &str)| order(&format!("{id}/Sim101/MES 12-26/Buy/Limit/2/{status}"), "");
+        ["O1", "O2", "O3"]
+            .into_iter()
+            .zip(statuses)
+            .map(row)
+            .collect::<Vec<_>>()
+    };
+    let before = facts(&rows(["Working"; 3]), &[], &[]);
+    let aimed = Before::of(&call, &before).orders.unwrap();
+    let aimed = aimed
+        .into_iter()
+        .filter(|known| known.aimed)
+        .map(|known| known.id);
+    assert_eq!(aimed.collect::<Vec<_>>(), ["O1", "O3"]);
+    let look = |statuses: [&str; 3]| word(&seen(&call, Some(&before), &facts(&rows(statuses), &[], &[])));
+    assert_eq!(
+        look(["Cancelled", "Working", "Cancelled"]),
+        "done - settled: all 2 orders in its reach are cancelled"
+    );
+    assert_eq!(
+        look(["Cancelled", "Working", "Filled"]),
+        "maybe: none of the 2 orders in its reach is working any more"
+    );
+    let left = look(["Cancelled", "Cancelled", "Working"]);
+    assert!(left.starts_with("maybe: still working: O3"), "{left}");
+}
