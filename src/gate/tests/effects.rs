@@ -1,7 +1,8 @@
 //! What a call does where names, kinds and quotes are not all known: in doubt it opens, and nothing passes for protection.
 
-use super::{LONG, World, held, judged, sim_policy};
+use super::{LONG, NOW, World, held, judged, sim_policy};
 use crate::gate::effect::effect;
+use crate::gate::facts::{ReadFailure, StateRead};
 use crate::gate::judge::Judgement;
 
 fn with(world: &World, tool: &str, arguments: &str) -> Judgement {
@@ -88,4 +89,47 @@ fn what_trades_nothing_opens_nothing() {
         assert!(!opening(tool, arguments), "{tool}");
     }
     assert!(opening("SomethingNew", "{}"));
+}
+
+/// Orders that could not be read may be rivals: beside them nothing that rests is proven to only reduce.
+#[test]
+fn beside_unread_orders_nothing_is_proven() {
+    for (kind, read) in [
+        (r#""type":"Market""#, false),
+        (r#""type":"Limit","limit_price":6020"#, false),
+        (r#""type":"Stop","stop_price":6000"#, false),
+        (r#""type":"Market""#, true),
+    ] {
+        let sell =
+            format!(r#"{{"account":"Sim101","instrument":"MES 12-26","side":"Sell","quantity":2,{kind}}}"#);
+        let call = held("PlaceOrder", &sell);
+        let mut facts = LONG.facts(&call);
+        if !read {
+            let orders = StateRead::new("ListOrders", Some(("account", "Sim101")));
+            facts.absorb(&orders, Err(ReadFailure::TimedOut), NOW);
+        }
+        assert_eq!(effect(&call, &facts).opening, !read, "{kind}");
+    }
+}
+
+/// What replaces an order whose contract cannot be read may be for another one, and that is said.
+#[test]
+fn a_replacement_of_an_unread_contract_is_told() {
+    let told = |name: &str| {
+        let orders = format!(
+            r#"{{"orders":[{{"order_id":"S1","account":"Sim101","instrument":"{name}","side":"Sell","type":"Stop","quantity":2,"stop_price":6005,"status":"Working"}}]}}"#
+        );
+        let world = World {
+            orders: Box::leak(orders.into_boxed_str()),
+            ..LONG
+        };
+        let replace = r#"{"account":"Sim101","orderId":"S1","instrument":"MES 12-26","action":"SELL","orderType":"STOPMARKET","quantity":2,"stopPrice":6006}"#;
+        warned(
+            &with(&world, "CancelReplace", replace),
+            "THE NEW ORDER IS FOR ANOTHER INSTRUMENT",
+        )
+    };
+    assert!(!told("MES 12-26"));
+    assert!(told("NQ 12-26"));
+    assert!(told("MESZ6"));
 }

@@ -8,6 +8,7 @@ use crate::gate::outcome::Seen;
 
 mod kept;
 mod positions;
+mod reach;
 
 const MARKET: &str =
     r#"{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Market","quantity":2}"#;
@@ -100,7 +101,11 @@ fn what_tells_more_weighs_more() {
         done,
         dead,
     ];
-    assert_eq!(all.map(|seen| seen.weight()), [0, 1, 2, 3, 3]);
+    assert_eq!(all.each_ref().map(Seen::weight), [0, 1, 2, 3, 3]);
+    assert_eq!(
+        all.map(|seen| seen.is_settled()),
+        [false, false, false, true, true]
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a ticket keeps of long texts once it has ended, and what it never lets go of.
+//! What a ticket keeps of long texts once it has ended, what its id is made of, and how long it stands by itself.
 
 use super::*;
 use crate::gate::card::{CardContext, FreeText, card};
@@ -49,5 +49,32 @@ fn only_a_ticket_that_ended_unsent_lets_go_of_long_texts() {
         sending.sent_wall = Some(NOW);
         sending.lighten();
         assert_eq!(kept(&sending), (bytes, bytes));
+    }
+}
+
+/// Every one of the twenty bits of an id tells tickets apart.
+#[test]
+fn every_bit_of_an_id_counts() {
+    let mut ids: Vec<String> = (0..20)
+        .map(|bit| {
+            let [_, high, middle, low] = (1_u32 << bit).to_be_bytes();
+            ticket_id([high, middle, low])
+        })
+        .collect();
+    ids.push(ticket_id([0, 0, 0]));
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 21, "{ids:?}");
+    assert!(ids.iter().all(|id| id.len() == 4));
+}
+
+/// A ticket of a file that does not say how long it stands has the usual time of its kind.
+#[test]
+fn a_ticket_without_a_time_of_its_own_has_the_usual_one() {
+    for (market, usual) in [(true, 30_000), (false, 120_000)] {
+        let mut ticket = ticket(market);
+        ticket.open_for = None;
+        ticket.show(NOW).unwrap();
+        assert_eq!(ticket.deadline(), Some(NOW + usual), "{market}");
     }
 }
