@@ -71,7 +71,10 @@ def put_in(crate, files, mutants, unviable):
     """Writes the files with all mutants; gives the lines that each stands on, and those that cannot stand in it."""
     where, outside = {}, []
     for name, file in files.items():
-        switches, constants = {}, {}
+        # What looks at its environment is no constant, and nothing that calls it is one.
+        const_fns = re.finditer(r"\bconst (?=fn (\w+))", file.text)
+        constants = {found.start(): len("const ") for found in const_fns if found.group(1) not in IN_TABLES}
+        switches = {}
         for mutant in (m for m in mutants if m["file"] == name and m["id"] not in unviable):
             function = mutant.get("function")
             if not function:
@@ -87,9 +90,6 @@ def put_in(crate, files, mutants, unviable):
                 continue
             broken = file.text[body:first] + mutant["replacement"] + file.text[last:end]
             switches.setdefault(body + 1, []).append((mutant["id"], broken))
-            if const:
-                # What looks at its environment is no constant.
-                constants[start + const.start()] = len("const ")
         out, done, lines = "", 0, []
         for at in sorted([*switches, *constants]):
             out += file.text[done:at]

@@ -76,6 +76,7 @@ fn a_position_has_a_direction_or_is_none() {
     assert_eq!(read(r#""quantity":-3"#), [-3]);
     assert_eq!(of(r#""quantity":0"#), Some(vec![]));
     for odd in [
+        r#""quantity":1"#,
         r#""quantity":3"#,
         r#""quantity":3,"side":"sideways""#,
         r#""quantity":1.5,"side":"long""#,
@@ -179,8 +180,32 @@ fn the_list_of_accounts_adds_to_the_own_one() {
     assert_eq!(known[0].name, "Sim101");
     assert_eq!(known[0].is_simulator(), Some(true));
     assert!(known[0].daily_loss_limit.is_some());
+    facts.absorb(&list, Ok(&names), NOW);
+    assert_eq!(facts.accounts.known().unwrap().len(), 2, "read again");
     // A list alone is as good as its last read.
     let mut facts = absorbed("ListAccounts", r#"{"accounts":["Sim101"]}"#);
     facts.absorb(&list, busy(), NOW);
     assert_eq!(facts.accounts.known(), None);
+}
+
+#[test]
+fn a_state_may_be_a_word_or_a_yes() {
+    for (state, connection, strategy) in [
+        (r#","status":"Connected""#, "Connected", "Connected"),
+        (r#","status":true"#, "Connected", "trading"),
+        (r#","status":false"#, "Disconnected", "not trading"),
+        (r#","status":7"#, "?", "?"),
+        ("", "?", "?"),
+    ] {
+        let feed = format!(r#"{{"connections":[{{"name":"Feed"{state}}}]}}"#);
+        let facts = absorbed("GetConnections", &feed);
+        assert_eq!(
+            facts.connections.known().unwrap()[0].status,
+            connection,
+            "{state}"
+        );
+        let runs = format!(r#"{{"strategies":[{{"id":"d-1"{state}}}]}}"#);
+        let facts = absorbed("ListDeployedStrategies", &runs);
+        assert_eq!(facts.strategies.known().unwrap()[0].state, strategy, "{state}");
+    }
 }

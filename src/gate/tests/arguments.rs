@@ -144,6 +144,34 @@ fn a_month_has_two_digits_and_so_has_its_year() {
         assert_eq!(Instrument::read(odd), None, "{odd}");
     }
     assert_eq!(Instrument::read("es 01-26").unwrap().canonical(), "ES 01-26");
+    // A root has at most eight letters and digits.
+    assert!(Instrument::read("ABCDEFGH").is_some());
+    assert_eq!(Instrument::read("ABCDEFGHI"), None);
     // A month's code alone has no root before it, so it is a name like any other.
     assert_eq!(Instrument::read("Z26").unwrap().canonical(), "Z26");
+}
+
+#[test]
+fn a_wanted_position_is_flat_long_or_short() {
+    let place = |wanted: &str| {
+        code(
+            "PlaceOrder",
+            &format!(
+                r#"{{"account":"Sim101","instrument":"MES","side":"Buy","type":"Market","quantity":1,"require_market_position":"{wanted}"}}"#
+            ),
+        )
+    };
+    assert_eq!(place("flat"), "held");
+    assert_eq!(place("flat, Long"), "held");
+    for odd in ["sideways", "flat,sideways", "flat,", ","] {
+        assert_eq!(place(odd), "bad_word", "{odd}");
+    }
+}
+
+/// No name and no value of an unknown tool can begin a line of its own on the card.
+#[test]
+fn what_nobody_knows_stays_on_its_line() {
+    let card = shown("SomethingNew", "{\"a\\nb\":{\n\"c\":1},\"d\":\"e\\nf\"}");
+    let free = card.free_text.unwrap();
+    assert_eq!(free.text, "a\\u{A}b:\n  | {\\u{A}\"c\":1}\nd:\n  | e\n  | f\n");
 }

@@ -182,6 +182,7 @@ fn a_list_that_is_too_long_says_by_how_many() {
     assert_eq!(listed(0), ["nothing"]);
     assert_eq!(listed(10).len(), 10);
     assert!(!listed(10).iter().any(|line| line.contains("more")));
+    assert_eq!(listed(11).last().map(String::as_str), Some("!and 1 more"));
     assert_eq!(listed(12).len(), 11);
     assert_eq!(listed(12).last().map(String::as_str), Some("!and 2 more"));
 }

@@ -6,6 +6,7 @@ mod card_edges;
 mod card_money;
 mod cards;
 mod doubts;
+mod effects;
 mod judging;
 mod looks;
 mod mutants;

@@ -4,7 +4,9 @@ use super::looks::seen;
 use super::{NOW, held, result};
 use crate::gate::Call;
 use crate::gate::facts::{Facts, StateRead};
-use crate::gate::outcome::{Said, Seen, order_ids, read, refused_proves_nothing_ran};
+use crate::gate::outcome::{Said, Seen, read, refused_proves_nothing_ran};
+
+mod said;
 
 const ORDER: &str = r#"{"account":"Sim101","instrument":"MES 12-26","side":"Buy","type":"Limit","quantity":2,"limit_price":6000}"#;
 const PLACE: &str = r#"{"account":"Sim101","instrument":"MES 12-26"}"#;
@@ -354,23 +356,4 @@ fn what_became_of_a_named_order_is_told() {
     assert_eq!(look(&all, Some(&old), &gone), "done");
     assert_eq!(look(&all, Some(&old), &old), "maybe");
     assert_eq!(look(&all, None, &gone), "not found");
-}
-
-/// The orders that an answer names belong to its call, so that no other call takes them for its own.
-#[test]
-fn an_answer_names_the_orders_that_it_made() {
-    for (inner, expected) in [
-        (r#"{"order_id":"A1","status":"Filled"}"#, vec!["A1"]),
-        (r#"{"orderId":"A2"}"#, vec!["A2"]),
-        (r#"{"order":{"order_id":"A3"}}"#, vec!["A3"]),
-        (
-            r#"{"order_id":"A4","orders":[{"orderId":"A5"},{"order_id":"A6"},{"id":"A7"}]}"#,
-            vec!["A4", "A5", "A6"],
-        ),
-        (r#"{"order_id":7,"success":true}"#, vec![]),
-        ("Order 12 was placed", vec![]),
-    ] {
-        assert_eq!(order_ids(&text(inner, false)), expected, "{inner}");
-    }
-    assert!(order_ids("no answer").is_empty());
 }

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::{FLAT, NOW, held, judged, sim_policy};
 use crate::gate::Call;
 use crate::gate::Tier;
-use crate::gate::card::{CardContext, FreeText, card};
 use crate::gate::ticket::{Approval, Cleared, Origin, Outcome, State, Ticket, ticket_id};
+
+mod long_texts;
 
 fn call(market: bool) -> Call {
     let kind = if market {
@@ -177,55 +178,6 @@ fn ids_have_no_look_alikes() {
         let id = ticket_id(random);
         assert_eq!(id.len(), 4);
         assert!(!id.contains(['0', '1', 'I', 'O']), "{id}");
-    }
-}
-
-/// Long texts go only from a ticket of which nothing was sent and nothing will be.
-#[test]
-fn only_a_ticket_that_ended_unsent_lets_go_of_long_texts() {
-    let long = |bytes: usize| {
-        let mut ticket = ticket(true);
-        ticket.arguments_raw = "x".repeat(bytes);
-        let call = call(true);
-        let judgement = judged(&call, &FLAT.facts(&call), &sim_policy(""));
-        let context = CardContext {
-            ticket: "7QK4",
-            client: "c",
-            phrase: None,
-            now_wall: NOW,
-        };
-        let mut card = card(&call, &FLAT.facts(&call), &judgement, &sim_policy(""), &context);
-        card.free_text = Some(FreeText {
-            title: "source code".to_owned(),
-            text: "y".repeat(bytes),
-            sha256: "d".to_owned(),
-            bytes,
-        });
-        ticket.card = Some(card);
-        ticket
-    };
-    let kept = |ticket: &Ticket| {
-        let free = ticket.card.as_ref().and_then(|card| card.free_text.as_ref());
-        (ticket.arguments_raw.len(), free.map_or(0, |free| free.text.len()))
-    };
-    for (bytes, left) in [(16_384, 16_384), (16_385, 0), (20_000, 0)] {
-        let mut ended = long(bytes);
-        ended.end(State::Denied, "no", NOW).unwrap();
-        assert_eq!(kept(&ended), (left, left), "{bytes}");
-        // What is open may still be shown and sent, and of what was sent everything is on record.
-        let mut open = long(bytes);
-        open.lighten();
-        assert_eq!(kept(&open), (bytes, bytes));
-        let mut sent = long(bytes);
-        sent.state = State::Rejected;
-        sent.sent_wall = Some(NOW);
-        sent.lighten();
-        assert_eq!(kept(&sent), (bytes, bytes));
-        let mut sending = long(bytes);
-        sending.state = State::Sending;
-        sending.sent_wall = Some(NOW);
-        sending.lighten();
-        assert_eq!(kept(&sending), (bytes, bytes));
     }
 }
 

@@ -115,3 +115,43 @@ fn foreign_text_stays_on_its_line() {
     assert_eq!(value::escape("\\u{41}", false), "\\u{5C}u{41}");
     assert_eq!(value::escape("end\\", false), "end\\");
 }
+
+#[test]
+fn a_path_does_not_climb_out() {
+    for good in ["\"a.cs\"", "\"Strategies/a.cs\"", "\"a..b/c.cs\"", "\"...\""] {
+        assert!(value::path("k", good).is_ok(), "{good}");
+    }
+    for odd in [
+        "\"..\"",
+        "\"../a.cs\"",
+        "\"a/../b.cs\"",
+        "\"a\\\\..\\\\b.cs\"",
+        "\"a/..\"",
+    ] {
+        assert!(value::path("k", odd).is_err(), "{odd}");
+    }
+}
+
+#[test]
+fn a_quantity_is_plain_digits() {
+    for (raw, expected) in [("1", Some(1)), ("10000", Some(10_000)), ("10", Some(10))] {
+        assert_eq!(value::quantity("k", raw).ok(), expected);
+    }
+    for odd in [
+        "", "+5", "0", "05", "10001", "000001", "1e1", "5.0", "-1", "\"5\"",
+    ] {
+        assert!(value::quantity("k", odd).is_err(), "{odd}");
+    }
+}
+
+/// A share is rounded up, however little is left over.
+#[test]
+fn a_share_is_rounded_up() {
+    let share = |part: &str, of: i64| Decimal::parse(part).unwrap().share_of(of);
+    assert_eq!(share("0.5", 2), Some(1));
+    assert_eq!(share("0.5", 3), Some(2));
+    assert_eq!(share("0.00000001", 1), Some(1));
+    assert_eq!(share("0.00000001", 100_000_000), Some(1));
+    assert_eq!(share("0.00000001", 100_000_001), Some(2));
+    assert_eq!(share("1", 7), Some(7));
+}

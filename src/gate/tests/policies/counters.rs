@@ -114,3 +114,36 @@ fn a_twin_is_told_while_it_is_not_long_ago() {
     assert_eq!(told(10 * MINUTE - 1), Some(10 * MINUTE - 1));
     assert_eq!(told(10 * MINUTE), None);
 }
+
+/// Only cards without an answer in a row begin a pause: whoever denies or approves one is there.
+#[test]
+fn a_person_who_answers_is_there() {
+    let paused = |counters: &Counters| counters.paused_until(NOW).is_some();
+    let mut denied = Counters::parse(None);
+    denied.note_unanswered(NOW);
+    denied.note_denied(NOW);
+    denied.note_unanswered(NOW);
+    assert!(!paused(&denied));
+    denied.note_unanswered(NOW);
+    assert!(paused(&denied));
+    let mut approved = Counters::parse(None);
+    approved.note_unanswered(NOW);
+    note(&mut approved, "T0", NOW);
+    approved.note_unanswered(NOW);
+    assert!(!paused(&approved));
+}
+
+/// A tool that nobody knows counts as one contract of the day.
+#[test]
+fn an_unknown_tool_counts_as_one_contract() {
+    let unknown = |most: u32| {
+        code(
+            &FLAT,
+            "SomethingNew",
+            "{}",
+            &live(&format!("daily_quantity = {most}")),
+        )
+    };
+    assert_eq!(unknown(1), "ask");
+    assert_eq!(unknown(0), "daily_quantity");
+}

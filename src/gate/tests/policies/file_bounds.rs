@@ -144,6 +144,9 @@ fn every_limit_on_sizes_bounds_them() {
         ("max_contracts = 1", true),
     ] {
         assert_eq!(sim(keys).bounds_size(Some("sim101")), expected, "{keys}");
+        // Where the account is not known by name it may be this one.
+        let more = format!("{keys}\n[account.\"PA-1\"]\nclass = \"live\"");
+        assert_eq!(sim(&more).bounds_size(None), expected, "{keys}");
     }
 }
 

@@ -174,10 +174,17 @@ fn what_is_too_much_already_may_not_grow() {
         orders: r#"{"orders":[{"order_id":"S1","account":"Sim101","instrument":"MES 12-26","side":"Sell","type":"Stop","quantity":2,"stop_price":6005.25,"status":"Working"}]}"#,
         ..LONG
     };
+    let sells = World {
+        orders: r#"{"orders":[{"order_id":"L1","account":"Sim101","instrument":"MES 12-26","side":"Sell","type":"Limit","quantity":5,"limit_price":6100,"status":"Working"}]}"#,
+        ..FLAT
+    };
     for (keys, key) in [
         ("max_position = { MES = 1 }", "max_position"),
         ("max_contracts = 1\nmicro_ratio = 1", "max_contracts"),
     ] {
+        // What works already is the worst, and the order does not add to it.
+        let buy = order("Buy", MARKET, 1);
+        assert_eq!(came(&sells, "PlaceOrder", &buy, keys, key), "passed", "{key}");
         let sell = order("Sell", &limit("6030"), 1);
         assert_eq!(came(&stopped, "PlaceOrder", &sell, keys, key), "passed", "{key}");
         let buy = order("Buy", MARKET, 1);

@@ -1,6 +1,8 @@
 //! A call that reaches several accounts, and one that is judged twice: the graver word counts, in whichever order it comes.
 
 use super::*;
+use crate::gate::judge::Market;
+use crate::gate::value::Decimal;
 
 const LIST: &str =
     r#"{"accounts":[{"name":"Sim101","provider":"Simulator"},{"name":"Sim102","provider":"Simulator"}]}"#;
@@ -97,5 +99,35 @@ fn the_digest_of_a_policy_is_that_of_its_text() {
     assert_eq!(Policy::default().digest(), sha(""));
     for text in ["version = 1", "version = 1\n", "version = 1 # a"] {
         assert_eq!(parse(text).digest(), sha(text));
+    }
+}
+
+/// Of two bounds on how far the market may move the tighter holds, and no price is no price that stood still.
+#[test]
+fn the_market_may_move_by_the_tighter_bound() {
+    let play = with(&FLAT, "PlaceOrder", &order("Buy", MARKET, 1), &sim(""));
+    let at = |price: Option<&str>, most: &str| Judgement {
+        market: Some(Market {
+            price: price.and_then(Decimal::parse),
+            most: Decimal::parse(most).unwrap(),
+        }),
+        ..play.clone()
+    };
+    for (then, now, worse) in [
+        (at(Some("6000"), "5"), at(Some("6003"), "5"), false),
+        (at(Some("6000"), "3"), at(Some("6003"), "5"), false),
+        (at(Some("6000"), "2"), at(Some("6003"), "5"), true),
+        (at(Some("6000"), "5"), at(Some("6003"), "2"), true),
+        (at(Some("6000"), "5"), at(Some("5994.75"), "5"), true),
+        (at(Some("6000"), "5"), at(None, "5"), true),
+        (at(None, "5"), at(Some("6003"), "5"), false),
+    ] {
+        assert_eq!(
+            now.worse_than(&then).is_some(),
+            worse,
+            "{:?} {:?}",
+            then.market,
+            now.market
+        );
     }
 }

@@ -44,3 +44,30 @@ fn copies_rooms_and_twins_stand_on_the_card() {
             .contains(&"THE VERY SAME ORDER WAS SENT LATELY".to_owned())
     );
 }
+
+#[test]
+fn the_age_of_a_twin_is_in_seconds_and_then_in_minutes() {
+    let call = held("PlaceOrder", &order("Buy", MARKET, 1));
+    let (facts, policy) = (FLAT.facts(&call), sim(""));
+    let age = |age: u64| {
+        let first = at(&call, &facts, &policy, &Counters::parse(None), NOW);
+        let judgement = Judgement {
+            sent_before: Some(age),
+            ..first
+        };
+        let context = CardContext {
+            ticket: "7QK5",
+            client: "Claude Desktop",
+            phrase: None,
+            now_wall: NOW,
+        };
+        let card = card(&call, &facts, &judgement, &policy, &context);
+        let line = card.lines.into_iter().find(|line| line.label == "sent before");
+        line.map(|line| line.value).unwrap_or_default()
+    };
+    assert_eq!(age(999), "the very same order, 0 s ago");
+    assert_eq!(age(59_999), "the very same order, 59 s ago");
+    assert_eq!(age(60_000), "the very same order, 1 min ago");
+    assert_eq!(age(119_999), "the very same order, 1 min ago");
+    assert_eq!(age(120_000), "the very same order, 2 min ago");
+}

@@ -67,6 +67,11 @@ fn an_order_counts_on_its_own_side() {
         comes_to("", &works("B1", "Buy", LIMIT, 3), "PlaceOrder", &sells(1)),
         "at worst 3 MES, at most 1000"
     );
+    let template = r#"{..,"side":"Buy","type":"Market","quantity":1,"strategy":"2x8"}"#;
+    assert_eq!(
+        comes_to(&mes("Short", 2), "", "PlaceOrder", template),
+        "at worst 2 MES, at most 1000"
+    );
     // What turns the position is measured against the position, which is not gone first.
     assert_eq!(
         comes_to(&long, "", "PlaceOrder", &sells(3)),
@@ -102,6 +107,10 @@ fn a_bracket_counts_on_the_side_that_closes() {
     let target = r#"{..,"action":"Buy","quantity":3,"takeProfit":6025}"#;
     assert_eq!(
         comes_to(&long, "", "CancelAndBracket", target),
+        "at worst 2 MES, at most 1000"
+    );
+    assert_eq!(
+        comes_to(&mes("Long", 1), "", "CancelAndBracket", target),
         "at worst 2 MES, at most 1000"
     );
     // On the wrong side it adds.
@@ -146,6 +155,11 @@ fn names_that_cannot_be_read_count_each_for_itself() {
         comes_to(&two, "", "PlaceOrder", buy),
         "at worst 7 MES, at most 1000"
     );
+    // It may be another contract than the one that is bought: then it does not come off it.
+    assert_eq!(
+        comes_to(&named("MESZ6", "Short", 3), "", "PlaceOrder", buy),
+        "at worst 4 MES, at most 1000"
+    );
     // A position and an order of one such name stand together: two closed of three leaves no more than three.
     assert_eq!(
         comes_to(
@@ -156,4 +170,48 @@ fn names_that_cannot_be_read_count_each_for_itself() {
         ),
         "at worst 4 MES, at most 1000"
     );
+}
+
+/// A larger order comes to what it becomes, beside everything else that is there.
+#[test]
+fn a_resize_takes_nothing_else_away() {
+    let both = format!(
+        "{},{}",
+        works("B1", "Buy", LIMIT, 1),
+        works("B2", "Buy", LIMIT, 3)
+    );
+    let four = r#"{"account":"Sim101","order_id":"B1","quantity":4}"#;
+    assert_eq!(
+        comes_to(&mes("Long", 2), &both, "Change", four),
+        "at worst 9 MES, at most 1000"
+    );
+    assert_eq!(
+        comes_to(&mes("Short", 2), &both, "Change", four),
+        "at worst 5 MES, at most 1000"
+    );
+}
+
+/// A name that cannot be read counts as a mini, which is ten micros.
+#[test]
+fn a_name_that_cannot_be_read_is_no_micro() {
+    let two = |name: &str| {
+        let positions = format!(
+            r#"{{"positions":[{{"account":"Sim101","instrument":"{name}","marketPosition":"Long","quantity":2}}]}}"#
+        );
+        let world = World {
+            positions: Box::leak(positions.into_boxed_str()),
+            ..FLAT
+        };
+        let buy = with(
+            &world,
+            "PlaceOrder",
+            &order("Buy", MARKET, 1),
+            &sim("max_contracts = 50"),
+        );
+        let one = buy.looked.into_iter().find(|one| one.key == "max_contracts");
+        one.map(|one| one.detail).unwrap_or_default()
+    };
+    assert_eq!(two("MNQ 12-26"), "at worst 0.3 contracts, at most 50");
+    assert_eq!(two("NQ 12-26"), "at worst 2.1 contracts, at most 50");
+    assert_eq!(two("MNQZ6"), "at worst 2.1 contracts, at most 50");
 }

@@ -60,7 +60,7 @@ fn a_position_elsewhere_is_no_trace() {
 /// A flatten is unfinished only by what it was to close.
 #[test]
 fn a_flatten_is_measured_by_its_own_reach() {
-    let mes = position("Sim101", "MES 12-26", 2);
+    let mes = position("Sim101", "MES 12-26", 1);
     let nq = position("Sim101", "NQ 12-26", -1);
     let before = facts(&[], &[], &[mes.clone(), nq.clone()]);
     let look = |rest: &str, line: &str, left: &[String]| {
@@ -76,7 +76,7 @@ fn a_flatten_is_measured_by_its_own_reach() {
     let short = r#","marketPosition":"short""#;
     for (rest, line, left, open) in [
         (long, sold, &nq, ""),
-        (long, sold, &mes, "still open: +2 in MES 12-26"),
+        (long, sold, &mes, "still open: +1 in MES 12-26"),
         (short, bought, &mes, ""),
         (short, bought, &nq, "still open: -1 in NQ 12-26"),
         ("", sold, &nq, "still open: -1 in NQ 12-26"),
