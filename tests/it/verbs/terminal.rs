@@ -100,7 +100,7 @@ async fn set_pin(place: &Place) {
     // The five words that are offered may hold one of ours by chance.
     let typed: Vec<&str> = screen
         .lines()
-        .filter(|line| !line.contains("If you like these"))
+        .filter(|line| !line.contains("If you like these") && !line.contains("you type them:"))
         .collect();
     for word in PIN.split(' ') {
         assert!(
