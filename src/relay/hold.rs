@@ -509,7 +509,7 @@ fn pinned(relay: &Relay, call: &Call) -> Result<(), (&'static str, String)> {
         lists::Pin::Changed => Err(("definition_changed", String::new())),
         lists::Pin::New => Err(("definition_new", String::new())),
         lists::Pin::Unlisted if let Some(why) = relay.lists.left_out(tool) => {
-            Err(("definition_unsound", words::left_out(tool, &why)))
+            Err(("definition_unsound", format!("{}.", words::left_out(tool, &why))))
         }
         lists::Pin::Unlisted if relay.lists.has_trade() => Err((
             "unknown_tool",

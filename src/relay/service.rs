@@ -11,10 +11,14 @@ use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Notifications that may be on their way to the service at once, and their bytes; as many replies and cancels beside
 /// them, so that these never wait behind notifications.
 const MAX_FORWARDING: (usize, usize) = (1024, 80 * 1024 * 1024);
+
+/// How long after a refused subscription it is asked for again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(300);
 
 /// What is on its way to the service and has no answer.
 #[derive(Debug, Default)]
@@ -254,6 +258,8 @@ impl Relay {
             tokio::select! {
                 () = self.ending.cancelled() => return,
                 Ok(()) = era.changed() => {}
+                // A service that had moved away for a while and was not asked for anything meanwhile.
+                () = tokio::time::sleep(LISTEN_AGAIN), if now == Some(Era::Modern) => {}
             }
         }
     }
@@ -287,7 +293,7 @@ impl Relay {
             let known = catalogue::is_known_read_tool(&tool) || catalogue::is_known_trade_tool(&tool);
             if let Some(why) = self.lists.left_out(&tool).filter(|_| known) {
                 let title = format!("{tool} CANNOT BE CALLED");
-                let lines = vec![words::left_out(&tool, &why)];
+                let lines = vec![format!("{}.", words::left_out(&tool, &why))];
                 self.desk
                     .notice(Notice {
                         title,

@@ -624,7 +624,10 @@ mod tests {
                 "a definition that cannot be followed",
                 &refused(
                     "definition_unsound",
-                    &left_out("PlaceOrder", "two arguments want the header Mcp-Param-Account"),
+                    &format!(
+                        "{}.",
+                        left_out("PlaceOrder", "two arguments want the header Mcp-Param-Account")
+                    ),
                 ),
             ),
             line("waiting", &waiting(ticket, what, Some("15:41:07"))),

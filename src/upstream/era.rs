@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 /// How long the question may take. A service that keeps silent is asked for its handshake instead.
 pub(super) const PROBE: Duration = Duration::from_secs(5);
-/// How often (ms) an odd answer may set off the question anew.
+/// How long (ms) after a doubt that was wrong the next odd answer sets off no question.
 const DOUBT_MS: u64 = 30_000;
 /// Endpoints that are remembered, and the largest file of them (bytes).
 const MAX_KEPT: (usize, u64) = (64, 64 * 1024);
@@ -111,7 +111,7 @@ impl Eras {
         }
     }
 
-    /// Whether an odd answer is reason enough to ask anew: not more than twice a minute.
+    /// Whether an odd answer is reason enough to ask anew.
     fn may_doubt(&self) -> bool {
         let now = crate::system::mono_ms().max(1);
         let last = self.0.doubted.load(Ordering::Relaxed);
@@ -251,6 +251,8 @@ impl ReadLane {
             self.leave_session();
         }
         eras.learn(now);
+        // This doubt was right: the next one may come as soon.
+        eras.0.doubted.store(0, Ordering::Relaxed);
         true
     }
 

@@ -272,6 +272,10 @@ impl ReadLane {
 
     /// The service's tools that its last listing left out, and why.
     pub fn left_out(&self) -> Vec<(String, String)> {
+        // A service of the older era knows no such headers.
+        if self.known_era() == Some(Era::Legacy) {
+            return Vec::new();
+        }
         self.0.mirrors.left_out()
     }
 

@@ -172,6 +172,9 @@ impl TradeLane {
 
     /// The service's tools that its last listing left out, and why.
     pub fn left_out(&self) -> Vec<(String, String)> {
+        if self.eras.known() == Some(Era::Legacy) {
+            return Vec::new();
+        }
         self.mirrors.left_out()
     }
 

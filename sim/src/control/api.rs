@@ -329,15 +329,23 @@ struct Mirror {
     on: bool,
     #[serde(default)]
     unsound: Option<String>,
+    /// Tell nobody.
+    #[serde(default)]
+    quietly: bool,
 }
 
-/// Changes the definitions, and tells of it.
+/// Changes the definitions, and tells of it unless that was not wanted.
 fn mirror(service: &Service, mirror: Mirror) -> Value {
     let mut state = service.state();
     state.switches.mirrored = mirror.on;
     state.switches.unsound = mirror.unsound;
     drop(state);
-    json!({"ok": true, "told": service.tools_changed()})
+    let told = if mirror.quietly {
+        0
+    } else {
+        service.tools_changed()
+    };
+    json!({"ok": true, "told": told})
 }
 
 async fn notify(State(service): Shared, body: Bytes) -> Response {

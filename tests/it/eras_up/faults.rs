@@ -30,9 +30,11 @@ async fn unknown(fault: Value, executed: &[&str]) {
         "{}",
         text(&result)
     );
-    let looked = desk.journaled("looked").await;
-    let found = looked["found"].as_str().expect("a finding");
-    assert_eq!(found.starts_with("FOUND"), !executed.is_empty(), "{looked}");
+    if !executed.is_empty() {
+        let looked = desk.journaled("looked").await;
+        let found = looked["found"].as_str().expect("a finding");
+        assert!(found.starts_with("FOUND"), "{looked}");
+    }
     client.close().await;
     assert_eq!(desk.sent("PlaceOrder").await, 1);
     desk.check(executed, &["held", "approved", "unknown", "looked"])
@@ -92,7 +94,9 @@ async fn other_headers_of_another_definition() {
     let desk = Desk::with(&["--era", "modern"]).await;
     let mut client = desk.client().await;
     let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
-    desk.sim.post("mirror", &json!({ "on": true })).await;
+    desk.sim
+        .post("mirror", &json!({ "on": true, "quietly": true }))
+        .await;
     desk.desktop.click(Button::Middle);
     let result = client.result(id).await;
     assert_eq!(status(&result), "voided", "{}", text(&result));

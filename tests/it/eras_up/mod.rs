@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod clients;
 mod faults;
 mod moves;
 mod reads;
@@ -78,6 +79,12 @@ impl Bench {
 
 async fn count(sim: &Sim, method: &str) -> u64 {
     sim.get("requests").await[method].as_u64().unwrap_or(0)
+}
+
+/// How many handshakes the service was offered by somebody signed in. The sign-in itself asks for its challenge with one.
+async fn handshakes(sim: &Sim) -> usize {
+    let offered = |call: &&Value| call["method"] == "initialize" && call["grant"].is_string();
+    sim.calls().await.iter().filter(offered).count()
 }
 
 /// From now on the service speaks these revisions.

@@ -64,6 +64,15 @@ async fn an_order_is_executed_once_by_a_service_that_moves_under_its_card() {
         let mut client = desk.client().await;
         let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
         moves_to(&desk.sim, after).await;
+        if after == "legacy" {
+            // The reads that keep the card up to date find it out.
+            let kept = desk.home.folder().join("state/cache/eras.json");
+            crate::trade::until("the move to be found", async || {
+                let text = std::fs::read_to_string(&kept).expect("kept");
+                text.contains("legacy").then_some(())
+            })
+            .await;
+        }
         desk.desktop.click(Button::Middle);
         let result = client.result(id).await;
         let executed = desk.sim.executed().await;
@@ -76,4 +85,21 @@ async fn an_order_is_executed_once_by_a_service_that_moves_under_its_card() {
         assert_eq!(executed, ["PlaceOrder"], "{before} to {after}");
         client.close().await;
     }
+}
+
+/// It gives up the newer era in the very moment of the approval, and refuses in words that prove nothing: that is told as
+/// it is, and nothing is sent again.
+#[tokio::test]
+async fn a_refusal_that_proves_nothing_leaves_the_order_open() {
+    let desk = Desk::with(&["--era", "modern"]).await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    let refused = json!({ "kind": "400_session", "tool": "PlaceOrder", "scope": "mcp:trade" });
+    desk.sim.post("fault", &refused).await;
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "unknown", "{}", text(&result));
+    client.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    assert_eq!(desk.sim.executed().await, [""; 0]);
 }

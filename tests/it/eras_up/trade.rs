@@ -73,11 +73,23 @@ async fn an_order_whose_definition_cannot_be_followed_is_refused() {
     let sim = Sim::start(&["--era", "modern"]);
     sim.post("mirror", &json!({ "unsound": "PlaceOrder" })).await;
     home.login(&sim, false).await;
-    home.login(&sim, true).await;
+    let (code, said, err) = home.try_login(&sim, &["--trade"]).await;
+    assert_eq!(code, 0, "{said}{err}");
+    assert!(
+        said.contains("NOT OFFERED") && said.contains("PlaceOrder"),
+        "{said}"
+    );
     let mut client = home.serve(&sim).await.hello().await;
+    let tools = client.request("tools/list", &json!({})).await.to_string();
+    assert!(!tools.contains("\"PlaceOrder\"") && tools.contains("\"CancelOrder\""));
     let result = client.call("PlaceOrder", &buy()).await;
     assert_eq!(result["isError"], true, "{result}");
     assert!(text(&result).starts_with("NOT SENT"), "{}", text(&result));
+    assert!(
+        text(&result).contains("the protocol forbids"),
+        "{}",
+        text(&result)
+    );
     desktop.no_popup();
     client.close().await;
     assert_eq!(sim.executed().await, [""; 0]);

@@ -22,12 +22,7 @@ async fn sign_ins_and_calls_work_with_a_modern_service() {
         })
         .unwrap_or_else(|| panic!("{told}"));
     assert_eq!(service["state"], "ok", "{service}");
-    assert_eq!(
-        count(&sim, "initialize").await,
-        0,
-        "{}",
-        sim.get("requests").await
-    );
+    assert_eq!(handshakes(&sim).await, 0, "{}", sim.get("requests").await);
     assert_eq!(sim.executed().await, [""; 0]);
 }
 
