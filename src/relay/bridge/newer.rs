@@ -80,6 +80,15 @@ struct Parked {
     open: Option<Open>,
 }
 
+/// How the next round goes on.
+#[derive(Debug)]
+enum Next {
+    /// With the call that waits at the service.
+    Goes(Open),
+    /// With the same request anew: the service has ended the first one.
+    Anew,
+}
+
 /// A call that was begun, and what comes of it.
 #[derive(Debug)]
 struct Open {
@@ -161,8 +170,8 @@ impl Parking {
         let further = member(params, "requestState").is_some() || member(params, "inputResponses").is_some();
         let mut open = if further && MAY_ASK.contains(&&*message.method) {
             match self.go_on(params, &digest) {
-                Some(Some(open)) => open,
-                Some(None) => self.start(lane, &message, said, repeat),
+                Some(Next::Goes(open)) => open,
+                Some(Next::Anew) => self.start(lane, &message, said, repeat),
                 None => return Ok(no_such_round(id)),
             }
         } else {
@@ -243,9 +252,8 @@ impl Parking {
         }
     }
 
-    /// Takes a parked call up again with the client's answers; `None` where none such waits, nothing inside where it is to
-    /// be begun anew.
-    fn go_on(&self, params: &str, digest: &str) -> Option<Option<Open>> {
+    /// Takes a parked call up again with the client's answers; `None` where none such waits.
+    fn go_on(&self, params: &str, digest: &str) -> Option<Next> {
         let key = json::string(member(params, "requestState")?).ok()?;
         let parked = {
             let mut all = lock(&self.0.parked);
@@ -263,7 +271,7 @@ impl Parking {
                 }
             }
         }
-        Some(parked.open)
+        Some(parked.open.map_or(Next::Anew, Next::Goes))
     }
 
     /// Parks the call and asks the client.

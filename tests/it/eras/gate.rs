@@ -89,6 +89,37 @@ async fn cancelled() {
     desk.check(&[], &["held", "withdrawn"]).await;
 }
 
+/// The person takes longer than the client waits: the answer says so, and the waiting tool has the outcome, by the next
+/// client of that pipe too. The trade tool is never needed again.
+#[tokio::test]
+async fn the_person_takes_their_time() {
+    let desk = Desk::new().await;
+    desk.home
+        .settings("requests_per_second = 0.0\nhold_seconds = 5\n");
+    let mut client = desk.home.serve(&desk.sim).await;
+    let id = hold(&desk, &mut client, &call("PlaceOrder", &buy())).await;
+    let waiting = client.result(id).await;
+    assert_eq!(status(&waiting), "not_sent_waiting_for_person", "{waiting}");
+    assert_eq!(waiting["resultType"], "complete");
+    assert!(text(&waiting).starts_with("NOT SENT"), "{}", text(&waiting));
+    // The cancel of what was answered withdraws nothing.
+    client
+        .line(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+        ))
+        .await;
+    desk.desktop.click(Button::Middle);
+    desk.journaled("accepted").await;
+    let waits = json!({ "name": "countersign_await_approval", "arguments": { "ticket": ticket(&waiting) } });
+    let waits = client.send("tools/call", &by("Next", &json!({}), waits)).await;
+    let outcome = client.result(waits).await;
+    assert_eq!(status(&outcome), "accepted", "{}", text(&outcome));
+    client.close().await;
+    desk.check(&["PlaceOrder"], &["held", "approved", "accepted"])
+        .await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+}
+
 /// `_meta` is no part of what was approved: the same order said by another client, in the other era, with other `_meta` is
 /// the same ticket, and is not placed twice.
 #[tokio::test]

@@ -55,7 +55,8 @@ async fn what_changes_is_told_to_those_who_asked() {
     .await;
     assert_eq!(acknowledged["params"]["_meta"][TAG], "71");
     bench.standing().await;
-    bench.sim.fault("new_tool", "").await;
+    // The trading tools appear with the sign-in for them.
+    bench.home.login(&bench.sim, true).await;
     told(&mut client, "notifications/tools/list_changed", "71").await;
     for what in ["prompts", "resources"] {
         let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{what}/list_changed"}}"#);
@@ -77,7 +78,6 @@ async fn what_changes_is_told_to_those_who_asked() {
         bench.sim.post_text("notify", line).await;
     }
     cancel(&mut client, "71").await;
-    bench.sim.fault("schema_change", "").await;
     bench
         .sim
         .post_text(
@@ -86,16 +86,19 @@ async fn what_changes_is_told_to_those_who_asked() {
         )
         .await;
     told(&mut client, "notifications/prompts/list_changed", r#""71""#).await;
-    let rest = until_now(&mut client).await;
-    assert!(
-        client.aside().is_empty() && rest.is_empty(),
-        "{:?}",
-        client.aside()
-    );
+    until_now(&mut client).await;
+    // A sign-in may change the list in two steps.
+    let steps = format!(r#""_meta":{{"{TAG}":71}}"#);
+    let others = client
+        .aside()
+        .iter()
+        .filter(|line| !(line.contains("tools/list_changed") && line.contains(&steps)));
+    assert_eq!(others.collect::<Vec<_>>(), [""; 0]);
     // The end is told to those who still listen (U-25), and to no other.
     let last = client.close().await;
     let ends: Vec<Value> = last
         .iter()
+        .filter(|line| !line.contains("tools/list_changed"))
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(ends.len(), 1, "{last:?}");

@@ -221,3 +221,26 @@ async fn before_the_sign_in() {
         .await;
     assert_eq!(done["result"]["resultType"], "complete", "{done}");
 }
+
+/// F-07: a line that nobody can read is answered without an id, where everybody here knows such an answer.
+#[tokio::test]
+async fn garbage_is_answered_where_the_revision_allows_it() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    client.line("{nonsense").await;
+    client.request("server/discover", &modern(json!({}))).await;
+    assert!(
+        client.aside().is_empty(),
+        "nobody is known yet: {:?}",
+        client.aside()
+    );
+    client.line("{nonsense").await;
+    let broken = |line: &String| line.contains("-32700").then(|| line.clone());
+    let broken = client.find(broken, PATIENCE).await.expect("an answer");
+    assert!(!broken.contains(r#""id""#), "{broken}");
+    // A client with an older handshake on the same pipe does not know it.
+    client.hello_as("2025-06-18", &json!({})).await;
+    client.line("{nonsense").await;
+    let said = until_now(&mut client).await;
+    assert!(said.iter().all(|line| !line.contains("-32700")), "{said:?}");
+}

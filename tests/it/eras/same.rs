@@ -64,7 +64,15 @@ async fn reads_pass_as_they_are() {
         })
         .await;
     client.request("tools/list", &modern(json!({}))).await;
+    let before = bench.count("tools/list").await;
     bench.sim.fault("new_tool", "").await;
+    bench
+        .until("the list is looked at anew", async || {
+            bench.count("tools/list").await > before
+        })
+        .await;
+    // It is a tool that trades, so the reading list stays; the trading tools appear with the sign-in for them.
+    bench.home.login(&bench.sim, true).await;
     let told = |line: &String| {
         let value: Value = serde_json::from_str(line).expect("JSON");
         (value["method"] == "notifications/tools/list_changed").then_some(value)

@@ -83,7 +83,7 @@ async fn a_service_that_keeps_silent_does_not_keep_the_client_waiting() {
     .await;
     let bench = Bench { home, sim };
     let mut client = bench.home.serve(&bench.sim).await;
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     client.hello_as("2025-11-25", &json!({})).await;
     client.request("tools/list", &json!({})).await;
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
