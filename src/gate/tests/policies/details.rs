@@ -101,3 +101,62 @@ fn an_account_in_reach_twice_is_looked_at_once() {
     let own = judged.looked.iter().filter(|one| one.key == "orders_per_day");
     assert_eq!(own.count(), 1);
 }
+
+/// A call without an account or a contract may be where an outcome is not known.
+#[test]
+fn an_unknown_outcome_may_be_anywhere_that_a_call_reaches() {
+    let told = |tool: &str, arguments: &str, account: &str, root: &str| {
+        let call = held(tool, arguments);
+        let unknown = [(account.to_owned(), root.to_owned())];
+        let counters = Counters::parse(None);
+        let situation = Situation {
+            unknown_outcomes: &unknown,
+            ..situation(&counters, NOW)
+        };
+        judge(&call, &FLAT.facts(&call), &sim(""), &situation)
+            .warnings
+            .iter()
+            .any(|warning| warning == "THE OUTCOME OF AN EARLIER ORDER IS NOT KNOWN")
+    };
+    let buy = order("Buy", MARKET, 1);
+    assert!(told("PlaceOrder", &buy, "sim101", "MES"));
+    assert!(told("PlaceOrder", &buy, "", "MES"));
+    assert!(told("PlaceOrder", &buy, "sim101", ""));
+    assert!(!told("PlaceOrder", &buy, "pa-1", "MES"));
+    assert!(!told("PlaceOrder", &buy, "sim101", "NQ"));
+    assert!(told("SomethingNew", "{}", "sim101", "MES"));
+    assert!(told(
+        "DeployStrategy",
+        r#"{"strategy":"A","account":"Sim101"}"#,
+        "sim101",
+        "MES"
+    ));
+}
+
+/// The day of a copied account is read where a floor needs it, and a market where any entry that means the account does.
+#[test]
+fn what_a_limit_needs_is_read() {
+    let days = |keys: &str| {
+        let policy = parse(&format!(
+            "version = 1\n[account.\"Sim101\"]\ncopies_to = [\"PA-1\"]\n[account.\"PA-1\"]\n{keys}"
+        ));
+        let reads = policy.reads(&held("PlaceOrder", &order("Buy", MARKET, 1)));
+        let own = reads.iter().filter(|read| read.arguments.contains("pa-1"));
+        own.map(|read| read.tool).collect::<Vec<_>>()
+    };
+    let both = ["GetAccountSummary", "GetWatermarks"];
+    assert_eq!(days("daily_loss_floor = 500"), both);
+    assert_eq!(days("trailing_floor = 500"), both);
+    assert_eq!(days("daily_loss_floor = 500\ntrailing_floor = 500"), both);
+    assert_eq!(days("max_contracts = 5"), Vec::<&str>::new());
+    // Two entries mean the copy, and one of them sets the floor.
+    let two = "max_contracts = 5\n[account.\"PA-*\"]\ndaily_loss_floor = 500";
+    assert_eq!(days(two), both);
+    let change = held(
+        "Change",
+        r#"{"account":"Sim101","order_id":"E1","limit_price":21010}"#,
+    );
+    let facts = LONG.facts(&change);
+    let two = sim("max_contracts = 5\n[account.\"Sim*\"]\ncollar_ticks = 5");
+    assert_eq!(two.further_reads(&change, &facts).len(), 1);
+}

@@ -223,6 +223,8 @@ fn the_times_of_a_window_are_of_a_clock_and_inside() {
         ("23:60", false),
         ("24:01", false),
         ("9:00", false),
+        ("+9:00", false),
+        ("09:+5", false),
         ("09:0", false),
     ] {
         let window = format!("from = \"{time}\", to = \"08:00\"");
