@@ -4,7 +4,8 @@
 #
 #   tests/mutants.sh FILE...            such as src/gate/ticket.rs; without a FILE all of src/gate
 #   tests/mutants.sh --list FILE...     only names the mutants
-#   tests/mutants.sh --at-once FILE...  all of them in one program: a build in all, and seconds for each (mutants/at_once.py)
+#   tests/mutants.sh --at-once FILE...  all of them in one program: a build in all, and seconds for each (mutants/at_once.py);
+#                                       with --more, other mutants than cargo-mutants makes (mutants/more.py)
 #
 # The whole program takes a minute to build and link, and there are about two thousand mutants. The gate and the wire need
 # nothing else of it, so they are built as a small crate of their own, outside the tree, where one mutant takes seconds.

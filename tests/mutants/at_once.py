@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """All mutants of the gate in one program, so that each of them costs a run of the tests and no build.
 
-    tests/mutants.sh --at-once [FILE...]
+    tests/mutants.sh --at-once [--more] [FILE...]
 
 Owns: putting every mutant that cargo-mutants lists into the crate that `tests/mutants.sh` makes, behind a switch; running
 the tests once for each; telling which survived. Refuses to know: which mutants there are (cargo-mutants), and what a
@@ -11,7 +11,7 @@ A function with three mutants begins with three lines such as `if crate::mutant(
 The environment variable MUTANT says which of them this process is; the first panic ends it, for then it is caught. What does
 not compile is taken out, as a compiler's error names its lines, until the rest does: it counts as unviable. What cannot stand
 behind a switch (a constant, a `const fn` that a table calls, a function that returns `impl Trait`) is told by name at the end,
-for cargo-mutants to run one at a time.
+for cargo-mutants to run one at a time. With `--more` the mutants are those of `more.py` instead.
 """
 import json
 import os
@@ -21,6 +21,8 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import more
 
 SWITCH = '''
 /// Whether this process is that mutant. A panic anywhere ends it at once, with the name of the test.
@@ -143,11 +145,15 @@ def run(program, crate, number, limit):
 
 def main():
     crate, results, wanted = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    others = "--more" in wanted
+    wanted = [word for word in wanted if word != "--more"]
     listing = ["cargo", "mutants", "--dir", str(crate), "--list", "--json", *wanted]
     mutants = json.loads(subprocess.run(listing, capture_output=True, text=True, check=True).stdout)
+    files = {name: Text((crate / name).read_text()) for name in sorted({m["file"] for m in mutants})}
+    if others:
+        mutants = more.mutants(mutants, files, TOKEN)
     for number, mutant in enumerate(mutants, 1):
         mutant["id"] = number
-    files = {name: Text((crate / name).read_text()) for name in sorted({m["file"] for m in mutants})}
     with (crate / "src/lib.rs").open("a") as lib:
         lib.write(SWITCH)
     unviable = {}

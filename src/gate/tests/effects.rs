@@ -1,6 +1,7 @@
 //! What a call does where names, kinds and quotes are not all known: in doubt it opens, and nothing passes for protection.
 
-use super::{LONG, NOW, World, held, judged, sim_policy};
+use super::{FLAT, LONG, NOW, World, held, judged, sim_policy};
+use crate::gate::catalogue::Class;
 use crate::gate::effect::effect;
 use crate::gate::facts::{ReadFailure, StateRead};
 use crate::gate::judge::Judgement;
@@ -80,8 +81,15 @@ fn what_trades_nothing_opens_nothing() {
     };
     for (tool, arguments) in [
         ("CloseStrategy", r#"{"account":"Sim101","strategyId":"77"}"#),
+        ("Cancel", r#"{"account":"Sim101","orderId":"E1"}"#),
+        ("CancelAllOrders", "{}"),
         ("DeleteCompiledSnippet", "{}"),
         ("CreateAlert", "{}"),
+        ("OpenChart", "{}"),
+        (
+            "CompileNinjaScript",
+            r#"{"class_name":"A","source":"x","in_memory":true}"#,
+        ),
         ("RunBacktest", "{}"),
         ("CancelMcpJob", r#"{"job_id":"j1"}"#),
         ("McpSelfTest", r#"{"deep":true}"#),
@@ -132,4 +140,84 @@ fn a_replacement_of_an_unread_contract_is_told() {
     assert!(!told("MES 12-26"));
     assert!(told("NQ 12-26"));
     assert!(told("MESZ6"));
+}
+
+/// The account's position in MES, its class and what stays, after a call.
+fn leaves(position: i64, tool: &str, rest: &str) -> (Class, bool, Option<i64>) {
+    let side = if position > 0 { "Long" } else { "Short" };
+    let row = format!(
+        r#"{{"account":"Sim101","instrument":"MES 12-26","marketPosition":"{side}","quantity":{}}}"#,
+        position.abs()
+    );
+    let rows = if position == 0 { String::new() } else { row };
+    let world = World {
+        positions: Box::leak(format!(r#"{{"positions":[{rows}]}}"#).into_boxed_str()),
+        orders: r#"{"orders":[]}"#,
+        ..LONG
+    };
+    let call = held(
+        tool,
+        &format!(r#"{{"account":"Sim101","instrument":"MES 12-26"{rest}}}"#),
+    );
+    let facts = world.facts(&call);
+    let effect = effect(&call, &facts);
+    (effect.class, effect.opening, effect.after)
+}
+
+#[test]
+fn one_contract_is_a_position_like_any_other() {
+    let sell = r#","side":"Sell","type":"Market","quantity":1"#;
+    assert_eq!(leaves(1, "PlaceOrder", sell), (Class::Exit, false, Some(0)));
+    assert_eq!(leaves(0, "PlaceOrder", sell), (Class::Order, true, Some(-1)));
+    let buy = sell.replace("Sell", "Buy");
+    assert_eq!(leaves(-1, "PlaceOrder", &buy), (Class::Exit, false, Some(0)));
+    assert_eq!(leaves(1, "ClosePosition", ""), (Class::Exit, false, Some(0)));
+    assert_eq!(leaves(1, "Reverse", ""), (Class::Order, true, Some(-1)));
+}
+
+/// A part is closed as it was asked, and never more than there is.
+#[test]
+fn a_close_takes_the_part_that_was_asked() {
+    let close = |position: i64, rest: &str| leaves(position, "ClosePosition", rest).2;
+    assert_eq!(close(3, r#","quantity":1"#), Some(2));
+    assert_eq!(close(3, r#","quantity":3"#), Some(0));
+    assert_eq!(close(3, r#","quantity":7"#), Some(0));
+    assert_eq!(close(-3, r#","quantity":1"#), Some(-2));
+    assert_eq!(close(3, r#","percent":0.5"#), Some(1));
+    assert_eq!(close(3, ""), Some(0));
+}
+
+/// Only where nothing is held is there nothing to reverse.
+#[test]
+fn a_reversal_of_nothing_is_told() {
+    let told = |world: &World, tool: &str, rest: &str| {
+        let arguments = format!(r#"{{"account":"Sim101","instrument":"MES 12-26"{rest}}}"#);
+        warned(&with(world, tool, &arguments), "NO POSITION TO REVERSE")
+    };
+    let one = World {
+        positions: r#"{"positions":[{"account":"Sim101","instrument":"MES 12-26","marketPosition":"Long","quantity":1}]}"#,
+        ..LONG
+    };
+    let sell = r#","action":"SELL","orderType":"MARKET","quantity":1"#;
+    for (tool, rest) in [("Reverse", ""), ("ReversePosition", sell)] {
+        assert!(told(&FLAT, tool, rest), "{tool}");
+        assert!(!told(&one, tool, rest), "{tool}");
+        assert!(!told(&LONG, tool, rest), "{tool}");
+    }
+}
+
+/// What is to be replaced was not found: the new order may come on top of what a first run left.
+#[test]
+fn a_replacement_of_nothing_may_open() {
+    let replace = |id: &str| {
+        let order = format!(
+            r#"{{"account":"Sim101","orderId":"{id}","instrument":"MES 12-26","action":"SELL","orderType":"MARKET","quantity":2}}"#
+        );
+        let call = held("CancelReplace", &order);
+        let facts = LONG.facts(&call);
+        let effect = effect(&call, &facts);
+        (effect.class, effect.opening)
+    };
+    assert_eq!(replace("nope"), (Class::Order, true));
+    assert_eq!(replace("T1"), (Class::Order, false));
 }

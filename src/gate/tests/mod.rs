@@ -14,6 +14,7 @@ mod mutants_of_orders;
 mod outcomes;
 mod policies;
 mod reading;
+mod strategies;
 mod tickets;
 mod traces;
 mod values;

@@ -13,6 +13,7 @@ use crate::gate::policy::Policy;
 
 mod counters;
 mod counting;
+mod details;
 mod explained;
 mod file_bounds;
 mod files;

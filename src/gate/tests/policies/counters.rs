@@ -147,3 +147,21 @@ fn an_unknown_tool_counts_as_one_contract() {
     assert_eq!(unknown(1), "ask");
     assert_eq!(unknown(0), "daily_quantity");
 }
+
+/// Of several twins the latest counts.
+#[test]
+fn the_latest_twin_counts() {
+    let mut counters = Counters::parse(None);
+    note(&mut counters, "T0", NOW - 50_000);
+    note(&mut counters, "T1", NOW - 5_000);
+    let call = buy();
+    let judge = |seconds: u32| {
+        let policy = sim(&format!("duplicate_seconds = {seconds}"));
+        at(&call, &FLAT.facts(&call), &policy, &counters, NOW)
+    };
+    let refused = judge(30);
+    assert_eq!(refused.code, "duplicate");
+    assert!(refused.reason.contains("was sent 5 s ago"), "{}", refused.reason);
+    assert_eq!(judge(5).code, "ask");
+    assert_eq!(judge(5).sent_before, Some(5_000));
+}

@@ -1,6 +1,7 @@
 //! How much a policy file may hold, to the last one, and which of its words speak for which call.
 
 use super::*;
+use crate::gate::policy::AccountClass;
 
 fn good(text: &str) -> bool {
     Policy::parse(text).is_ok()
@@ -176,5 +177,48 @@ fn the_market_of_a_named_order_is_read_where_a_limit_needs_it() {
             &[]
         };
         assert_eq!(more, expected, "{keys}");
+    }
+}
+
+/// A star stands for any characters, none included; what is before and after it must both be there, once.
+#[test]
+fn a_pattern_means_what_begins_and_ends_like_it() {
+    for (pattern, account, means) in [
+        ("PA-*", "pa-1", true),
+        ("PA-*", "pa-", true),
+        ("PA-*", "xpa-1", false),
+        ("*-LIVE", "apex-live", true),
+        ("*-LIVE", "-live", true),
+        ("*-LIVE", "apex-live2", false),
+        ("*-LIVE", "live", false),
+        ("PA-*-X", "pa-12-x", true),
+        ("PA-*-X", "pa--x", true),
+        ("PA-*-X", "pa-x", false),
+        ("PA-*-X", "pa-12-y", false),
+        ("A*A", "a", false),
+        ("A*A", "aa", true),
+        ("Sim101", "sim101", true),
+        ("Sim101", "sim1012", false),
+    ] {
+        let policy = parse(&format!("version = 1\n[account.\"{pattern}\"]\nblocked = true"));
+        assert_eq!(
+            policy.blocked(Some(account)).is_some(),
+            means,
+            "{pattern} {account}"
+        );
+    }
+}
+
+/// Of two patterns that mean an account the longer one speaks first, wherever it stands.
+#[test]
+fn the_more_exact_pattern_speaks_first() {
+    let wide = "[account.\"PA-*\"]\nclass = \"live\"\n";
+    let near = "[account.\"PA-1*\"]\nclass = \"eval\"\n";
+    let full = "[account.\"PA-12\"]\nclass = \"funded\"\n";
+    for order in [[wide, near, full], [full, near, wide], [near, full, wide]] {
+        let policy = parse(&format!("version = 1\n{}", order.concat()));
+        assert_eq!(policy.class_of("pa-12"), Some(AccountClass::Funded));
+        assert_eq!(policy.class_of("pa-13"), Some(AccountClass::Eval));
+        assert_eq!(policy.class_of("pa-2"), Some(AccountClass::Live));
     }
 }

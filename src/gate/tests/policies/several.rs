@@ -131,3 +131,36 @@ fn the_market_may_move_by_the_tighter_bound() {
         );
     }
 }
+
+/// A new size for an order that was not read is refused where any account in reach bounds sizes.
+#[test]
+fn a_copy_that_bounds_sizes_needs_the_order_read() {
+    let resize = |own: &str, copy: &str| {
+        let policy = parse(&format!(
+            "version = 1\n[account.\"Sim101\"]\nclass = \"sim\"\ncopies_to = [\"Sim102\"]\n{own}\n[account.\"Sim102\"]\nclass = \"sim\"\n{copy}"
+        ));
+        let call = held("Change", r#"{"account":"Sim101","order_id":"nope","quantity":9}"#);
+        let facts = but(&FLAT, &call, "ListAccounts", None, LIST);
+        at(&call, &facts, &policy, &Counters::parse(None), NOW).code
+    };
+    let bound = "max_contracts = 5";
+    assert_eq!(resize("", ""), "ask");
+    assert_eq!(resize(bound, ""), "size_unread");
+    assert_eq!(resize("", bound), "size_unread");
+    assert_eq!(resize(bound, bound), "size_unread");
+}
+
+/// An order counts for every account that it reached.
+#[test]
+fn a_copied_order_counts_for_each_of_its_accounts() {
+    let mut counters = Counters::parse(None);
+    counters.note_sent("T0", &copied("ask", "ask"), NOW);
+    for (account, orders) in [
+        (Some("sim101"), 1),
+        (Some("sim102"), 1),
+        (Some("pa-1"), 0),
+        (None, 1),
+    ] {
+        assert_eq!(counters.last_minute(account, NOW).orders, orders, "{account:?}");
+    }
+}

@@ -223,9 +223,22 @@ fn the_times_of_a_window_are_of_a_clock_and_inside() {
         ("23:60", false),
         ("24:01", false),
         ("9:00", false),
+        ("+9:00", false),
+        ("09:+5", false),
         ("09:0", false),
     ] {
         let window = format!("from = \"{time}\", to = \"08:00\"");
         assert_eq!(good(&window), expected, "{time}");
     }
+}
+
+#[test]
+fn a_window_is_shown_with_its_days() {
+    let shown = |days: &str| {
+        let window = format!("window = {{ zone = \"UTC\", {days}from = \"09:05\", to = \"24:00\" }}");
+        sim(&window).show()
+    };
+    assert!(shown("").contains("every day 09:05-24:00, UTC"));
+    assert!(shown("days = \"Fri-Mon\", ").contains("Mon,Fri,Sat,Sun 09:05-24:00, UTC"));
+    assert!(shown("days = \"Wed\", ").contains("Wed 09:05-24:00, UTC"));
 }
