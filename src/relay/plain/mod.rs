@@ -8,6 +8,7 @@ mod greeting;
 mod keys;
 mod newer;
 mod older;
+mod signing;
 
 use super::link::{self, Link, Peer};
 use super::output::Output;
