@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests conformance real_clients doctests docs deny advisories msrv fuzz scripts demo windows packages darwin tidy)
+STAGES=(install fmt clippy build tests conformance oidc real_clients doctests docs deny advisories msrv fuzz scripts demo windows packages darwin tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -141,6 +141,18 @@ stage_tests() {
 stage_conformance() {
     local log=$logs/conformance.log
     tests/conformance/run.sh >"$log" 2>&1 || { grep -v '^PASS' "$log"; return 1; }
+    tail -n 1 "$log"
+}
+# A whole OAuth life of the binary against oidc-provider, an authorization server that others wrote.
+stage_oidc() {
+    local log=$logs/oidc.log result=0
+    timeout 600 tests/oidc/run.sh >"$log" 2>&1 || result=$?
+    if [ "$result" = "$SKIP" ]; then
+        cat "$log"
+        skip "the npm packages of tests/oidc cannot be had here; a real authorization server was NOT tried"
+        return
+    fi
+    [ "$result" = 0 ] || { grep -v '^ok' "$log"; return "$result"; }
     tail -n 1 "$log"
 }
 # Claude Code, Gemini CLI and Codex read the entries that we write. They are big and are not installed by themselves.

@@ -211,6 +211,12 @@ pub(crate) struct Serve {
     /// Plain profile: a client id that was registered by hand (its secret in COUNTERSIGN_CLIENT_SECRET)
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
+    /// Plain profile: no person signs in; the client id itself is the account (client credentials)
+    #[arg(long, requires = "client_id")]
+    pub(crate) client_credentials: bool,
+    /// Plain profile: the same, and this private key (PEM, EC P-256 or RSA) proves who it is, instead of a secret
+    #[arg(long, value_name = "FILE", requires = "client_id")]
+    pub(crate) client_key_file: Option<std::path::PathBuf>,
     /// Plain profile: the https address of a published Client ID Metadata Document
     #[arg(long, value_name = "URL", conflicts_with = "client_id")]
     pub(crate) client_metadata_url: Option<String>,

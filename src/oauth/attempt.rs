@@ -68,6 +68,10 @@ impl Attempt {
             .append_pair("resource", &self.resource);
         if let Some(scope) = &self.scope {
             form.append_pair("scope", scope);
+            // OpenID Connect Core section 11: without it a server passes over the wish, and gives no means to renew.
+            if scope.split(' ').any(|one| one == "offline_access") {
+                form.append_pair("prompt", "consent");
+            }
         }
         let joint = if self.authorization_endpoint.contains('?') {
             '&'
@@ -212,6 +216,21 @@ pub(super) mod tests {
             verifier: SecretString::from("VERIFIER"),
             used: AtomicBool::new(false),
         }
+    }
+
+    #[test]
+    fn offline_access_is_asked_for_with_a_consent_and_nothing_else_is() {
+        let asks = |scope: &str| {
+            let asked = Attempt {
+                scope: Some(scope.to_owned()),
+                ..attempt(false)
+            };
+            asked.url().contains("&prompt=consent")
+        };
+        assert!(asks("mcp:use offline_access"));
+        assert!(!asks("mcp:use"));
+        assert!(!asks("mcp:offline_access"));
+        assert!(!attempt(false).url().contains("prompt"), "CrossTrade's");
     }
 
     fn outcome(iss_required: bool, query: &str) -> Option<Result<String, LoginError>> {

@@ -21,6 +21,18 @@ pub(super) struct Contents {
     pub(super) registered: Vec<(String, u64)>,
     #[serde(default)]
     pub(super) tries: Tries,
+    /// At which authorization server the person's own client ids were used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) bound: Vec<Bound>,
+}
+
+/// A client id that the person brought along belongs to the issuer at which it was first used for an endpoint: its secret
+/// goes to no other one, whomever the endpoint names later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bound {
+    pub(super) endpoint: String,
+    pub(super) client_id: String,
+    pub(super) issuer: String,
 }
 
 /// Wrong PINs since the last right one. Kept through restarts, counted before the PIN is looked at.
@@ -83,6 +95,19 @@ impl Contents {
                 .filter(|grant| grant.endpoint == endpoint && grant.single);
             trade.find(|_| kind == GrantKind::Read)
         })
+    }
+
+    /// Binds a client id to this issuer, if it is not bound yet; whether it may be used there.
+    pub(super) fn bind(&mut self, bound: Bound) -> bool {
+        let known = self
+            .bound
+            .iter()
+            .find(|known| known.endpoint == bound.endpoint && known.client_id == bound.client_id);
+        if let Some(known) = known {
+            return known.issuer == bound.issuer;
+        }
+        self.bound.push(bound);
+        true
     }
 
     pub(super) fn grant_mut(&mut self, endpoint: &str, kind: GrantKind) -> Option<&mut StoredGrant> {

@@ -26,7 +26,12 @@ impl Hint {
     /// Reads the value of `WWW-Authenticate`, several challenges included.
     pub(super) fn read(header: &str) -> Self {
         let all = challenges(header);
-        let bearer: Option<&Challenge> = all.iter().find(|challenge| challenge.scheme == "bearer");
+        let bearers = || all.iter().filter(|challenge| challenge.scheme == "bearer");
+        // A gateway may put a bare one before the server's own.
+        let bearer: Option<&Challenge> = bearers()
+            .find(|challenge| challenge.param("resource_metadata").is_some())
+            .or_else(|| bearers().find(|challenge| challenge.param("scope").is_some()))
+            .or_else(|| bearers().next());
         let param = |name: &str| {
             let value = bearer?.param(name)?;
             (!value.is_empty()).then(|| value.to_owned())
@@ -37,6 +42,15 @@ impl Hint {
             insufficient_scope: param("error").as_deref() == Some("insufficient_scope"),
         }
     }
+}
+
+/// Who is to be let in: what the authorization server must offer depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// A person, in the browser.
+    Person,
+    /// The client itself.
+    Client,
 }
 
 /// Where and how to sign in.
@@ -100,10 +114,11 @@ pub(super) async fn discover(
     hint: &Hint,
     known: Option<&str>,
     legacy: bool,
+    who: For,
 ) -> Result<Found, LoginError> {
     let Some(resource) = resource_metadata(http, endpoint, hint).await? else {
         return if legacy {
-            legacy_server(http, endpoint).await
+            legacy_server(http, endpoint, who).await
         } else {
             Err(unusable("it publishes no protected-resource metadata"))
         };
@@ -113,13 +128,24 @@ pub(super) async fn discover(
     let issuer = issuer
         .or_else(|| issuers.first().map(String::as_str))
         .unwrap_or_default();
-    let server = server_metadata(http, endpoint, issuer).await?;
+    let server = server_metadata(http, endpoint, issuer, who).await?;
     let server = server.ok_or_else(|| unusable("the authorization server publishes no metadata"))?;
     Ok(Found {
         resource: identifier,
         resource_scopes: texts(&resource, "scopes_supported", MAX_SCOPES),
         server,
     })
+}
+
+/// The authorization servers that the resource names now.
+pub(super) async fn issuers(
+    http: &reqwest::Client,
+    endpoint: &Endpoint,
+    hint: &Hint,
+) -> Result<Vec<String>, LoginError> {
+    let resource = resource_metadata(http, endpoint, hint).await?;
+    let resource = resource.ok_or_else(|| unusable("it publishes no protected-resource metadata"))?;
+    Ok(judge_resource(endpoint, &resource)?.1)
 }
 
 fn unusable(reason: &str) -> LoginError {
@@ -220,10 +246,11 @@ async fn server_metadata(
     http: &reqwest::Client,
     endpoint: &Endpoint,
     issuer: &str,
+    who: For,
 ) -> Result<Option<Server>, LoginError> {
     let document = first_document(http, endpoint, &server_candidates(issuer)).await?;
     document
-        .map(|document| judge_server(endpoint, issuer, &document))
+        .map(|document| judge_server(endpoint, issuer, &document, who))
         .transpose()
 }
 
@@ -232,6 +259,7 @@ fn judge_server(
     endpoint: &Endpoint,
     issuer: &str,
     document: &Map<String, Value>,
+    who: For,
 ) -> Result<Server, LoginError> {
     if text(document, "issuer").as_deref() != Some(issuer) {
         return Err(unusable(
@@ -248,19 +276,24 @@ fn judge_server(
     };
     let needed =
         |name: &str| address(name)?.ok_or_else(|| LoginError::Discovery(format!("it names no {name}")));
-    if !texts(document, "code_challenge_methods_supported", 16)
-        .iter()
-        .any(|method| method == "S256")
-    {
-        return Err(LoginError::NoPkce);
-    }
-    let responses = texts(document, "response_types_supported", 32);
-    if !responses.is_empty() && !responses.iter().any(|kind| kind == "code") {
-        return Err(unusable("the authorization server does not offer the code flow"));
-    }
+    let offers = |name: &str, what: &str| texts(document, name, 32).iter().any(|one| one == what);
+    let authorization_endpoint = match who {
+        // It sends nobody to a browser, so nothing of it matters.
+        For::Client => address("authorization_endpoint")?.unwrap_or_default(),
+        For::Person => {
+            if !offers("code_challenge_methods_supported", "S256") {
+                return Err(LoginError::NoPkce);
+            }
+            let named = !texts(document, "response_types_supported", 32).is_empty();
+            if named && !offers("response_types_supported", "code") {
+                return Err(unusable("the authorization server does not offer the code flow"));
+            }
+            needed("authorization_endpoint")?
+        }
+    };
     Ok(Server {
         issuer: issuer.to_owned(),
-        authorization_endpoint: needed("authorization_endpoint")?,
+        authorization_endpoint,
         token_endpoint: needed("token_endpoint")?,
         registration_endpoint: address("registration_endpoint")?,
         revocation_endpoint: address("revocation_endpoint")?,
@@ -273,9 +306,9 @@ fn judge_server(
 
 /// The revision 2025-03-26: no resource metadata; the origin is the issuer, and without a document the three
 /// addresses are fixed.
-async fn legacy_server(http: &reqwest::Client, endpoint: &Endpoint) -> Result<Found, LoginError> {
+async fn legacy_server(http: &reqwest::Client, endpoint: &Endpoint, who: For) -> Result<Found, LoginError> {
     let origin = endpoint.origin();
-    let server = server_metadata(http, endpoint, &origin).await?;
+    let server = server_metadata(http, endpoint, &origin, who).await?;
     let server = server.unwrap_or_else(|| Server {
         authorization_endpoint: format!("{origin}/authorize"),
         token_endpoint: format!("{origin}/token"),
@@ -347,7 +380,7 @@ mod tests {
         };
         change(&mut document);
         let endpoint = Endpoint::parse("https://mcp.example/mcp").unwrap();
-        judge_server(&endpoint, "https://as.example", &document)
+        judge_server(&endpoint, "https://as.example", &document, For::Person)
     }
 
     #[test]

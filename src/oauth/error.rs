@@ -74,6 +74,12 @@ pub enum LoginError {
     /// The answer came in the name of another issuer (RFC 9207): its content is not shown.
     #[error("the answer came from another sign-in service than the one asked: nothing was accepted")]
     WrongIssuer,
+    /// The server names another sign-in service than the one that the person's own client id was used with. Its secret
+    /// is for that one.
+    #[error(
+        "this server now names another sign-in service than the one that this client id was used with: nothing was sent there"
+    )]
+    OtherIssuer,
     /// What was granted is not what was asked for; it was given back.
     #[error("{0}")]
     WrongScope(String),
@@ -105,6 +111,48 @@ pub enum LoginError {
     /// The service answered the exchange with an error.
     #[error("the service did not complete the sign-in ({0}): nothing was granted")]
     Service(String),
+}
+
+impl LoginError {
+    /// The same in words that fit any server: what did not happen, without a next step. `countersign login` is for
+    /// `CrossTrade`'s two sign-ins.
+    pub fn of_any_server(&self) -> String {
+        let fixed = match self {
+            Self::Denied => "access was denied on the consent page: nothing was granted",
+            Self::WrongPlan => "the server wants a subscription for this: nothing was granted",
+            Self::AlreadySignedIn => "already signed in",
+            Self::Withdrawn => "the server has ended the access that was there before",
+            Self::Again => {
+                "the server no longer knew this program's registration, which is now discarded: nothing was granted"
+            }
+            Self::TimedOut(limit) => {
+                return format!(
+                    "nobody finished the sign-in within {} min: nothing was granted",
+                    limit.as_secs() / 60
+                );
+            }
+            Self::InvalidScope(scope) if scope.is_empty() => {
+                "the server does not offer the scope that was asked for: nothing was granted"
+            }
+            Self::NotEnabled(_)
+            | Self::InvalidScope(_)
+            | Self::NotNeeded
+            | Self::Elsewhere
+            | Self::TooManyRegistrations(_)
+            | Self::Registration(_)
+            | Self::WrongIssuer
+            | Self::OtherIssuer
+            | Self::WrongScope(_)
+            | Self::Discovery(_)
+            | Self::NoPkce
+            | Self::Network(_)
+            | Self::Store(_)
+            | Self::Stopped
+            | Self::BadPaste(_)
+            | Self::Service(_) => return self.to_string(),
+        };
+        fixed.to_owned()
+    }
 }
 
 /// Why the trade grant was not sealed.

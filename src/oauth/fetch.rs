@@ -141,6 +141,8 @@ pub(super) enum ClientAuth<'a> {
     Basic(&'a Token),
     /// The secret stands in the form.
     Post(&'a Token),
+    /// A statement that the client signed stands in the form (RFC 7523 section 2.2).
+    Statement(&'a Token),
 }
 
 /// POST of a form to an endpoint of the authorization server.
@@ -173,6 +175,14 @@ fn form(client_id: &str, auth: ClientAuth<'_>, fields: &[(&str, &str)]) -> Strin
         ClientAuth::Post(secret) => {
             form.append_pair("client_id", client_id);
             form.append_pair("client_secret", secret.for_form());
+        }
+        ClientAuth::Statement(statement) => {
+            form.append_pair("client_id", client_id);
+            form.append_pair(
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            );
+            form.append_pair("client_assertion", statement.for_form());
         }
         ClientAuth::Basic(_) => {}
     }
@@ -238,6 +248,32 @@ fn describe(error: &reqwest::Error) -> NoAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// RFC 6749 section 2.3.1, with what breaks those that join the raw parts.
+    #[test]
+    fn each_way_of_showing_who_we_are() {
+        let secret = Token::read("s:%+/&=s".to_owned()).unwrap();
+        let header = basic("a b:ü", &secret).unwrap();
+        let text = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        assert_eq!(
+            STANDARD.decode(text).unwrap(),
+            b"a+b%3A%C3%BC:s%3A%25%2B%2F%26%3Ds"
+        );
+        assert!(header.is_sensitive());
+        let fields = [("grant_type", "x")];
+        let form = |auth| form("a b", auth, &fields);
+        assert_eq!(form(ClientAuth::None), "grant_type=x&client_id=a+b");
+        assert_eq!(form(ClientAuth::Basic(&secret)), "grant_type=x");
+        assert_eq!(
+            form(ClientAuth::Post(&secret)),
+            "grant_type=x&client_id=a+b&client_secret=s%3A%25%2B%2F%26%3Ds"
+        );
+        assert_eq!(
+            form(ClientAuth::Statement(&secret)),
+            "grant_type=x&client_id=a+b&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+             &client_assertion=s%3A%25%2B%2F%26%3Ds"
+        );
+    }
 
     #[test]
     fn an_answer_does_not_print_its_body() {

@@ -3,6 +3,7 @@
 //! Owns: the shared state (vault, memory, single flight). Refuses to know: how a token is got; that is `login`,
 //! `refresh` and `unseal`.
 
+use super::assertion::ClientKey;
 use super::contents::{Contents, State, StoredGrant};
 use super::discovery;
 use super::endpoint::Endpoint;
@@ -64,6 +65,8 @@ pub struct ClientChoice {
     pub(super) client_secret: Option<Token>,
     pub(super) metadata_url: Option<String>,
     pub(super) scope: Option<String>,
+    pub(super) key: Option<Arc<ClientKey>>,
+    pub(super) without_person: bool,
 }
 
 impl ClientChoice {
@@ -89,6 +92,25 @@ impl ClientChoice {
             metadata_url: Some(url.to_owned()),
             ..Self::default()
         }
+    }
+
+    /// The client signs in by itself, as itself: no person is asked.
+    #[must_use]
+    pub fn without_person(mut self) -> Self {
+        self.without_person = true;
+        self
+    }
+
+    /// The same, and it proves by this private key (the text of a PEM file) who it is.
+    ///
+    /// # Errors
+    /// With the reason, for a key that cannot be used.
+    pub fn with_key(self, pem: &str) -> Result<Self, String> {
+        let key = ClientKey::read(pem)?;
+        Ok(Self {
+            key: Some(Arc::new(key)),
+            ..self.without_person()
+        })
     }
 
     /// Asks for this scope instead of the one that the server suggests.

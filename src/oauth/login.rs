@@ -5,8 +5,8 @@
 
 use super::attempt::Attempt;
 use super::callback::Doorway;
-use super::contents::Contents;
-use super::discovery::{self, Found, Hint};
+use super::contents::{Bound, Contents};
+use super::discovery::{self, For, Found, Hint};
 use super::error::{LoginError, TokenError};
 use super::fetch;
 use super::grants::{GrantKind, Grants};
@@ -109,8 +109,15 @@ impl Grants {
         let contents = self.contents().await.map_err(stored)?;
         let known = known_issuer(&contents, inner.endpoint.url(), request.kind);
         let legacy = request.kind == GrantKind::Plain;
-        let found =
-            discovery::discover(&inner.http, &inner.endpoint, &hint, known.as_deref(), legacy).await?;
+        let found = discovery::discover(
+            &inner.http,
+            &inner.endpoint,
+            &hint,
+            known.as_deref(),
+            legacy,
+            For::Person,
+        )
+        .await?;
         let (registration, doorway) = self.client(&request, &hint, &found).await?;
         let had = contents
             .grant(inner.endpoint.url(), request.kind)
@@ -141,7 +148,7 @@ impl Grants {
         found: &Found,
     ) -> Result<(Registration, Option<Doorway>), LoginError> {
         let now_ms = wall_ms();
-        if let Some(given) = registration::given(&self.inner.choice, &found.server, request.kind, now_ms) {
+        if let Some(given) = self.given(found, request.kind).await? {
             let doorway = Doorway::bind(&given.ports()).await;
             return Ok((given, doorway));
         }
@@ -163,6 +170,31 @@ impl Grants {
         let doorway = Doorway::bind(&self.inner.ports).await;
         let registration = self.register(request, found).await?;
         Ok((registration, doorway))
+    }
+
+    /// The client that the person brought along, where they did, and if it belongs to this issuer.
+    pub(super) async fn given(
+        &self,
+        found: &Found,
+        kind: GrantKind,
+    ) -> Result<Option<Registration>, LoginError> {
+        let choice = &self.inner.choice;
+        let Some(given) = registration::given(choice, &found.server, kind, wall_ms()) else {
+            return Ok(None);
+        };
+        // A metadata document's address is nobody's secret, and good everywhere.
+        if choice.client_id.is_some() {
+            let bound = Bound {
+                endpoint: self.inner.endpoint.url().to_owned(),
+                client_id: given.client_id.clone(),
+                issuer: given.issuer.clone(),
+            };
+            let may = self.update(move |contents| contents.bind(bound)).await;
+            if !may.map_err(stored)? {
+                return Err(LoginError::OtherIssuer);
+            }
+        }
+        Ok(Some(given))
     }
 
     /// Looks at the authorization page as a browser would, with a throw-away state and challenge: a server that does

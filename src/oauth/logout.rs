@@ -126,7 +126,12 @@ impl Grants {
     async fn wipe(&self, which: Which, report: &mut LogoutReport) {
         let endpoint = self.inner.endpoint.url().to_owned();
         let wiped = self
-            .update(move |contents| contents.grants.retain(|grant| !which.covers(grant, &endpoint)))
+            .update(move |contents| {
+                contents.grants.retain(|grant| !which.covers(grant, &endpoint));
+                if which == Which::All {
+                    contents.bound.retain(|bound| bound.endpoint != endpoint);
+                }
+            })
             .await;
         report.not_wiped = wiped.err().map(|error| error.to_string());
     }

@@ -10,9 +10,11 @@
 //! strings that are compared and sent as they came; a rotated token is on the disk before it is used; a secret has a
 //! type that cannot be printed, and no text of a server reaches an error or a log line.
 
+mod assertion;
 mod attempt;
 mod callback;
 mod contents;
+mod credentials;
 mod discovery;
 mod endpoint;
 mod error;
@@ -22,6 +24,7 @@ mod header;
 mod key;
 mod login;
 mod logout;
+mod moved;
 mod new_grant;
 mod page;
 mod pending;
@@ -41,6 +44,7 @@ mod vault;
 #[cfg(test)]
 mod tests;
 
+pub use assertion::MAX_KEY_FILE;
 pub use attempt::PasteCheck;
 pub use endpoint::Endpoint;
 pub use error::{LoginError, ResealError, SealError, TokenError, UnsealError};

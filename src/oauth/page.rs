@@ -178,6 +178,7 @@ mod tests {
             LoginError::NoPkce,
             LoginError::Network(text()),
             LoginError::Store(text()),
+            LoginError::OtherIssuer,
             LoginError::Stopped,
             LoginError::TimedOut(Duration::from_secs(600)),
             LoginError::BadPaste(text()),
@@ -190,7 +191,9 @@ mod tests {
         let name = "Countersign read – <img src=x>";
         let mut pages: Vec<Page> = endings()
             .iter()
-            .flat_map(|error| [GrantKind::Read, GrantKind::Trade].map(|kind| Page::ended(error, kind)))
+            .flat_map(|error| {
+                [GrantKind::Read, GrantKind::Trade, GrantKind::Plain].map(|kind| Page::ended(error, kind))
+            })
             .collect();
         pages.extend([
             Page::granted(GrantKind::Read, false, name),
@@ -226,6 +229,7 @@ mod tests {
             for (kind, verb) in [
                 (GrantKind::Read, "countersign login"),
                 (GrantKind::Trade, "countersign login --trade"),
+                (GrantKind::Plain, "restart"),
             ] {
                 let words = words::ended(&error, kind);
                 assert!(words.say.ends_with('.') && words.next.ends_with('.'), "{words:?}");
@@ -233,6 +237,10 @@ mod tests {
                     words.say.chars().next().is_some_and(char::is_uppercase),
                     "{words:?}"
                 );
+                if kind == GrantKind::Plain {
+                    assert!(!words.say.contains("CrossTrade's"), "{words:?}");
+                    assert!(!words.say.contains("countersign login"), "{words:?}");
+                }
                 let named: Vec<&str> = words.next.split('`').skip(1).step_by(2).collect();
                 let ours = ["countersign doctor", "countersign logout", "countersign status"];
                 assert!(

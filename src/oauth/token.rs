@@ -106,6 +106,21 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// The same, for a client that proves by a signed statement who it is.
+    pub(super) fn with_statement(self, statement: &'a Token) -> Self {
+        Self {
+            auth: ClientAuth::Statement(statement),
+            ..self
+        }
+    }
+
+    /// RFC 6749 section 4.4.2.
+    pub(super) async fn by_credentials(&self, scope: Option<&str>) -> Result<Issued, NoToken> {
+        let mut fields = vec![("grant_type", "client_credentials"), ("resource", self.resource)];
+        fields.extend(scope.map(|scope| ("scope", scope)));
+        self.ask(&fields).await
+    }
+
     /// RFC 6749 section 4.1.3 with RFC 7636 and RFC 8707.
     pub(super) async fn exchange(
         &self,

@@ -330,6 +330,7 @@ impl Vault {
 fn is_empty(contents: &Contents) -> bool {
     contents.registrations.is_empty()
         && contents.grants.is_empty()
+        && contents.bound.is_empty()
         && contents.registered.is_empty()
         && contents.tries.wrong == 0
 }

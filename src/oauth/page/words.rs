@@ -41,13 +41,18 @@ pub(super) fn granted(kind: GrantKind, single: bool) -> Words {
         ),
         GrantKind::Plain => ("The service let Countersign in.", &[], &[]),
     };
+    let next = match kind {
+        GrantKind::Plain => "Your AI client goes on by itself.",
+        GrantKind::Read | GrantKind::Trade => {
+            "Countersign checks it now. Where you started the sign-in it says when all is done; `countersign status` says it again at any time."
+        }
+    };
     Words {
         title: "Access granted",
         say: say.to_owned(),
         may,
         may_not,
-        next: "Countersign checks it now. Where you started the sign-in it says when all is done; `countersign status` says it again at any time."
-            .to_owned(),
+        next: next.to_owned(),
         close: "You may close this tab.",
     }
 }
@@ -55,8 +60,9 @@ pub(super) fn granted(kind: GrantKind, single: bool) -> Words {
 /// Nothing was granted.
 pub(super) fn ended(error: &LoginError, kind: GrantKind) -> Words {
     let verb = match kind {
-        GrantKind::Read | GrantKind::Plain => "countersign login",
+        GrantKind::Read => "countersign login",
         GrantKind::Trade => "countersign login --trade",
+        GrantKind::Plain => return ended_at_any_server(error),
     };
     let again = format!("To try again, run `{verb}`.");
     let later = format!("Wait a few minutes, then run `{verb}` again.");
@@ -101,6 +107,10 @@ pub(super) fn ended(error: &LoginError, kind: GrantKind) -> Words {
             "The answer came from another sign-in service than the one that was asked. Nothing of it was accepted.".to_owned(),
             format!("Close the other tabs with sign-in pages, then run `{verb}`. If it happens again, do not go on: somebody may stand in between."),
         ),
+        LoginError::OtherIssuer => (
+            "The service names another sign-in service than before. Nothing was sent there.".to_owned(),
+            "See what answers there: `countersign doctor`.".to_owned(),
+        ),
         LoginError::WrongScope(_) if kind == GrantKind::Trade => (
             "CrossTrade gave something else than trading, so it was not accepted.".to_owned(),
             format!("Run `{verb}` again, and choose trading on CrossTrade's page."),
@@ -144,6 +154,18 @@ pub(super) fn ended(error: &LoginError, kind: GrantKind) -> Words {
         may: &[],
         may_not: &[],
         next,
+        close: "You may close this tab.",
+    }
+}
+
+/// The same for a server that is not `CrossTrade`'s: its sign-in begins where the AI client needs it.
+fn ended_at_any_server(error: &LoginError) -> Words {
+    Words {
+        title: "Not signed in",
+        say: format!("The sign-in did not succeed: {}.", error.of_any_server()),
+        may: &[],
+        may_not: &[],
+        next: "To be asked again, restart this server in your AI client.".to_owned(),
         close: "You may close this tab.",
     }
 }

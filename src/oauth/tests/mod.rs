@@ -1,5 +1,6 @@
 //! Tests of the whole room against a small authorization server on loopback, one file per subject.
 
+mod corners;
 mod discovery;
 mod fake;
 mod leaks;

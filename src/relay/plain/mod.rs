@@ -6,6 +6,7 @@
 
 mod greeting;
 mod keys;
+mod signing;
 
 use super::bridge::From;
 use super::era::{self, Said};
