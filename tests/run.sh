@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests conformance real_clients doctests docs deny advisories msrv fuzz scripts demo packages windows darwin tidy)
+STAGES=(install fmt clippy build tests conformance sdk real_clients doctests docs deny advisories msrv fuzz scripts demo packages windows darwin tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -141,6 +141,14 @@ stage_tests() {
 stage_conformance() {
     local log=$logs/conformance.log
     tests/conformance/run.sh >"$log" 2>&1 || { grep -v '^PASS' "$log"; return 1; }
+    tail -n 1 "$log"
+}
+# The official SDKs' clients against the SDKs' servers, with the program between them and without it.
+stage_sdk() {
+    local log=$logs/sdk.log result=0
+    timeout -k 10 900 tests/sdk/run.sh >"$log" 2>&1 || result=$?
+    [ "$result" != "$SKIP" ] || { skip "$(tail -n 1 "$log"); the official SDKs were NOT tried"; return; }
+    [ "$result" = 0 ] || { grep -v '^same' "$log"; return 1; }
     tail -n 1 "$log"
 }
 # Claude Code, Gemini CLI and Codex read the entries that we write. They are big and are not installed by themselves.

@@ -1,0 +1,15 @@
+// The differences that are understood, and the versions: what the note says beside its table.
+export const versions = `| in the table | is |
+|---|---|
+| ts1 | \`@modelcontextprotocol/sdk\` 1.32.2; as a server also over HTTP+SSE, the two addresses of 2024-11-05 ("SSE") |
+| ts2 | \`@modelcontextprotocol/client\` and \`server\` 2.4.0: the client told to use the older era, to ask first, or pinned to 2026-07-28; the server with both eras, or 2026-07-28 alone ("modern") |
+| py1, py2 | \`mcp\` 1.30.0 and 2.3.0 of PyPI; py2 with the same three modes, its server with both eras |
+| rmcp | the Rust SDK 3.11.0, in its three lifecycle modes |`;
+
+const KNOWN = [
+];
+
+// Why this feature may differ in this pair; undefined where it may not.
+export function known(pair, feature) {
+  return KNOWN.find((one) => one.features.includes(feature) && one.when(pair));
+}
