@@ -10,6 +10,7 @@ use super::judging::{
 use super::line::Place;
 use super::outcomes::{headline, journal, mark_read, outcome_of, wait};
 use super::policy_file::{self, Approved, Rules};
+use super::reads::Ask;
 use super::refusals::Like;
 use super::tickets::Owned;
 use super::unwritten::{Late, Locks};
@@ -23,11 +24,9 @@ use crate::oauth::Unsealed;
 use crate::relay::settings::{Armed as ArmedFor, Settings};
 use crate::system::FileLock;
 use crate::system::clock::{mono_ms, wall_ms};
-use crate::wire::envelope::Id;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// No card is shown to the person while the client has not been reading for this long: it would not learn of it.
 pub(super) const UNREAD_MS: u64 = 5000;
@@ -122,15 +121,10 @@ impl Held {
 
 /// Holds a trade call and returns the text of the client's result: the outcome if the person is quick, else that it
 /// is waiting.
-pub(super) async fn trade_call(
-    relay: &Arc<Relay>,
-    call: Call,
-    progress: Option<Id>,
-    cancel: &CancellationToken,
-) -> String {
+pub(super) async fn trade_call(relay: &Arc<Relay>, call: Call, ask: &Ask) -> String {
     let began = mono_ms();
     let (tool, digest) = (call.tool().to_owned(), call.digest().to_owned());
-    let (ticket, what) = match hold(relay, call).await {
+    let (ticket, what) = match hold(relay, call, ask.asker.name()).await {
         Ok(held) => held,
         Err(NotHeld::Answered(answer)) => return answer,
         Err(NotHeld::Refused(code, reason)) => {
@@ -138,9 +132,10 @@ pub(super) async fn trade_call(
             return words::refused(code, &reason);
         }
     };
-    let patience = relay.hold_seconds();
+    let patience = relay.hold_seconds(ask.asker.name());
     let until = began + patience * 1000;
-    wait(relay, &ticket, until, &what, progress.as_ref(), Some(cancel)).await
+    let (progress, cancel) = (ask.progress.as_ref(), Some(&ask.cancel));
+    wait(relay, &ticket, until, &what, progress, cancel).await
 }
 
 /// Why there is no ticket.
@@ -152,7 +147,7 @@ enum NotHeld {
 }
 
 /// Everything up to the ticket: its id and headline.
-async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHeld> {
+async fn hold(relay: &Arc<Relay>, call: Call, client: &str) -> Result<(String, String), NotHeld> {
     let paths = &relay.world.paths;
     let came = mono_ms();
     // What is read for it may have been read for another order while it stood in line.
@@ -302,6 +297,7 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         .tickets
         .claim_new(ticket::ticket_id)
         .map_err(|error| refuse("ticket", &format!("The ticket cannot be kept: {error}.")))?;
+    let client = super::link::card_name(client);
     let card = make_card(
         relay,
         &owned.id,
@@ -311,9 +307,14 @@ async fn hold(relay: &Arc<Relay>, call: Call) -> Result<(String, String), NotHel
         rules.approved(),
         settings,
     );
+    // By the request's own words: another client may have said its name on this pipe since.
+    let card = Card {
+        client: client.clone(),
+        ..card
+    };
     let origin = Origin {
         endpoint: relay.endpoint.url().to_owned(),
-        client: relay.client_name(),
+        client,
         schema_digest: None,
         policy_digest: rules.digest().to_owned(),
     };

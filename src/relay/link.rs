@@ -5,6 +5,7 @@
 //! [`Peer`] knows those.
 
 use super::batch::Batch;
+use super::era::plain_name;
 use super::output::Output;
 use super::service::Forwarding;
 use super::session::{InFlight, Refused};
@@ -110,6 +111,19 @@ pub(super) struct Client {
     pub(super) ready: bool,
     /// The list changed before the client was ready to be told.
     pub(super) missed_change: bool,
+    /// A client has spoken here that shakes no hands (2026-07-28).
+    pub(super) modern: bool,
+}
+
+impl Client {
+    fn takes_errors_without_id(&self) -> bool {
+        self.version.as_str() >= "2025-11-25" || (self.modern && self.version.is_empty())
+    }
+
+    /// Whether what is said unasked may be said untagged: somebody shook hands, or nobody was met who does not.
+    pub(super) fn takes_untagged(&self) -> bool {
+        !self.version.is_empty() || !self.modern
+    }
 }
 
 impl Link {
@@ -129,12 +143,7 @@ impl Link {
 
     /// The name by which the client goes on cards: what it said of itself, as plain ASCII of at most 40 characters.
     pub(crate) fn client_name(&self) -> String {
-        let name = lock(&self.client).name.clone();
-        if name.is_empty() {
-            "an MCP client".to_owned()
-        } else {
-            name
-        }
+        card_name(&lock(&self.client).name)
     }
 
     /// Starts a task that the end waits for.
@@ -168,7 +177,9 @@ impl Link {
         let version = newest_common(&asked);
         let capabilities = find("capabilities").unwrap_or("{}");
         let info = find("clientInfo").unwrap_or(r#"{"name":"unknown","version":"0"}"#);
-        *lock(&self.client) = Client {
+        let mut client = lock(&self.client);
+        *client = Client {
+            modern: client.modern,
             name: plain_name(info),
             version: version.to_owned(),
             abilities: json::members(capabilities)
@@ -178,6 +189,7 @@ impl Link {
                 .collect(),
             ..Client::default()
         };
+        drop(client);
         self.read.greet(Hello {
             version: version.to_owned(),
             capabilities: json::minify(capabilities).into_owned(),
@@ -203,7 +215,7 @@ impl Link {
         }
         tracing::warn!(code = what.code, reason = %what.reason, "a message of the client cannot be read");
         // Without an id there is nobody to answer to before 2025-11-25, whose schema first allows an error without one.
-        let may = what.id.is_some() || lock(&self.client).version.as_str() >= "2025-11-25";
+        let may = what.id.is_some() || lock(&self.client).takes_errors_without_id();
         if may {
             let data = words::data(words::WasSent::No, None);
             self.out.line(envelope::error(
@@ -267,6 +279,12 @@ impl Link {
     }
 }
 
+/// What a client of this name is called on cards.
+pub(super) fn card_name(name: &str) -> String {
+    let name = if name.is_empty() { "an MCP client" } else { name };
+    name.to_owned()
+}
+
 /// The answer to a request that is not taken in.
 pub(super) fn refusal(id: &Id, refused: Refused) -> String {
     let reason = match refused {
@@ -275,21 +293,4 @@ pub(super) fn refusal(id: &Id, refused: Refused) -> String {
     };
     let data = words::data(words::WasSent::No, None);
     envelope::error(Some(id), words::invalid_request(), reason, Some(&data))
-}
-
-/// The client's name from its `clientInfo`, plain ASCII: it stands on cards.
-fn plain_name(info: &str) -> String {
-    let members = json::members(info).unwrap_or_default();
-    let raw = members
-        .iter()
-        .find(|member| member.key == "name")
-        .map(|member| member.value)
-        .unwrap_or_default();
-    let name = json::string(raw).unwrap_or_default();
-    name.chars()
-        .filter(|c| c.is_ascii_graphic() || *c == ' ')
-        .take(40)
-        .collect::<String>()
-        .trim()
-        .to_owned()
 }

@@ -8,17 +8,21 @@ mod arming;
 mod ask;
 mod batch;
 pub(crate) mod change;
+mod era;
 pub mod facts;
 mod hold;
 mod input;
 mod judging;
 mod line;
 mod link;
+mod listen;
 pub mod lists;
 mod local;
 mod lookup;
+mod modern;
 mod outcomes;
 mod output;
+mod parking;
 pub(crate) mod passkeys;
 pub(crate) mod past;
 mod pausing;
@@ -46,8 +50,11 @@ use crate::upstream::{GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use link::{Link, Peer};
+use listen::Listens;
 use lists::Lists;
 use output::Output;
+use parking::Parking;
+use reads::Ask;
 use settings::Settings;
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -76,6 +83,12 @@ pub struct Relay {
     pub(crate) endpoint: Endpoint,
     pub(crate) http: reqwest::Client,
     link: Link,
+    /// A second session for clients without a handshake whose capabilities are not those of the first one.
+    beside: ReadLane,
+    /// What such clients have open at the service.
+    calls: Parking,
+    /// What they listen to.
+    listens: Listens,
     pub(crate) lists: Lists,
     pub(crate) grants: Grants,
     pub(crate) trade: TradeLane,
@@ -147,24 +160,25 @@ impl Relay {
         let budget = kept.budget(&world.paths);
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
         Arc::new_cyclic(|this: &Weak<Self>| {
-            let for_side = this.clone();
-            let side = Box::new(move |message: &Message<'_>, _with: Option<&Id>| {
-                if let Some(relay) = for_side.upgrade() {
-                    relay.from_upstream(message);
-                }
-            });
-            let read = ReadLane::new(
-                http.clone(),
-                endpoint.clone(),
-                Box::new(GrantKeys {
+            let lane = |is_first: bool| {
+                let for_side = this.clone();
+                let side = Box::new(move |message: &Message<'_>, with: Option<&Id>| {
+                    if let Some(relay) = for_side.upgrade() {
+                        relay.from_upstream(message, with, is_first);
+                    }
+                });
+                let keys = Box::new(GrantKeys {
                     grants: grants.clone(),
                     kind: GrantKind::Read,
-                }),
-                budget.clone(),
-                side,
-            );
+                });
+                ReadLane::new(http.clone(), endpoint.clone(), keys, budget.clone(), side)
+            };
+            let link = Link::new(out, lane(true), CancellationToken::new());
             Self {
-                link: Link::new(out, read, CancellationToken::new()),
+                beside: lane(false),
+                calls: Parking::new(link.tasks.clone(), link.ending.clone()),
+                listens: Listens::default(),
+                link,
                 trade: TradeLane::new(http.clone(), endpoint.clone(), budget),
                 lists: Lists::load(&world.paths, endpoint.url()),
                 desk: Desk::new(&world),
@@ -203,10 +217,10 @@ impl Relay {
         Settings::load(&self.world.paths)
     }
 
-    /// How long a call is held before it is answered: well within the client's own patience.
-    fn hold_seconds(&self) -> u64 {
+    /// How long a call is held before it is answered: well within the patience of the client of this name.
+    fn hold_seconds(&self, client: &str) -> u64 {
         let set = self.settings().ok().and_then(|settings| settings.hold_seconds);
-        set.unwrap_or_else(|| crate::clients::hold_for(&lock(&self.client).name, &self.world.env))
+        set.unwrap_or_else(|| crate::clients::hold_for(client, &self.world.env))
     }
 
     /// Notices what verbs have done in this installation: a sign-in, a sign-out, a halt, a request to arm.
@@ -237,20 +251,42 @@ impl Relay {
         let Some(cancel) = self.begin(id, progress.clone(), message) else {
             return;
         };
+        let asker = match self.asker(id, message, meta) {
+            Ok(asker) => asker,
+            Err(line) => return self.answer(id, line),
+        };
+        let modern = asker.said().is_some();
+        let ask = Ask {
+            id: id.clone(),
+            method: message.method.clone().into_owned(),
+            asker,
+            progress,
+            cancel,
+        };
         match &*message.method {
             "initialize" if in_batch => self.fail(
                 id,
                 words::invalid_request(),
                 "initialize may not stand in a batch",
             ),
+            _ if in_batch && modern => {
+                self.fail(
+                    id,
+                    words::invalid_request(),
+                    "NOT SENT. This revision has no batches",
+                );
+            }
             "initialize" => self.initialize(id, message.params.unwrap_or("{}")),
+            method if modern && era::is_gone(method) => {
+                self.fail(
+                    id,
+                    words::method_not_found(),
+                    "NOT SENT. This revision has no such method",
+                );
+            }
             "ping" => self.answer(id, envelope::response(id, "{}")),
             // Answered at once, whatever the network does: clients that probe wait for at most a second or so.
-            "server/discover" => self.fail(
-                id,
-                words::method_not_found(),
-                "this server speaks the revisions up to 2025-11-25",
-            ),
+            "server/discover" => self.discover(id),
             _ if self.out.is_full() => {
                 self.fail(
                     id,
@@ -260,10 +296,14 @@ impl Relay {
             }
             "tools/list" => {
                 let result = self.lists.tools(&local::definitions(!self.lists.is_empty()));
-                self.answer(id, envelope::response(id, &result));
+                self.answer(id, ask.response(&result));
             }
-            "tools/call" => self.tools_call(id, message, progress, cancel),
-            _ => self.relay_request(id, message, None, cancel),
+            "tools/call" => self.tools_call(ask, message),
+            "subscriptions/listen" if modern => self.listen(id, message, ask.cancel),
+            "resources/unsubscribe" if self.still_followed(message) => {
+                self.answer(id, envelope::response(id, "{}"));
+            }
+            _ => self.relay_request(ask, message, None),
         }
     }
 
@@ -291,12 +331,18 @@ impl Relay {
                 let Some(id) = message.params.and_then(envelope::cancelled_id) else {
                     return;
                 };
+                self.listens.close(&id);
                 let cancelled = self.cancelled(&id);
                 // A held call is withdrawn by its token; a relayed one must be told upstream under the same id.
                 if cancelled == Some(true) {
                     let session = self.read.session_of(&id);
                     self.forward(message.text, Word::Reply, session);
                 }
+            }
+            // The newer era has no notifications of clients but the cancel (2026-07-28, Streamable HTTP). And what asks for
+            // something has an id: a call without one would reach the service with nobody to hold it for.
+            method if !method.starts_with("notifications/") || self.is_of_newer_era(message) => {
+                tracing::warn!(method, "a notification was not passed on");
             }
             _ => self.forward(message.text, Word::Notice, None),
         }
@@ -311,7 +357,8 @@ impl Relay {
             self.sent.wait().await;
             // A token that is being renewed is saved before the end: the service has already spent the old one.
             let settled = self.grants.settle(LEAVE.0);
-            tokio::join!(self.read.close(), self.trade.close(), self.tasks.wait(), settled);
+            let (read, beside) = (self.read.close(), self.beside.close());
+            tokio::join!(read, beside, self.trade.close(), self.tasks.wait(), settled);
         });
         // Whether a call is on its way is asked at the end of the short time: an approval may have come just before.
         let quick = tokio::time::timeout(LEAVE.0, &mut rest).await;
@@ -350,15 +397,20 @@ fn handshake(version: &str) -> String {
     debug_assert!(PROTOCOL_VERSIONS.contains(&version));
     let result = serde_json::json!({
         "protocolVersion": version,
-        "capabilities": {
-            "tools": { "listChanged": true },
-            "resources": { "listChanged": true, "subscribe": true },
-            "prompts": { "listChanged": true },
-            "logging": {},
-            "completions": {}
-        },
-        "serverInfo": { "name": "countersign", "title": "CrossTrade through Countersign", "version": env!("CARGO_PKG_VERSION") },
+        "capabilities": capabilities(),
+        "serverInfo": era::server_info(),
         "instructions": words::INSTRUCTIONS
     });
     result.to_string()
+}
+
+/// What we offer, to clients of both eras.
+fn capabilities() -> serde_json::Value {
+    serde_json::json!({
+        "tools": { "listChanged": true },
+        "resources": { "listChanged": true, "subscribe": true },
+        "prompts": { "listChanged": true },
+        "logging": {},
+        "completions": {}
+    })
 }

@@ -1,6 +1,7 @@
 //! What the client is told of a ticket, and what is written down of it.
 
 use super::judging::counters;
+use super::reads::Ask;
 use super::tickets::Notes;
 use super::{Relay, lock, words};
 use crate::gate::outcome::Said;
@@ -75,24 +76,19 @@ pub(super) async fn wait(
 }
 
 /// `countersign_await_approval`.
-pub(super) async fn await_ticket(
-    relay: &Arc<Relay>,
-    ticket: &str,
-    progress: Option<Id>,
-    cancel: &CancellationToken,
-) -> String {
+pub(super) async fn await_ticket(relay: &Arc<Relay>, ticket: &str, ask: &Ask) -> String {
     let found = match relay.ticket(ticket) {
         Ok(Some(found)) => found,
         Ok(None) => return words::no_ticket(ticket),
         Err(error) => return words::unreadable(ticket, &error.to_string()),
     };
-    let patience = relay.hold_seconds();
+    let patience = relay.hold_seconds(ask.asker.name());
     let what = headline(&found);
     let until = mono_ms() + patience * 1000;
     tokio::select! {
         // Only the creating call's cancel withdraws a ticket; this one just stops listening.
-        () = cancel.cancelled() => words::no_ticket(ticket),
-        answer = wait(relay, ticket, until, &what, progress.as_ref(), None) => answer,
+        () = ask.cancel.cancelled() => words::no_ticket(ticket),
+        answer = wait(relay, ticket, until, &what, ask.progress.as_ref(), None) => answer,
     }
 }
 

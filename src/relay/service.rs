@@ -1,9 +1,12 @@
 //! What goes to the service without an answer, and what comes from it without being asked.
 
+use super::era;
 use super::link::Link;
+use super::listen::About;
 use super::{Relay, lock, words};
 use crate::upstream::{InUse, Word, one_line};
 use crate::wire::envelope::{self, Id, Kind, Message};
+use crate::wire::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -81,7 +84,11 @@ impl Link {
             "roots/list" => Some("roots"),
             _ => None,
         };
-        let able = needed.is_none_or(|needed| lock(&self.client).abilities.contains(needed));
+        let able = {
+            let client = lock(&self.client);
+            // Without a handshake no request of a server may stand on this pipe (2026-07-28, stdio).
+            client.takes_untagged() && needed.is_none_or(|needed| client.abilities.contains(needed))
+        };
         if able && !self.out.is_full() {
             return self.out.line(one_line(message.text).into_owned());
         }
@@ -121,20 +128,95 @@ impl Link {
 }
 
 impl Relay {
-    /// What the service sends without being asked.
-    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>) {
+    /// What the service sends without being asked, on the stream of this request where it came on one. The second
+    /// session hears the same as the first: what comes there counts only where it belongs to a request.
+    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>, with: Option<&Id>, is_first: bool) {
         if let Kind::Request(id) = &message.kind {
-            return self.asked_by_service(id, message);
+            if self.calls.asked(id, with, message) {
+                return;
+            }
+            return if is_first {
+                self.asked_by_service(id, message);
+            } else {
+                self.refuse_beside(id, message);
+            };
         }
-        match &*message.method {
+        let params = message.params.unwrap_or("{}");
+        let about = match &*message.method {
+            "notifications/progress" => return self.progress(message),
+            // A client without a handshake is told what it asked for with the request, and on that request alone.
+            "notifications/message" if let Some(said) = self.calls.said(with) => {
+                if era::is_wanted(&text_of(params, "level"), said.log) {
+                    self.say(message.text);
+                }
+                return;
+            }
+            _ if !is_first => return,
             "notifications/tools/list_changed" => {
                 self.tools_told.send_replace(());
                 let relay = Arc::clone(self);
                 self.tasks.spawn(async move { relay.refresh().await });
+                return;
             }
-            "notifications/progress" => self.progress(message),
-            _ => self.say(message.text),
+            "notifications/prompts/list_changed" => Some(About::Prompts),
+            "notifications/resources/list_changed" => Some(About::Resources),
+            "notifications/resources/updated" => {
+                let uri = text_of(params, "uri");
+                self.listens
+                    .tell(&self.out, About::Resource(&uri), &message.method, params);
+                if !self.listens.is_for_older(&uri) {
+                    return;
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some(about) = about {
+            self.listens.tell(&self.out, about, &message.method, params);
         }
+        if lock(&self.client).takes_untagged() {
+            self.say(message.text);
+        }
+    }
+
+    /// A question in the second session that belongs to no request: whom it is for cannot be known.
+    fn refuse_beside(&self, id: &Id, message: &Message<'_>) {
+        let line = if message.method == "ping" {
+            envelope::response(id, "{}")
+        } else {
+            envelope::error(
+                Some(id),
+                words::method_not_found(),
+                "there is nobody to ask",
+                None,
+            )
+        };
+        let (lane, session, ending) = (self.beside.clone(), self.beside.asked_in(id), self.ending.clone());
+        self.tasks.spawn(async move {
+            let told = lane.tell(line, Word::Reply, session);
+            let _ = ending.run_until_cancelled(told).await;
+        });
+    }
+
+    /// Notes what a client of the older era follows.
+    pub(super) fn older_set(&self, method: &str, params: &str) {
+        if let "resources/subscribe" | "resources/unsubscribe" = method {
+            self.listens
+                .older_follows(&text_of(params, "uri"), method == "resources/subscribe");
+        }
+    }
+
+    /// Whether a resource that a client of the older era no longer follows is followed by others in the same session: then
+    /// the service is not told.
+    pub(super) fn still_followed(&self, message: &Message<'_>) -> bool {
+        let uri = message.params.map(|params| text_of(params, "uri"));
+        uri.is_some_and(|uri| self.listens.older_follows(&uri, false))
+    }
+
+    /// Whether a notification is one of a client without a handshake.
+    pub(super) fn is_of_newer_era(&self, message: &Message<'_>) -> bool {
+        let meta = message.params.and_then(|params| era::member(params, "_meta"));
+        !matches!(era::said(meta), Ok(None)) || !lock(&self.client).takes_untagged()
     }
 
     /// The client is ready: open the session and see what upstream lists now. Without a sign-in nothing happens here;
@@ -169,6 +251,8 @@ impl Relay {
     }
 
     pub(crate) fn list_changed(&self) {
+        let changed = "notifications/tools/list_changed";
+        self.listens.tell(&self.out, About::Tools, changed, "{}");
         let ready = {
             let mut client = lock(&self.client);
             client.missed_change = !client.ready;
@@ -178,4 +262,12 @@ impl Relay {
             self.say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
         }
     }
+}
+
+/// The text of a member, empty where there is none.
+fn text_of(params: &str, key: &str) -> String {
+    let raw = era::member(params, key);
+    raw.and_then(|raw| json::string(raw).ok())
+        .unwrap_or_default()
+        .into_owned()
 }

@@ -102,7 +102,7 @@ impl Settings {
 mod tests {
     use super::*;
     use crate::oauth::Endpoint;
-    use crate::relay::{Relay, lock};
+    use crate::relay::Relay;
     use crate::system::{Env, World};
 
     #[tokio::test]
@@ -114,10 +114,7 @@ mod tests {
         };
         let endpoint = Endpoint::parse("http://127.0.0.1:9/mcp").unwrap();
         let relay = Relay::detached(world.clone(), endpoint).unwrap();
-        let hold = |name: &str| {
-            name.clone_into(&mut lock(&relay.client).name);
-            relay.hold_seconds()
-        };
+        let hold = |name: &str| relay.hold_seconds(name);
         for (name, seconds) in [
             ("claude-ai", 45),
             ("claude-code", 100),

@@ -6,18 +6,16 @@
 
 mod greeting;
 mod keys;
-mod newer;
 mod older;
 
+use super::era::{self, Said};
 use super::link::{self, Link, Peer};
 use super::output::Output;
+use super::parking::Parking;
 use super::{LEAVE, input, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
 use crate::system::World;
-use crate::upstream::{
-    Answer, Budget, Failure, Hello, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, ReadLane, Repeat,
-    Word,
-};
+use crate::upstream::{Answer, Budget, Failure, ReadLane, Repeat, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use greeting::{Era, Greeting};
@@ -42,7 +40,7 @@ struct Plain {
     grants: Grants,
     greeting: Greeting,
     session: older::Session,
-    calls: newer::Calls,
+    calls: Parking,
 }
 
 impl std::ops::Deref for Plain {
@@ -89,12 +87,13 @@ impl Plain {
             // CrossTrade's budget is for CrossTrade.
             let budget = Budget::new(&world.paths, 0.0, 0.0);
             let read = ReadLane::new(http, endpoint, Box::new(keys), budget, side);
+            let link = Link::new(out, read, ending);
             Self {
-                link: Link::new(out, read, ending),
+                calls: Parking::new(link.tasks.clone(), link.ending.clone()),
+                link,
                 grants,
                 greeting,
                 session: older::Session::default(),
-                calls: newer::Calls::default(),
             }
         })
     }
@@ -106,10 +105,11 @@ impl Plain {
         let Some(cancel) = self.begin(id, meta.and_then(envelope::progress_token), message) else {
             return;
         };
-        let era = match era_of(meta) {
-            Ok(era) => era,
-            Err(asked) => return self.answer(id, unsupported(id, &asked)),
+        let said = match era::said(meta) {
+            Ok(said) => said.map(Arc::new),
+            Err(wrong) => return self.answer(id, wrong.line(id)),
         };
+        let era = if said.is_some() { Era::Modern } else { Era::Legacy };
         match (&*message.method, era) {
             ("initialize", _) if in_batch => self.fail(
                 id,
@@ -118,7 +118,7 @@ impl Plain {
             ),
             ("initialize", Era::Legacy) => self.initialize(id, message.params.unwrap_or("{}")),
             ("ping", Era::Legacy) => self.answer(id, envelope::response(id, "{}")),
-            ("server/discover", _) => self.discover(id, meta.unwrap_or("{}")),
+            ("server/discover", _) => self.discover(id, said.as_deref()),
             _ if self.out.is_full() => {
                 self.fail(
                     id,
@@ -126,14 +126,16 @@ impl Plain {
                     "NOT SENT. Too much is waiting for this client to read; read first, then ask again",
                 );
             }
-            _ => self.relay(id, message, era, cancel),
+            _ => self.relay(id, message, said, cancel),
         }
     }
 
     /// `server/discover`: a client that asks this speaks 2026-07-28. Where the server does not, the client goes on with
     /// `initialize`.
-    fn discover(self: &Arc<Self>, id: &Id, meta: &str) {
-        self.modern_hello(meta);
+    fn discover(self: &Arc<Self>, id: &Id, said: Option<&Said>) {
+        if let Some(said) = said {
+            self.read.greet(said.hello());
+        }
         let (plain, id) = (Arc::clone(self), id.clone());
         self.tasks.spawn(async move {
             let line = match plain.greeting.to_discover(&plain.read).await {
@@ -149,21 +151,6 @@ impl Plain {
         });
     }
 
-    /// Takes over what a modern client says of itself, for questions of our own.
-    fn modern_hello(&self, meta: &str) {
-        let text = |key: &str| json::member(meta, key).ok().flatten();
-        let hello = Hello {
-            capabilities: text(META_CAPABILITIES)
-                .map_or_else(|| "{}".to_owned(), |raw| json::minify(raw).into_owned()),
-            client_info: text(META_INFO).map_or_else(
-                || Hello::default().client_info,
-                |raw| json::minify(raw).into_owned(),
-            ),
-            ..Hello::default()
-        };
-        self.read.greet(hello);
-    }
-
     /// The handshake: as the server answered it the last time, else as it answers now, else what fits any server.
     fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
         let Some(version) = self.hello(id, params) else {
@@ -177,9 +164,15 @@ impl Plain {
     }
 
     /// Relays a request and writes its answer.
-    fn relay(self: &Arc<Self>, id: &Id, message: &Message<'_>, era: Era, cancel: CancellationToken) {
+    fn relay(
+        self: &Arc<Self>,
+        id: &Id,
+        message: &Message<'_>,
+        said: Option<Arc<Said>>,
+        cancel: CancellationToken,
+    ) {
         // The cancel of a modern request is the end of its stream.
-        if era == Era::Legacy {
+        if said.is_none() {
             lock(&self.in_flight).relayed(id);
         }
         let (plain, id, text) = (Arc::clone(self), id.clone(), message.text.to_owned());
@@ -189,7 +182,7 @@ impl Plain {
             .filter(|_| super::reads::sets_session(&method))
             .map(str::to_owned);
         self.tasks.spawn(async move {
-            let work = plain.answer_of(&id, text, &method, era);
+            let work = plain.answer_of(&id, text, &method, said.as_ref());
             let Some(answer) = cancel.run_until_cancelled(work).await else {
                 return;
             };
@@ -202,22 +195,34 @@ impl Plain {
         });
     }
 
-    async fn answer_of(self: &Arc<Self>, id: &Id, text: String, method: &str, era: Era) -> Answer {
+    async fn answer_of(
+        self: &Arc<Self>,
+        id: &Id,
+        text: String,
+        method: &str,
+        said: Option<&Arc<Said>>,
+    ) -> Answer {
         // What a tool does is not known here: a call is not sent again where it may have run.
         let repeat = if method == "tools/call" {
             Repeat::Never
         } else {
             Repeat::Harmless
         };
-        let outcome = match (era, self.greeting.era(&self.read, era).await) {
-            (Era::Legacy, Ok(Era::Legacy)) => self.read.request(text, id, repeat).await,
-            (Era::Modern, Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
-            (Era::Legacy, Ok(Era::Modern)) => self.lifted(&text, id, repeat).await,
-            (Era::Modern, Ok(Era::Legacy)) => self.bridged(&text, id, repeat).await,
+        let era = if said.is_some() { Era::Modern } else { Era::Legacy };
+        let outcome = match (said, self.greeting.era(&self.read, era).await) {
+            (None, Ok(Era::Legacy)) => self.read.request(text, id, repeat).await,
+            (Some(_), Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
+            (None, Ok(Era::Modern)) => self.lifted(&text, id, repeat).await,
+            (Some(said), Ok(Era::Legacy)) => {
+                self.read.greet(said.hello());
+                self.calls.request(&self.read, &text, id, said, repeat).await
+            }
             (_, Err(failure)) => Err(failure),
         };
         match outcome {
-            Ok(answer) if self.greeting.is_made_up() => super::reads::without(id, method, answer),
+            Ok(answer) if self.greeting.is_made_up() => {
+                super::reads::without(method, answer, |nothing| envelope::response(id, nothing))
+            }
             Ok(answer) => answer,
             Err(failure) => {
                 tracing::info!(%failure, method, "a request got no answer");
@@ -278,7 +283,7 @@ impl Plain {
     fn unasked(&self, message: &Message<'_>, with: Option<&Id>) {
         match &message.kind {
             // In the middle of a call of a client that cannot be asked so.
-            Kind::Request(id) if message.method != "ping" && self.calls.asked(id, with, message) => {}
+            Kind::Request(id) if self.calls.asked(id, with, message) => {}
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
             Kind::Notification if self.is_bridged() => self.lowered(message),
@@ -344,23 +349,4 @@ fn told(failure: &Failure) -> (words::WasSent, String) {
             ),
         ),
     }
-}
-
-/// In which era a request speaks, by its `_meta`.
-///
-/// # Errors
-/// The revision that it names, where we do not speak that one.
-fn era_of(meta: Option<&str>) -> Result<Era, String> {
-    let version = meta.and_then(|meta| json::member(meta, META_VERSION).ok().flatten());
-    match version.map(|raw| json::string(raw).unwrap_or_default()) {
-        None => Ok(Era::Legacy),
-        Some(version) if version == MODERN => Ok(Era::Modern),
-        Some(other) => Err(other.chars().filter(|c| !c.is_control()).take(40).collect()),
-    }
-}
-
-/// 2026-07-28, versioning: the answer to a revision that is not spoken here.
-fn unsupported(id: &Id, asked: &str) -> String {
-    let data = serde_json::json!({ "supported": [MODERN], "requested": asked }).to_string();
-    envelope::error(Some(id), -32022, "this revision is not spoken here", Some(&data))
 }

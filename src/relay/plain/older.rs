@@ -5,11 +5,12 @@
 //! words for is left out, and nothing else is touched.
 
 use super::{Plain, lock};
+use crate::relay::era::{NEWER, OWN_META, member, own_meta_out, shown, without_protocol};
 use crate::upstream::{
     Answer, Failure, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, Repeat, one_line,
 };
 use crate::wire::envelope::{self, Id, Message};
-use crate::wire::json::{self, Member};
+use crate::wire::json;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -28,10 +29,6 @@ const MAX_FOLLOWED: usize = 256;
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// The `_meta` member with the level of log messages that a request wants.
 const META_LOG: &str = "io.modelcontextprotocol/logLevel";
-/// Members of a result that only the newer era has.
-const NEWER: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];
-/// What begins the keys of the protocol in `_meta`.
-const OWN_META: &str = "io.modelcontextprotocol/";
 
 /// What stands for the session that the server does not have.
 #[derive(Debug, Default)]
@@ -282,14 +279,6 @@ impl Drop for Forget<'_> {
     }
 }
 
-pub(super) fn member<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    json::member(text, key).ok().flatten()
-}
-
-pub(super) fn shown(member: &Member<'_>) -> String {
-    format!("{}:{}", Value::from(&*member.key), member.value)
-}
-
 /// An answer of one of our rounds, under the client's id.
 fn under(id: &Id, answer: Answer) -> Answer {
     match member(&answer.text, "error") {
@@ -331,30 +320,6 @@ fn older_result(result: &str) -> String {
             "structuredContent" if !member.value.starts_with('{') => None,
             _ => Some(shown(member)),
         })
-        .collect();
-    format!("{{{}}}", parts.join(","))
-}
-
-fn own_meta_out(meta: &str) -> String {
-    let members = json::members(meta).unwrap_or_default();
-    let parts: Vec<String> = members
-        .iter()
-        .filter(|member| !member.key.starts_with(OWN_META))
-        .map(shown)
-        .collect();
-    format!("{{{}}}", parts.join(","))
-}
-
-/// Parameters without what the protocol says of itself in `_meta`.
-pub(super) fn without_protocol(params: &str) -> String {
-    let members = json::members(params).unwrap_or_default();
-    let parts: Vec<String> = members
-        .iter()
-        .map(|member| match &*member.key {
-            "_meta" => format!(r#""_meta":{}"#, own_meta_out(member.value)),
-            _ => shown(member),
-        })
-        .filter(|text| text != r#""_meta":{}"#)
         .collect();
     format!("{{{}}}", parts.join(","))
 }

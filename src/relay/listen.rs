@@ -1,0 +1,340 @@
+//! What clients of 2026-07-28 are told unasked: the streams that they open with `subscriptions/listen`.
+//!
+//! Owns: who listens to what on this pipe, and that each gets what it asked for and nothing else, tagged with the id of
+//! its own request. Refuses to know: what changed, and how it was learned of.
+
+use super::era::{META_SUBSCRIPTION, OWN_META, member, shown};
+use super::output::Output;
+use super::{Relay, lock, words};
+use crate::wire::envelope::{self, Id, Message};
+use crate::wire::json;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Resources that one pipe may follow at once.
+const MAX_FOLLOWED: usize = 256;
+/// How long the service may take to accept that resources are followed, before the stream is acknowledged without them.
+const ACCEPT: Duration = Duration::from_secs(10);
+
+/// The open streams.
+#[derive(Debug, Default)]
+pub(super) struct Listens(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    open: HashMap<Id, Listen>,
+    /// Resources that a client of the older era follows in the same session.
+    older: HashSet<String>,
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Listen {
+    /// Tells it from a later one of the same id.
+    serial: u64,
+    wish: Wish,
+}
+
+/// What one stream is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Wish {
+    tools: bool,
+    prompts: bool,
+    resources: bool,
+    uris: BTreeSet<String>,
+}
+
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About<'a> {
+    /// The list of tools.
+    Tools,
+    /// The list of prompts.
+    Prompts,
+    /// The list of resources.
+    Resources,
+    /// One resource, by its address.
+    Resource(&'a str),
+}
+
+impl Wish {
+    /// Reads what a request asks for; `None` where it does not say.
+    fn of(params: &str) -> Option<Self> {
+        let notifications = member(params, "notifications").filter(|text| text.starts_with('{'))?;
+        let wants = |key: &str| member(notifications, key) == Some("true");
+        let uris = member(notifications, "resourceSubscriptions").unwrap_or("[]");
+        let uris = json::items(uris).ok()?.into_iter();
+        Some(Self {
+            tools: wants("toolsListChanged"),
+            prompts: wants("promptsListChanged"),
+            resources: wants("resourcesListChanged"),
+            uris: uris
+                .filter_map(|raw| json::string(raw).ok())
+                .map(std::borrow::Cow::into_owned)
+                .take(MAX_FOLLOWED)
+                .collect(),
+        })
+    }
+
+    fn covers(&self, about: About<'_>) -> bool {
+        match about {
+            About::Tools => self.tools,
+            About::Prompts => self.prompts,
+            About::Resources => self.resources,
+            About::Resource(uri) => self.uris.iter().any(|followed| is_within(uri, followed)),
+        }
+    }
+
+    /// The part of the wish that is granted, as the acknowledgement says it.
+    fn granted(&self) -> String {
+        let mut parts: Vec<String> = [
+            ("toolsListChanged", self.tools),
+            ("promptsListChanged", self.prompts),
+            ("resourcesListChanged", self.resources),
+        ]
+        .iter()
+        .filter(|(_, granted)| *granted)
+        .map(|(key, _)| format!(r#""{key}":true"#))
+        .collect();
+        if !self.uris.is_empty() {
+            let uris = Value::from(self.uris.iter().cloned().collect::<Vec<_>>());
+            parts.push(format!(r#""resourceSubscriptions":{uris}"#));
+        }
+        format!("{{{}}}", parts.join(","))
+    }
+}
+
+/// Whether an update of `uri` is one of what is followed: of the resource itself, or of one below it (2026-07-28,
+/// resources).
+fn is_within(uri: &str, followed: &str) -> bool {
+    uri.strip_prefix(followed)
+        .is_some_and(|rest| rest.is_empty() || followed.ends_with('/') || rest.starts_with(['/', '#', '?']))
+}
+
+impl Listens {
+    /// Acknowledges a stream and opens it; its serial number. The acknowledgement is the first that is written for it.
+    fn open(&self, out: &Output, id: &Id, wish: Wish) -> u64 {
+        let mut state = lock(&self.0);
+        let params = format!(
+            r#"{{"notifications":{},"_meta":{{"{META_SUBSCRIPTION}":{}}}}}"#,
+            wish.granted(),
+            id.raw()
+        );
+        let method = "notifications/subscriptions/acknowledged";
+        out.line(envelope::notification(method, Some(&params)));
+        state.count += 1;
+        let serial = state.count;
+        state.open.insert(id.clone(), Listen { serial, wish });
+        serial
+    }
+
+    /// Closes a stream: nothing more is written for it.
+    pub(super) fn close(&self, id: &Id) {
+        lock(&self.0).open.remove(id);
+    }
+
+    fn close_this(&self, id: &Id, serial: u64) {
+        let mut state = lock(&self.0);
+        if state.open.get(id).is_some_and(|listen| listen.serial == serial) {
+            state.open.remove(id);
+        }
+    }
+
+    /// Tells those who asked for it; each under its own id.
+    pub(super) fn tell(&self, out: &Output, about: About<'_>, method: &str, params: &str) {
+        let state = lock(&self.0);
+        for (id, _) in state.open.iter().filter(|(_, listen)| listen.wish.covers(about)) {
+            if out.is_full() {
+                tracing::warn!("a notification was dropped: the client does not read");
+                return;
+            }
+            out.line(envelope::notification(method, Some(&tagged(params, id))));
+        }
+    }
+
+    /// Whether any stream follows this resource.
+    pub(super) fn follows(&self, uri: &str) -> bool {
+        let state = lock(&self.0);
+        state
+            .open
+            .values()
+            .any(|listen| listen.wish.covers(About::Resource(uri)))
+    }
+
+    /// Notes that a client of the older era follows a resource, or no longer does; whether others still follow it.
+    pub(super) fn older_follows(&self, uri: &str, on: bool) -> bool {
+        let mut state = lock(&self.0);
+        if !on {
+            state.older.remove(uri);
+        } else if state.older.len() < MAX_FOLLOWED {
+            state.older.insert(uri.to_owned());
+        }
+        state.open.values().any(|listen| listen.wish.uris.contains(uri))
+    }
+
+    /// Whether a client of the older era is told of this resource: it follows it, or nobody else does.
+    pub(super) fn is_for_older(&self, uri: &str) -> bool {
+        let followed = lock(&self.0)
+            .older
+            .iter()
+            .any(|followed| is_within(uri, followed));
+        followed || !self.follows(uri)
+    }
+
+    /// Those of these resources that nobody follows any more.
+    fn unfollowed(&self, uris: &BTreeSet<String>) -> Vec<String> {
+        let state = lock(&self.0);
+        let others = |uri: &&String| {
+            state.older.contains(*uri) || state.open.values().any(|listen| listen.wish.uris.contains(*uri))
+        };
+        uris.iter().filter(|uri| !others(uri)).cloned().collect()
+    }
+}
+
+/// Parameters with the id of the stream, and without what the service's own stream was called.
+fn tagged(params: &str, id: &Id) -> String {
+    let members = json::members(params).unwrap_or_default();
+    let meta = members.iter().find(|member| member.key == "_meta");
+    let meta = meta
+        .and_then(|meta| json::members(meta.value).ok())
+        .unwrap_or_default();
+    let mut inner: Vec<String> = meta
+        .iter()
+        .filter(|member| !member.key.starts_with(OWN_META))
+        .map(shown)
+        .collect();
+    inner.push(format!(r#""{META_SUBSCRIPTION}":{}"#, id.raw()));
+    let mut parts: Vec<String> = members
+        .iter()
+        .filter(|member| member.key != "_meta")
+        .map(shown)
+        .collect();
+    parts.push(format!(r#""_meta":{{{}}}"#, inner.join(",")));
+    format!("{{{}}}", parts.join(","))
+}
+
+impl Relay {
+    /// Opens a stream of what the client wants to be told. It stays open until the client cancels it, or we end.
+    pub(super) fn listen(self: &Arc<Self>, id: &Id, message: &Message<'_>, cancel: CancellationToken) {
+        let Some(wish) = message.params.and_then(Wish::of) else {
+            let why = "`notifications` must say what to listen to";
+            return self.fail(id, words::invalid_params(), why);
+        };
+        // From local state where it can be: an acknowledgement waits for nothing but what only the service can grant.
+        let at_once = wish
+            .uris
+            .is_empty()
+            .then(|| self.listens.open(&self.out, id, wish.clone()));
+        let (relay, id) = (Arc::clone(self), id.clone());
+        self.tasks.spawn(async move {
+            let (serial, uris) = match at_once {
+                Some(serial) => (serial, BTreeSet::new()),
+                None => match cancel.run_until_cancelled(relay.accepted(&wish.uris)).await {
+                    Some(uris) => {
+                        let granted = Wish {
+                            uris: uris.clone(),
+                            ..wish
+                        };
+                        // Cancelled in this moment: nothing is written for it any more.
+                        if !lock(&relay.in_flight).is_open(&id) {
+                            return relay.let_go(&uris).await;
+                        }
+                        (relay.listens.open(&relay.out, &id, granted), uris)
+                    }
+                    None => return relay.let_go(&wish.uris).await,
+                },
+            };
+            cancel.cancelled().await;
+            relay.listens.close_this(&id, serial);
+            if relay.ending.is_cancelled() {
+                let result = format!(
+                    r#"{{"resultType":"complete","_meta":{{"{META_SUBSCRIPTION}":{}}}}}"#,
+                    id.raw()
+                );
+                return relay.answer(&id, envelope::response(&id, &result));
+            }
+            relay.let_go(&uris).await;
+        });
+    }
+
+    /// Those of these resources that the service lets us follow.
+    async fn accepted(&self, uris: &BTreeSet<String>) -> BTreeSet<String> {
+        let ask = |uri: &String| {
+            let (uri, params) = (uri.clone(), serde_json::json!({ "uri": uri }).to_string());
+            async move {
+                let asked = self.read.own("resources/subscribe", &params);
+                match tokio::time::timeout(ACCEPT, asked).await {
+                    Ok(Ok(_)) => {
+                        self.read.remember("resources/subscribe", &params);
+                        Some(uri)
+                    }
+                    Ok(Err(failure)) => {
+                        tracing::info!(%failure, "a resource cannot be followed");
+                        None
+                    }
+                    Err(_) => None,
+                }
+            }
+        };
+        let all = futures_util::future::join_all(uris.iter().map(ask)).await;
+        all.into_iter().flatten().collect()
+    }
+
+    /// Stops following those that nobody on this pipe follows any more.
+    async fn let_go(&self, uris: &BTreeSet<String>) {
+        for uri in self.listens.unfollowed(uris) {
+            let params = serde_json::json!({ "uri": uri }).to_string();
+            self.read.remember("resources/unsubscribe", &params);
+            let asked = self.read.own("resources/unsubscribe", &params);
+            let _ = self
+                .ending
+                .run_until_cancelled(tokio::time::timeout(ACCEPT, asked))
+                .await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_read_and_granted() {
+        let wish = Wish::of(
+            r#"{"notifications":{"toolsListChanged":true,"promptsListChanged":false,"odd":true,"resourceSubscriptions":["a:\/\/b"]}}"#,
+        );
+        let wish = wish.unwrap();
+        assert_eq!(
+            wish.granted(),
+            r#"{"toolsListChanged":true,"resourceSubscriptions":["a://b"]}"#
+        );
+        assert!(wish.covers(About::Tools) && !wish.covers(About::Prompts) && !wish.covers(About::Resources));
+        assert!(wish.covers(About::Resource("a://b")) && wish.covers(About::Resource("a://b/c")));
+        assert!(!wish.covers(About::Resource("a://bc")) && !wish.covers(About::Resource("a:")));
+        for none in [
+            "{}",
+            r#"{"notifications":true}"#,
+            r#"{"notifications":{"resourceSubscriptions":1}}"#,
+        ] {
+            assert_eq!(Wish::of(none), None, "{none}");
+        }
+        assert_eq!(Wish::of(r#"{"notifications":{}}"#).unwrap().granted(), "{}");
+    }
+
+    #[test]
+    fn each_stream_is_told_under_its_own_id() {
+        let tag = format!(r#""{META_SUBSCRIPTION}":7"#);
+        let id = Id::from_raw("7").unwrap();
+        assert_eq!(tagged("{}", &id), format!(r#"{{"_meta":{{{tag}}}}}"#));
+        assert_eq!(
+            tagged(
+                r#"{"uri":"a","_meta":{"a/b":1.0,"io.modelcontextprotocol/subscriptionId":"theirs"}}"#,
+                &id
+            ),
+            format!(r#"{{"uri":"a","_meta":{{"a/b":1.0,{tag}}}}}"#)
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! The client's side of 2026-07-28: what is said without a handshake, at this pipe.
+//!
+//! Owns: `server/discover`, and which upstream session such a request runs in. Refuses to know: what a call means; a held
+//! call takes the same way in both eras, and `_meta` is no part of it.
+
+use super::era::{self, Asker, Said};
+use super::reads::Ask;
+use super::{Relay, capabilities, lock, words};
+use crate::upstream::{Answer, Failure, ReadLane, Repeat};
+use crate::wire::envelope::{self, Id, Message};
+use std::sync::Arc;
+
+impl Relay {
+    /// Who asks, by the request itself.
+    ///
+    /// # Errors
+    /// The answer, where its `_meta` is not enough.
+    pub(super) fn asker(
+        self: &Arc<Self>,
+        id: &Id,
+        message: &Message<'_>,
+        meta: Option<&str>,
+    ) -> Result<Asker, String> {
+        // A handshake is one whatever else it carries: clients that probed with the newer era may go on so.
+        if message.method == "initialize" {
+            return Ok(Asker::Legacy(String::new()));
+        }
+        match era::said(meta).map_err(|wrong| wrong.line(id))? {
+            Some(said) => Ok(Asker::Modern(self.met(said, &message.method))),
+            None if self.wants_meta(&message.method) => Err(era::says_nothing().line(id)),
+            None => Ok(Asker::Legacy(lock(&self.client).name.clone())),
+        }
+    }
+
+    /// Whether a request that says nothing of its client is refused: nobody shook hands here, and what another request said
+    /// does not count for this one.
+    fn wants_meta(&self, method: &str) -> bool {
+        let client = lock(&self.client);
+        let shook_hands = !client.version.is_empty();
+        method == "server/discover" || (client.modern && !shook_hands && method != "ping")
+    }
+
+    /// Takes note of a client that shakes no hands; the first one is what the service is told of.
+    fn met(self: &Arc<Self>, said: Said, method: &str) -> Arc<Said> {
+        let first = {
+            let mut client = lock(&self.client);
+            let first = !client.modern;
+            client.modern = true;
+            let alone = client.version.is_empty();
+            if alone && client.name.is_empty() {
+                client.name.clone_from(&said.name);
+            }
+            first && alone
+        };
+        if first {
+            self.read.greet(said.hello());
+        }
+        // What stands for the end of a handshake: the list is looked at anew.
+        if first || method == "server/discover" {
+            let relay = Arc::clone(self);
+            self.tasks.spawn(async move { relay.arrive().await });
+        }
+        Arc::new(said)
+    }
+
+    /// `server/discover`, from local state alone.
+    pub(super) fn discover(self: &Arc<Self>, id: &Id) {
+        let result = era::discovery(&capabilities(), words::INSTRUCTIONS);
+        self.answer(id, envelope::response(id, &result));
+    }
+
+    /// The lane for a request of such a client: a session knows one set of capabilities, and no request may be asked what
+    /// its client cannot do. Another set than the first one's gets a session of its own.
+    fn lane_for(&self, said: &Said) -> ReadLane {
+        let hello = said.hello();
+        if self.read.client_said().1 == hello.capabilities {
+            return self.read.clone();
+        }
+        if self.beside.client_said().1 != hello.capabilities {
+            self.beside.greet(hello);
+        }
+        self.beside.clone()
+    }
+
+    /// Asks the service for a client of either era, and returns the answer in that era. What is held never comes here.
+    ///
+    /// # Errors
+    /// Whatever keeps the answer from coming.
+    pub(super) async fn ask_upstream(&self, ask: &Ask, text: String) -> Result<Answer, Failure> {
+        match &ask.asker {
+            Asker::Legacy(_) => self.read.request(text, &ask.id, Repeat::Harmless).await,
+            Asker::Modern(said) => {
+                let lane = self.lane_for(said);
+                self.calls
+                    .request(&lane, &text, &ask.id, said, Repeat::Harmless)
+                    .await
+            }
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! A request of a client without a handshake (2026-07-28) at a service with one (2025-11-25 and before).
+//!
+//! What the service asks in the middle of a call becomes an answer that asks for input. The call stays open at the service
+//! meanwhile (it is parked), and the client's next round goes on with it.
+//!
+//! Owns: the calls that are open so. Refuses to know: what they do; a call that is held never comes here.
+
+use super::era::{Said, member, newer, without_protocol};
+use super::{lock, words};
+use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word};
+use crate::wire::envelope::{self, Id, Message};
+use crate::wire::json;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a call waits at the service for the client's next round.
+const PARKED: Duration = Duration::from_secs(600);
+/// Calls that may wait so at once.
+const MAX_PARKED: usize = 64;
+/// Questions that one call may have open at once.
+const MAX_QUESTIONS: usize = 16;
+/// How long after a question others are waited for, so that one round brings them all.
+const TOGETHER: Duration = Duration::from_millis(30);
+/// Methods whose answer may ask for input (2026-07-28, multi-round requests).
+const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+/// The calls that are open at the service. All clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Parking(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The calls that run, by the id under which they run there.
+    running: Mutex<HashMap<Id, Running>>,
+    /// Calls that wait for the client's next round, by what the client brings back.
+    parked: Mutex<HashMap<String, Parked>>,
+    count: AtomicU64,
+    tasks: TaskTracker,
+    ending: CancellationToken,
+}
+
+/// One call that runs at the service.
+#[derive(Debug)]
+struct Running {
+    /// Where questions on its stream go.
+    to: mpsc::Sender<Event>,
+    lane: ReadLane,
+    may_ask: bool,
+    said: Arc<Said>,
+}
+
+/// What comes of a call that runs at the service.
+#[derive(Debug)]
+enum Event {
+    /// The service asks something: the id to answer under, the request's method and params.
+    Asked(Id, String),
+    /// It has ended.
+    Ended(Result<Answer, Failure>),
+}
+
+/// A call that waits at the service.
+#[derive(Debug)]
+struct Parked {
+    /// What was asked for: the next round must be the same request.
+    digest: String,
+    /// The questions, by the key under which the client answers them.
+    questions: Vec<(String, Id)>,
+    open: Open,
+}
+
+/// A call that was begun, and what comes of it.
+#[derive(Debug)]
+struct Open {
+    events: mpsc::Receiver<Event>,
+    lane: ReadLane,
+    /// Ends the call at the service when it is dropped.
+    _hold: Hold,
+}
+
+/// Ends the call at the service when nobody waits for it any more.
+#[derive(Debug)]
+struct Hold(CancellationToken);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Parking {
+    /// None is open. The tasks are the connection's, which end with it.
+    pub(super) fn new(tasks: TaskTracker, ending: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            running: Mutex::default(),
+            parked: Mutex::default(),
+            count: AtomicU64::new(0),
+            tasks,
+            ending,
+        }))
+    }
+
+    /// Takes a question that came on the stream of one of these calls; false where it belongs to none.
+    pub(super) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
+        let running = lock(&self.0.running);
+        let Some(call) = with.and_then(|with| running.get(with)) else {
+            return false;
+        };
+        if message.method == "ping" {
+            self.tell(&call.lane, id, envelope::response(id, "{}"));
+        } else if !call.may_ask || !may_be_asked(&message.method, &call.said) {
+            self.refuse(&call.lane, id, "the client has not said that it can do this");
+        } else {
+            let params = message.params.unwrap_or("{}");
+            let question = format!(
+                r#"{{"method":{},"params":{params}}}"#,
+                Value::from(&*message.method)
+            );
+            if call.to.try_send(Event::Asked(id.clone(), question)).is_err() {
+                self.refuse(&call.lane, id, "too many questions at once");
+            }
+        }
+        true
+    }
+
+    /// What the request on whose stream this came says of its client; `None` where it is none of these calls.
+    pub(super) fn said(&self, with: Option<&Id>) -> Option<Arc<Said>> {
+        let running = lock(&self.0.running);
+        with.and_then(|with| running.get(with))
+            .map(|call| Arc::clone(&call.said))
+    }
+
+    /// A request of a newer client, at an older service.
+    ///
+    /// # Errors
+    /// As a request.
+    pub(super) async fn request(
+        &self,
+        lane: &ReadLane,
+        text: &str,
+        id: &Id,
+        said: &Arc<Said>,
+        repeat: Repeat,
+    ) -> Result<Answer, Failure> {
+        let Ok(message) = envelope::read_one(text) else {
+            return Err(Failure::BadAnswer("the request cannot be read".to_owned()));
+        };
+        let params = message.params.unwrap_or("{}");
+        let digest = digest(&message.method, params);
+        let further = member(params, "requestState").is_some() || member(params, "inputResponses").is_some();
+        let mut open = if further && MAY_ASK.contains(&&*message.method) {
+            match self.go_on(params, &digest) {
+                Some(open) => open,
+                None => return Ok(no_such_round(id)),
+            }
+        } else {
+            self.start(lane, &message, said, repeat)
+        };
+        let mut questions: Vec<(Id, String)> = Vec::new();
+        loop {
+            let next = if questions.is_empty() {
+                open.events.recv().await
+            } else {
+                match tokio::time::timeout(TOGETHER, open.events.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => return Ok(self.park(id, digest, questions, open)),
+                }
+            };
+            match next {
+                Some(Event::Asked(of, question)) if questions.len() < MAX_QUESTIONS => {
+                    questions.push((of, question));
+                }
+                Some(Event::Asked(of, _)) => self.refuse(&open.lane, &of, "too many questions at once"),
+                Some(Event::Ended(outcome)) => {
+                    return outcome.map(|answer| newer(id, &message.method, answer));
+                }
+                None => return Err(Failure::Broken("the call was cut off".to_owned())),
+            }
+        }
+    }
+
+    /// Begins the call at the service, under an id of ours: the client's ids change from round to round.
+    fn start(&self, lane: &ReadLane, message: &Message<'_>, said: &Arc<Said>, repeat: Repeat) -> Open {
+        let (send, events) = mpsc::channel(MAX_QUESTIONS + 1);
+        let own = Id::ours(&format!("cs-p{}", self.0.count.fetch_add(1, Ordering::Relaxed)));
+        let params = message.params.map(without_protocol);
+        let text = envelope::request(&own, &message.method, params.as_deref());
+        let over = self.0.ending.child_token();
+        let running = Running {
+            to: send.clone(),
+            lane: lane.clone(),
+            may_ask: MAY_ASK.contains(&&*message.method),
+            said: Arc::clone(said),
+        };
+        lock(&self.0.running).insert(own.clone(), running);
+        let (parking, stop, at) = (self.clone(), over.clone(), lane.clone());
+        self.0.tasks.spawn(async move {
+            let mut asking = std::pin::pin!(at.request(text, &own, repeat));
+            let outcome = stop.run_until_cancelled(&mut asking).await;
+            if let Some(outcome) = outcome {
+                lock(&parking.0.running).remove(&own);
+                let _ = send.send(Event::Ended(outcome)).await;
+            } else {
+                // Nobody waits for it any more: the service is told (2025-11-25, cancellation), in the session where it runs.
+                let session = at.session_of(&own);
+                lock(&parking.0.running).remove(&own);
+                let params = format!(r#"{{"requestId":{}}}"#, own.raw());
+                let told = envelope::notification("notifications/cancelled", Some(&params));
+                if session.is_some() {
+                    let telling = at.tell(told, Word::Reply, session);
+                    let _ = parking.0.ending.run_until_cancelled(telling).await;
+                }
+            }
+        });
+        Open {
+            events,
+            lane: lane.clone(),
+            _hold: Hold(over),
+        }
+    }
+
+    /// Takes a parked call up again with the client's answers; `None` where none such waits.
+    fn go_on(&self, params: &str, digest: &str) -> Option<Open> {
+        let key = json::string(member(params, "requestState")?).ok()?;
+        let parked = {
+            let mut all = lock(&self.0.parked);
+            if all.get(&*key)?.digest != digest {
+                return None;
+            }
+            all.remove(&*key)?
+        };
+        let answers = member(params, "inputResponses").unwrap_or("{}");
+        for (name, of) in &parked.questions {
+            match member(answers, name) {
+                Some(answer) => self.tell(&parked.open.lane, of, envelope::response(of, answer)),
+                None => self.refuse(&parked.open.lane, of, "the client did not answer this"),
+            }
+        }
+        Some(parked.open)
+    }
+
+    /// Parks the call and asks the client.
+    fn park(&self, id: &Id, digest: String, questions: Vec<(Id, String)>, open: Open) -> Answer {
+        let full = |why: &str| {
+            let data = words::data(words::WasSent::Unknown, None);
+            Answer::small(envelope::error(Some(id), words::OUR_ERROR, why, Some(&data)))
+        };
+        // Random, as it comes back through the client: nobody else may go on with this call.
+        let Some(state) = random_name() else {
+            return full("no random numbers");
+        };
+        let named: Vec<(String, Id, String)> = questions
+            .into_iter()
+            .enumerate()
+            .map(|(index, (of, question))| (format!("q{index}"), of, question))
+            .collect();
+        let asks: Vec<String> = named
+            .iter()
+            .map(|(name, _, question)| format!(r#""{name}":{question}"#))
+            .collect();
+        let parked = Parked {
+            digest,
+            questions: named.into_iter().map(|(name, of, _)| (name, of)).collect(),
+            open,
+        };
+        {
+            let mut all = lock(&self.0.parked);
+            if all.len() >= MAX_PARKED {
+                return full("too many calls wait for their next round");
+            }
+            all.insert(state.clone(), parked);
+        }
+        let (parking, key) = (self.clone(), state.clone());
+        self.0.tasks.spawn(async move {
+            let gone = tokio::time::sleep(PARKED);
+            let _ = parking.0.ending.run_until_cancelled(gone).await;
+            lock(&parking.0.parked).remove(&key);
+        });
+        Answer::small(envelope::response(
+            id,
+            &format!(
+                r#"{{"resultType":"input_required","inputRequests":{{{}}},"requestState":"{state}"}}"#,
+                asks.join(",")
+            ),
+        ))
+    }
+
+    fn refuse(&self, lane: &ReadLane, of: &Id, why: &str) {
+        let line = envelope::error(Some(of), words::method_not_found(), why, None);
+        self.tell(lane, of, line);
+    }
+
+    /// Answers a question of the service, in the session that it came from.
+    fn tell(&self, lane: &ReadLane, of: &Id, text: String) {
+        let session = lane.asked_in(of);
+        let (lane, ending) = (lane.clone(), self.0.ending.clone());
+        self.0.tasks.spawn(async move {
+            let told = ending.run_until_cancelled(lane.tell(text, Word::Reply, session));
+            if let Some(Err(failure)) = told.await {
+                tracing::info!(%failure, "an answer could not be passed on");
+            }
+        });
+    }
+}
+
+/// Whether the client of a request said that it can be asked this (2026-07-28, multi-round requests).
+fn may_be_asked(method: &str, said: &Said) -> bool {
+    let needed = match method {
+        "sampling/createMessage" => "sampling",
+        "elicitation/create" => "elicitation",
+        "roots/list" => "roots",
+        _ => return false,
+    };
+    said.abilities.contains(needed)
+}
+
+/// The answer to a round that goes on with nothing: it is not passed on, so nothing runs.
+fn no_such_round(id: &Id) -> Answer {
+    let data = words::data(words::WasSent::No, None);
+    let why = "NOT SENT. This `requestState` belongs to no call that waits: begin the call anew without it";
+    Answer::small(envelope::error(
+        Some(id),
+        words::invalid_params(),
+        why,
+        Some(&data),
+    ))
+}
+
+/// 128 random bits as text.
+fn random_name() -> Option<String> {
+    let mut bytes = [0u8; 16];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What makes two rounds the same request: the method and the params without what changes from round to round.
+fn digest(method: &str, params: &str) -> String {
+    let members = json::members(params).unwrap_or_default();
+    let mut parts: Vec<String> = members
+        .iter()
+        .filter(|member| !matches!(&*member.key, "_meta" | "inputResponses" | "requestState"))
+        .map(|member| format!("{}:{}", Value::from(&*member.key), json::minify(member.value)))
+        .collect();
+    parts.sort_unstable();
+    crate::journal::hash(&format!("{method}\n{}", parts.join(",")))
+}
