@@ -299,7 +299,7 @@ impl Relay {
                 self.answer(id, ask.response(&result));
             }
             "tools/call" => self.tools_call(ask, message),
-            "subscriptions/listen" if modern => self.listen(id, message, ask.cancel),
+            "subscriptions/listen" if modern => listen::listen(self, id, message, ask.cancel),
             "resources/unsubscribe" if self.still_followed(message) => {
                 self.answer(id, envelope::response(id, "{}"));
             }
@@ -368,6 +368,12 @@ impl Relay {
         self.write_late().await;
         self.desk.leave().await;
         self.out.finish(200).await;
+    }
+}
+
+impl listen::Listening for Relay {
+    fn listens(&self) -> &Listens {
+        &self.listens
     }
 }
 

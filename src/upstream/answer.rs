@@ -36,6 +36,11 @@ impl Answer {
     pub fn small(text: String) -> Self {
         Self { text, _large: None }
     }
+
+    /// One that came on a stream of its own, with the place that it took.
+    pub(super) fn placed(text: String, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { text, _large: place }
+    }
 }
 
 /// The places for large answers.
@@ -50,7 +55,7 @@ impl Default for Large {
 
 impl Large {
     /// Waits for a place once `size` bytes are too many to go without.
-    async fn place(&self, size: usize, held: &mut Option<OwnedSemaphorePermit>) {
+    pub(super) async fn place(&self, size: usize, held: &mut Option<OwnedSemaphorePermit>) {
         if size > LARGE && held.is_none() {
             // Never closed, so there is always a permit in the end.
             *held = Arc::clone(&self.0).acquire_owned().await.ok();

@@ -15,6 +15,7 @@ mod keys;
 mod modern;
 mod read_lane;
 mod read_session;
+mod sse_legacy;
 mod tls;
 mod trade_lane;
 

@@ -4,12 +4,14 @@
 //! tools, orders, tickets, policies. It shares the connection (`Link`) with the relay that has a gate, and nothing of
 //! that gate: there is no switch in one program path that could turn the other's off.
 
+mod following;
 mod greeting;
 mod keys;
 mod older;
 
 use super::era::{self, Said};
 use super::link::{self, Link, Peer};
+use super::listen::Listens;
 use super::output::Output;
 use super::parking::Parking;
 use super::{LEAVE, input, lock, words};
@@ -22,7 +24,7 @@ use greeting::{Era, Greeting};
 use keys::PlainKeys;
 use reqwest::header::HeaderMap;
 use std::io::{Read, Write};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use tokio_util::sync::CancellationToken;
 
 /// What the person said of the server beside its address.
@@ -41,6 +43,8 @@ struct Plain {
     greeting: Greeting,
     session: older::Session,
     calls: Parking,
+    listens: Listens,
+    logs: Mutex<following::Logs>,
 }
 
 impl std::ops::Deref for Plain {
@@ -86,7 +90,7 @@ impl Plain {
             });
             // CrossTrade's budget is for CrossTrade.
             let budget = Budget::new(&world.paths, 0.0, 0.0);
-            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, side);
+            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, side).with_two_addresses();
             let link = Link::new(out, read, ending);
             Self {
                 calls: Parking::new(link.tasks.clone(), link.ending.clone()),
@@ -94,6 +98,8 @@ impl Plain {
                 grants,
                 greeting,
                 session: older::Session::default(),
+                listens: Listens::default(),
+                logs: Mutex::default(),
             }
         })
     }
@@ -110,6 +116,9 @@ impl Plain {
             Err(wrong) => return self.answer(id, wrong.line(id)),
         };
         let era = if said.is_some() { Era::Modern } else { Era::Legacy };
+        if era == Era::Modern {
+            lock(&self.client).modern = true;
+        }
         match (&*message.method, era) {
             ("initialize", _) if in_batch => self.fail(
                 id,
@@ -126,19 +135,21 @@ impl Plain {
                     "NOT SENT. Too much is waiting for this client to read; read first, then ask again",
                 );
             }
+            ("subscriptions/listen", Era::Modern) => self.listen_for(id, message, said, cancel),
             _ => self.relay(id, message, said, cancel),
         }
     }
 
-    /// `server/discover`: a client that asks this speaks 2026-07-28. Where the server does not, the client goes on with
-    /// `initialize`.
+    /// `server/discover`: a client that asks this speaks 2026-07-28. Where the server does not, what it says is translated,
+    /// unless the client is known to go on with `initialize`.
     fn discover(self: &Arc<Self>, id: &Id, said: Option<&Said>) {
         if let Some(said) = said {
-            self.read.greet(said.hello());
+            self.greet_for(said);
         }
+        let name = said.map(|said| said.name.clone()).unwrap_or_default();
         let (plain, id) = (Arc::clone(self), id.clone());
         self.tasks.spawn(async move {
-            let line = match plain.greeting.to_discover(&plain.read).await {
+            let line = match plain.greeting.to_discover(&plain.read, &name).await {
                 Some(said) => envelope::response(&id, &said),
                 None => envelope::error(
                     Some(&id),
@@ -214,10 +225,13 @@ impl Plain {
             (Some(_), Ok(Era::Modern)) => self.read.request_modern(text, id, repeat).await,
             (None, Ok(Era::Modern)) => self.lifted(&text, id, repeat).await,
             (Some(said), Ok(Era::Legacy)) => {
-                self.read.greet(said.hello());
+                self.greet_for(said);
+                let _wanted = self.wanting_logs(said);
+                self.set_level(said).await;
                 self.calls.request(&self.read, &text, id, said, repeat).await
             }
-            (_, Err(failure)) => Err(failure),
+            // It was not even asked.
+            (_, Err(failure)) => return not_sent(id, method, &failure),
         };
         match outcome {
             Ok(answer) if self.greeting.is_made_up() => {
@@ -253,6 +267,7 @@ impl Plain {
                 let Some(id) = message.params.and_then(envelope::cancelled_id) else {
                     return;
                 };
+                self.listens.close(&id);
                 // The end of its stream is the cancel of the newer era.
                 if self.cancelled(&id) == Some(true) && !self.is_bridged() {
                     let session = self.read.session_of(&id);
@@ -287,7 +302,8 @@ impl Plain {
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
             Kind::Notification if self.is_bridged() => self.lowered(message),
-            Kind::Notification | Kind::Response(_) => self.say(message.text),
+            Kind::Notification => self.said_unasked(message, with),
+            Kind::Response(_) => {}
         }
     }
 }
@@ -314,6 +330,18 @@ impl Peer for Plain {
         let _ = tokio::time::timeout(LEAVE.0, rest).await;
         self.out.finish(200).await;
     }
+}
+
+/// The answer to a request that did not go out, because it could not be found out how to ask the server.
+fn not_sent(id: &Id, method: &str, failure: &Failure) -> Answer {
+    tracing::info!(%failure, method, "a request was not sent");
+    let (sent, reason) = told(failure);
+    let reason = match sent {
+        words::WasSent::No => reason,
+        _ => format!("NOT SENT: {}", failure.of_any_server()),
+    };
+    let data = words::data(words::WasSent::No, None);
+    Answer::small(envelope::error(Some(id), words::OUR_ERROR, &reason, Some(&data)))
 }
 
 /// What the client is told of a failure, and whether the request may have run.
