@@ -142,6 +142,12 @@ stage_conformance() {
     local log=$logs/conformance.log
     tests/conformance/run.sh >"$log" 2>&1 || { grep -v '^PASS' "$log"; return 1; }
     tail -n 1 "$log"
+    # The server scenarios, with HTTP in front of the program: as without it.
+    local result=0
+    timeout -k 10 300 tests/conformance/server.sh >"$log.server" 2>&1 || result=$?
+    cat "$log.server"
+    [ "$result" != "$SKIP" ] || skip "the server scenarios were NOT tried"
+    return "$result"
 }
 # The official SDKs' clients against the SDKs' servers, with the program between them and without it.
 stage_sdk() {
