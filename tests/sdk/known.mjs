@@ -7,6 +7,21 @@ export const versions = `| in the table | is |
 | rmcp | the Rust SDK 3.11.0, in its three lifecycle modes |`;
 
 const KNOWN = [
+  {
+    mark: 'a',
+    features: ['connect'],
+    when: (pair) => pair.client === 'py2 pinned' && pair.than !== 'direct',
+    why: 'The pinned Python client asks no server what it is, on whatever way: its application is told no name, no capabilities, no instructions. What the other client is told beside it comes from a handshake.',
+  },
+  {
+    mark: 'b',
+    features: ['progress'],
+    when: ({ client, reference, through }) => {
+      const [all, some] = [reference, through].map((report) => report.features.progress?.told ?? []);
+      return client.startsWith('ts') && some.length > 0 && some.every((line, index) => line === all[index]);
+    },
+    why: 'The TypeScript SDK forgets who waits for progress as soon as it reads the answer, and hands progress on a moment later: where both lie in the same read, as on a busy machine, the last of it is lost in the client. The program had written it before the answer.',
+  },
 ];
 
 // Why this feature may differ in this pair; undefined where it may not.

@@ -17,10 +17,10 @@ const MODERN = '2026-07-28';
 
 const SERVERS = [
   { name: 'ts1', command: node('servers/ts1.mjs'), era: 'legacy' },
-  { name: 'ts1 SSE', of: 'ts1', path: '/sse', era: 'legacy' },
+  { name: 'ts1 SSE', of: 'ts1', path: '/sse', era: 'legacy', instead: 'ts1' },
   { name: 'py1', command: [PYTHON1, '-B', path.join(here, 'servers/py1.py')], era: 'legacy' },
   { name: 'ts2', command: node('servers/ts2.mjs'), era: 'both' },
-  { name: 'ts2 modern', of: 'ts2', path: '/modern', era: 'modern', both: 'ts2' },
+  { name: 'ts2 modern', of: 'ts2', path: '/modern', era: 'modern', instead: 'ts2' },
   { name: 'py2', command: [PYTHON2, '-B', path.join(here, 'servers/py2.py')], era: 'both' },
 ];
 // `older` is the mode in which the same client speaks the older era.
@@ -114,12 +114,21 @@ const direct = (client, server) => {
   return directly.get(key);
 };
 
+// Not connected, or connected without being understood.
+const isNothing = (report) => report.error || Object.values(report.features).filter((feature) => feature?.error).length > 10;
+
 async function cell(client, server) {
-  const through = await run(client, ['--', BINARY, 'serve', '--profile', 'plain', '--url', address(server)]);
+  // Directly first: a server that has never been asked may keep the program's first handshake waiting too long.
   let reference = await direct(client, server), than = 'direct';
-  // Where the two speak no revision in common: the same client in the server's era, or the same server in the client's.
-  if (reference.error && client.older && server.era === 'legacy') [reference, than] = [await direct(CLIENTS.find((one) => one.name === client.older), server), client.older];
-  if (reference.error && server.both) [reference, than] = [await direct(client, SERVERS.find((one) => one.name === server.both)), server.both];
+  const through = await run(client, ['--', BINARY, 'serve', '--profile', 'plain', '--url', address(server)]);
+  // Where the two have no revision or transport in common: the same client in the server's era, the same server in the
+  // client's, or at its other address.
+  const instead = SERVERS.find((one) => one.name === server.instead);
+  const older = server.era === 'legacy' && CLIENTS.find((one) => one.name === client.older);
+  for (const [other, at, name] of [[older, server, client.older], [client, instead, server.instead], [older, instead, `${client.older} at ${server.instead}`]]) {
+    if (!isNothing(reference)) break;
+    if (other && at) [reference, than] = [await direct(other, at), name];
+  }
   const cross = than !== 'direct' || reference.era !== through.era;
   const names = Object.keys(reference.features).filter((name) => !(cross && name === 'ping'));
   const differ = names.filter((name) => !same(reference.features[name], through.features[name], cross));

@@ -5,6 +5,7 @@
 #   tests/sdk/run.sh                     all pairs; ends with 0 only if nothing differs that known.mjs does not explain
 #   tests/sdk/run.sh --match='^ts2'      some of them ("client > server")
 #   tests/sdk/run.sh --write             writes docs/sdk-matrix.md as well
+#   tests/sdk/run.sh --install           installs the packages and no more
 #
 # Installs what it needs under target/sdk; ends with 77 where it cannot be had. BINARY is the program (target/debug/countersign);
 # NO_RMCP=1 leaves the Rust client out, which takes minutes to build.
@@ -34,6 +35,7 @@ for major in 1 2; do
         cp "$from" "$to/python$major/.installed"
     fi
 done
+[ "${1:-}" != --install ] || exit 0
 rmcp=
 if [ -z "${NO_RMCP:-}" ]; then
     CARGO_TARGET_DIR=$to/rmcp cargo build --quiet --locked --manifest-path "$here/rmcp/Cargo.toml" >"$to/cargo.log" 2>&1 ||

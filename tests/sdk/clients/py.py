@@ -17,6 +17,8 @@ MODE = os.environ["MODE"]
 OLD = MODE == "py1"
 PATIENCE = 15.0
 KEY = f"{MODE}-{os.getpid()}"
+# Its own: servers tell all clients of what one of them touches.
+FOLLOWED = f"test://item/{os.getpid()}"
 
 from mcp import StdioServerParameters  # noqa: E402
 from mcp.client.stdio import stdio_client  # noqa: E402
@@ -217,24 +219,35 @@ class Conversation:
             stack = contextlib.AsyncExitStack()
             listening = []
 
+            def named(one):
+                return "the followed one" if one == FOLLOWED else one
+
+            async def heard(kind):
+                async def wait():
+                    while type(event := await listening[0].__anext__()).__name__ != kind:
+                        pass
+                    return event
+
+                return await asyncio.wait_for(wait(), PATIENCE)
+
             async def updated():
                 if modern:
-                    opened = session.listen(resource_subscriptions=["test://text"], tools_list_changed=True)
+                    opened = session.listen(resource_subscriptions=[FOLLOWED], tools_list_changed=True)
                     listening.append(await stack.enter_async_context(opened))
                 else:
-                    await session.subscribe_resource(uri("test://text"))
+                    await session.subscribe_resource(uri(FOLLOWED))
                 await call("touch", {"uri": "test://blob"})
-                await call("touch", {"uri": "test://text"})
+                await call("touch", {"uri": FOLLOWED})
                 if modern:
-                    event = await asyncio.wait_for(listening[0].__anext__(), PATIENCE)
-                    return [str(event.uri)]
+                    event = await heard("ResourceUpdated")
+                    return [named(str(event.uri))]
                 await self.until(lambda: self.updated)
-                return list(self.updated)
+                return [named(one) for one in self.updated]
 
             async def list_changed():
                 await call("grow", {})
                 if modern:
-                    return type(await asyncio.wait_for(listening[0].__anext__(), PATIENCE)).__name__ == "ToolsListChanged"
+                    return await heard("ToolsListChanged") is not None
                 await self.until(lambda: self.changed)
                 return True
 
@@ -243,10 +256,10 @@ class Conversation:
                 if modern:
                     await stack.aclose()
                 else:
-                    await session.unsubscribe_resource(uri("test://text"))
+                    await session.unsubscribe_resource(uri(FOLLOWED))
                 # The cancel of a stream has no answer; it needs a moment to arrive, on any way.
-                await asyncio.sleep(0.5)
-                await call("touch", {"uri": "test://text"})
+                await asyncio.sleep(1.5)
+                await call("touch", {"uri": FOLLOWED})
                 await call("echo", {"text": "after"})
                 return len(self.updated) - before
 

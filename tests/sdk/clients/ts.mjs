@@ -10,6 +10,8 @@ const [first, ...rest] = process.argv.slice(2);
 const url = first === '--' ? undefined : new URL(first);
 const PATIENCE = 15000;
 const key = `${mode}-${process.pid}`;
+// Its own: servers tell all clients of what one of them touches.
+const followed = `test://item/${process.pid}`;
 
 const library = old
   ? { ...(await sdk('@modelcontextprotocol/sdk/client/index.js')), ...(await sdk('@modelcontextprotocol/sdk/client/stdio.js')),
@@ -124,14 +126,14 @@ async function play() {
   let listening;
   await feature('updated', async () => {
     if (modern) {
-      listening = await client.listen({ resourceSubscriptions: ['test://text'], toolsListChanged: true });
+      listening = await client.listen({ resourceSubscriptions: [followed], toolsListChanged: true });
     } else {
-      await client.subscribeResource({ uri: 'test://text' });
+      await client.subscribeResource({ uri: followed });
     }
     await call('touch', { uri: 'test://blob' });
-    await call('touch', { uri: 'test://text' });
+    await call('touch', { uri: followed });
     await until(() => heard.updated.length > 0);
-    return [...heard.updated];
+    return heard.updated.map((uri) => (uri === followed ? 'the followed one' : uri));
   });
   await feature('list changed', async () => {
     await call('grow');
@@ -141,10 +143,10 @@ async function play() {
   await feature('unsubscribe', async () => {
     const before = heard.updated.length;
     if (modern) await listening.close();
-    else await client.unsubscribeResource({ uri: 'test://text' });
+    else await client.unsubscribeResource({ uri: followed });
     // The cancel of a stream has no answer; it needs a moment to arrive, on any way.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    await call('touch', { uri: 'test://text' });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await call('touch', { uri: followed });
     await call('echo', { text: 'after' });
     return heard.updated.length - before;
   });

@@ -18,7 +18,7 @@ export const said = (result) => text(JSON.stringify(result));
 
 // The TypeScript SDK forgets who waits for progress as soon as it reads the answer: progress that comes in the same read as the
 // answer is lost in it, on whatever way. So steps take their time, here and in parts.py.
-const pause = () => new Promise((resolve) => setTimeout(resolve, 60));
+const pause = () => new Promise((resolve) => setTimeout(resolve, 200));
 
 const waits = new Map();
 const wait = (key) => waits.get(key) ?? waits.set(key, { begun: 0, cancelled: 0 }).get(key);

@@ -6,7 +6,7 @@ import re
 
 CATALOG = json.loads((pathlib.Path(__file__).parent.parent / "catalog.json").read_text())
 # Between the steps of a progress, in seconds; parts.mjs says why.
-PAUSE = 0.06
+PAUSE = 0.2
 INSTRUCTIONS = "Only for tests."
 QUESTION = {
     "type": "object",
