@@ -75,6 +75,20 @@ impl Plain {
         });
     }
 
+    /// Notes what a client with a handshake follows, beside those that listen to streams.
+    pub(super) fn follows_too(&self, method: &str, params: &str) {
+        if let "resources/subscribe" | "resources/unsubscribe" = method {
+            let on = method == "resources/subscribe";
+            self.listens.older_follows(&text_of(params, "uri"), on);
+        }
+    }
+
+    /// Whether others follow the resource that a client with a handshake no longer does: then the server is not told.
+    pub(super) fn is_still_followed(&self, message: &Message<'_>) -> bool {
+        let uri = message.params.map(|params| text_of(params, "uri"));
+        uri.is_some_and(|uri| self.listens.older_follows(&uri, false))
+    }
+
     /// Takes over what a client without a handshake says of itself, for a handshake of ours. Where another client on this
     /// pipe shook hands, the session is that one's: two clients must not take it from each other with each request. What
     /// this one cannot do it is not asked.
@@ -119,11 +133,6 @@ impl Plain {
     /// A notification of the server: for those who asked for it, in their own way.
     pub(super) fn said_unasked(&self, message: &Message<'_>, with: Option<&Id>) {
         let params = message.params.unwrap_or("{}");
-        let text = |key: &str| {
-            let raw = era::member(params, key);
-            let text = raw.and_then(|raw| json::string(raw).ok());
-            text.unwrap_or_default().into_owned()
-        };
         let meta = era::member(params, "_meta").unwrap_or("{}");
         // On a stream that the server itself keeps for this client.
         if era::member(meta, era::META_SUBSCRIPTION).is_some() {
@@ -131,7 +140,7 @@ impl Plain {
         }
         let about = match &*message.method {
             "notifications/message" => {
-                let level = text("level");
+                let level = text_of(params, "level");
                 let wanted = match self.calls.said(with) {
                     Some(said) => era::is_wanted(&level, said.log),
                     // On the stream of a request that runs as it came, or in the session of a client that shook hands.
@@ -148,7 +157,7 @@ impl Plain {
             "notifications/resources/list_changed" => Some(About::Resources),
             _ => None,
         };
-        let uri = text("uri");
+        let uri = text_of(params, "uri");
         let about = match &*message.method {
             "notifications/resources/updated" => Some(About::Resource(&uri)),
             _ => about,
@@ -161,4 +170,11 @@ impl Plain {
             self.say(message.text);
         }
     }
+}
+
+/// The text of a member, empty where there is none.
+fn text_of(params: &str, key: &str) -> String {
+    let raw = era::member(params, key);
+    let text = raw.and_then(|raw| json::string(raw).ok());
+    text.unwrap_or_default().into_owned()
 }

@@ -135,6 +135,9 @@ impl Plain {
                     "NOT SENT. Too much is waiting for this client to read; read first, then ask again",
                 );
             }
+            ("resources/unsubscribe", Era::Legacy) if self.is_still_followed(message) => {
+                self.answer(id, envelope::response(id, "{}"));
+            }
             ("subscriptions/listen", Era::Modern) => self.listen_for(id, message, said, cancel),
             _ => self.relay(id, message, said, cancel),
         }
@@ -199,6 +202,7 @@ impl Plain {
             };
             if let Some(params) = set {
                 plain.read.remember(&method, &params);
+                plain.follows_too(&method, &params);
             }
             if cancel.run_until_cancelled(plain.out.room()).await.is_some() {
                 plain.answer(&id, answer.text);

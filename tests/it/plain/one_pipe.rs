@@ -178,3 +178,66 @@ async fn both_eras() {
     let refused = answer(&mut client, &json!("4")).await;
     assert_ne!(refused["result"]["resultType"], "input_required", "{refused}");
 }
+
+/// What a resource's followers are told: each in its own words, and nobody else.
+#[tokio::test]
+async fn two_follow_one_resource() {
+    let (home, server) = (Home::new(), Server::start().await);
+    let mut client = plain(&home, &server.url, &[]);
+    send(
+        &mut client,
+        &json!(1),
+        "initialize",
+        &hello("a", "2025-11-25", &json!({})),
+    )
+    .await;
+    answer(&mut client, &json!(1)).await;
+    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    client.line(&ready.to_string()).await;
+    let uri = "demo://resource/dynamic/text/1";
+    let wish = json!({ "notifications": { "resourceSubscriptions": [uri] } });
+    send(&mut client, &json!("l"), "subscriptions/listen", &modern(wish)).await;
+    let acknowledged = |line: &String| {
+        let value: Value = serde_json::from_str(line).ok()?;
+        (value["method"] == "notifications/subscriptions/acknowledged").then_some(value)
+    };
+    let told = client
+        .find(acknowledged, Duration::from_secs(20))
+        .await
+        .expect("acknowledged");
+    let subscription = "io.modelcontextprotocol/subscriptionId";
+    assert_eq!(told["params"]["_meta"][subscription], "l", "{told}");
+    assert_eq!(
+        told["params"]["notifications"]["resourceSubscriptions"],
+        json!([uri])
+    );
+    send(
+        &mut client,
+        &json!(2),
+        "resources/subscribe",
+        &json!({ "uri": uri }),
+    )
+    .await;
+    assert_eq!(answer(&mut client, &json!(2)).await["result"], json!({}));
+    // The server begins to tell of updates, some seconds apart.
+    let toggle = json!({ "name": "toggle-subscriber-updates", "arguments": {} });
+    send(&mut client, &json!(3), "tools/call", &toggle).await;
+    answer(&mut client, &json!(3)).await;
+    let updated = |tagged: bool| {
+        move |line: &String| {
+            let value: Value = serde_json::from_str(line).ok()?;
+            let is_tagged = value["params"]["_meta"].get(subscription).is_some();
+            (value["method"] == "notifications/resources/updated" && is_tagged == tagged).then_some(value)
+        }
+    };
+    let newer = client
+        .find(updated(true), Duration::from_secs(20))
+        .await
+        .expect("told");
+    assert_eq!(newer["params"]["_meta"][subscription], "l", "{newer}");
+    let older = client
+        .find(updated(false), Duration::from_secs(20))
+        .await
+        .expect("told");
+    assert_eq!(older["params"]["uri"], uri, "{older}");
+}
