@@ -17,7 +17,7 @@ cd "$root" || exit 2
 clients=$root/target/clients
 logs=$root/target/run
 
-STAGES=(install fmt clippy build tests conformance oidc real_clients doctests docs deny advisories msrv fuzz scripts demo windows packages darwin tidy)
+STAGES=(install fmt clippy build tests conformance sdk oidc real_clients doctests docs deny advisories msrv fuzz scripts demo windows packages darwin tidy)
 FAST=(install fmt clippy build tests)
 
 DEBIAN_PACKAGES=(
@@ -141,6 +141,20 @@ stage_tests() {
 stage_conformance() {
     local log=$logs/conformance.log
     tests/conformance/run.sh >"$log" 2>&1 || { grep -v '^PASS' "$log"; return 1; }
+    tail -n 1 "$log"
+    # The server scenarios, with HTTP in front of the program: as without it.
+    local result=0
+    timeout -k 10 300 tests/conformance/server.sh >"$log.server" 2>&1 || result=$?
+    cat "$log.server"
+    [ "$result" != "$SKIP" ] || skip "the server scenarios were NOT tried"
+    return "$result"
+}
+# The official SDKs' clients against the SDKs' servers, with the program between them and without it.
+stage_sdk() {
+    local log=$logs/sdk.log result=0
+    timeout -k 10 900 tests/sdk/run.sh >"$log" 2>&1 || result=$?
+    [ "$result" != "$SKIP" ] || { skip "$(tail -n 1 "$log"); the official SDKs were NOT tried"; return; }
+    [ "$result" = 0 ] || { grep -v '^same' "$log"; return 1; }
     tail -n 1 "$log"
 }
 # A whole OAuth life of the binary against oidc-provider, an authorization server that others wrote.

@@ -175,6 +175,11 @@ pub(super) fn is_gone(method: &str) -> bool {
     GONE.contains(&method)
 }
 
+/// The name of a level of log messages.
+pub(super) fn level(at: usize) -> &'static str {
+    LEVELS.get(at).copied().unwrap_or_default()
+}
+
 /// Whether a log message of this level is wanted where `least` is.
 pub(super) fn is_wanted(level: &str, least: Option<usize>) -> bool {
     let at = LEVELS.iter().position(|one| *one == level);

@@ -4,8 +4,9 @@
 //! its own request. Refuses to know: what changed, and how it was learned of.
 
 use super::era::{META_SUBSCRIPTION, OWN_META, member, shown};
+use super::link::Peer;
 use super::output::Output;
-use super::{Relay, lock, words};
+use super::{lock, words};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use serde_json::Value;
@@ -216,93 +217,98 @@ fn tagged(params: &str, id: &Id) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-impl Relay {
-    /// Opens a stream of what the client wants to be told. It stays open until the client cancels it, or we end.
-    pub(super) fn listen(self: &Arc<Self>, id: &Id, message: &Message<'_>, cancel: CancellationToken) {
-        let Some(wish) = message.params.and_then(Wish::of) else {
-            let why = "`notifications` must say what to listen to";
-            return self.fail(id, words::invalid_params(), why);
-        };
-        // From local state where it can be: an acknowledgement waits for nothing but what only the service can grant.
-        let at_once = wish
-            .uris
-            .is_empty()
-            .then(|| self.listens.open(&self.out, id, wish.clone()));
-        let (relay, id) = (Arc::clone(self), id.clone());
-        self.tasks.spawn(async move {
-            let (serial, uris) = match at_once {
-                Some(serial) => (serial, BTreeSet::new()),
-                None => match cancel.run_until_cancelled(relay.accepted(&wish.uris)).await {
-                    Some(uris) => {
-                        let granted = Wish {
-                            uris: uris.clone(),
-                            ..wish
-                        };
-                        // Cancelled in this moment: nothing is written for it any more.
-                        if !lock(&relay.in_flight).is_open(&id) {
-                            return relay.let_go(&uris).await;
-                        }
-                        (relay.listens.open(&relay.out, &id, granted), uris)
-                    }
-                    None => return relay.let_go(&wish.uris).await,
-                },
-            };
-            cancel.cancelled().await;
-            relay.listens.close_this(&id, serial);
-            if relay.ending.is_cancelled() {
-                let result = format!(
-                    r#"{{"resultType":"complete","_meta":{{"{META_SUBSCRIPTION}":{}}}}}"#,
-                    id.raw()
-                );
-                return relay.answer(&id, envelope::response(&id, &result));
-            }
-            relay.let_go(&uris).await;
-        });
-    }
+/// A connection on which clients listen.
+pub(super) trait Listening: Peer + Send + Sync + 'static {
+    /// Who listens to what on it.
+    fn listens(&self) -> &Listens;
+    /// Whether a stream of ours stands for a session at the service: it is opened anew with what is followed.
+    fn has_stream(&self) -> bool;
+}
 
-    /// Those of these resources that the service lets us follow.
-    async fn accepted(&self, uris: &BTreeSet<String>) -> BTreeSet<String> {
-        let ask = |uri: &String| {
-            let (uri, params) = (uri.clone(), serde_json::json!({ "uri": uri }).to_string());
-            async move {
-                // A stream of ours stands for the session: it is opened anew with this resource.
-                if self.is_modern() {
-                    self.follow(&params, true);
-                    return Some(uri);
-                }
-                let asked = self.read.own("resources/subscribe", &params);
-                match tokio::time::timeout(ACCEPT, asked).await {
-                    Ok(Ok(_)) => {
-                        self.read.remember("resources/subscribe", &params);
-                        Some(uri)
+/// Opens a stream of what the client wants to be told. It stays open until the client cancels it, or we end.
+pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>, cancel: CancellationToken) {
+    let Some(wish) = message.params.and_then(Wish::of) else {
+        let why = "`notifications` must say what to listen to";
+        return peer.fail(id, words::invalid_params(), why);
+    };
+    // From local state where it can be: an acknowledgement waits for nothing but what only the service can grant.
+    let at_once = wish
+        .uris
+        .is_empty()
+        .then(|| peer.listens().open(&peer.out, id, wish.clone()));
+    let (peer, id) = (Arc::clone(peer), id.clone());
+    peer.clone().tasks.spawn(async move {
+        let (serial, uris) = match at_once {
+            Some(serial) => (serial, BTreeSet::new()),
+            None => match cancel.run_until_cancelled(accepted(&*peer, &wish.uris)).await {
+                Some(uris) => {
+                    let granted = Wish {
+                        uris: uris.clone(),
+                        ..wish
+                    };
+                    // Cancelled in this moment: nothing is written for it any more.
+                    if !lock(&peer.in_flight).is_open(&id) {
+                        return let_go(&*peer, &uris).await;
                     }
-                    Ok(Err(failure)) => {
-                        tracing::info!(%failure, "a resource cannot be followed");
-                        None
-                    }
-                    Err(_) => None,
+                    (peer.listens().open(&peer.out, &id, granted), uris)
                 }
-            }
+                None => return let_go(&*peer, &wish.uris).await,
+            },
         };
-        let all = futures_util::future::join_all(uris.iter().map(ask)).await;
-        all.into_iter().flatten().collect()
-    }
-
-    /// Stops following those that nobody on this pipe follows any more.
-    async fn let_go(&self, uris: &BTreeSet<String>) {
-        for uri in self.listens.unfollowed(uris) {
-            let params = serde_json::json!({ "uri": uri }).to_string();
-            self.follow(&params, false);
-            if self.is_modern() {
-                continue;
-            }
-            self.read.remember("resources/unsubscribe", &params);
-            let asked = self.read.own("resources/unsubscribe", &params);
-            let _ = self
-                .ending
-                .run_until_cancelled(tokio::time::timeout(ACCEPT, asked))
-                .await;
+        cancel.cancelled().await;
+        peer.listens().close_this(&id, serial);
+        if peer.ending.is_cancelled() {
+            let result = format!(
+                r#"{{"resultType":"complete","_meta":{{"{META_SUBSCRIPTION}":{}}}}}"#,
+                id.raw()
+            );
+            return peer.answer(&id, envelope::response(&id, &result));
         }
+        let_go(&*peer, &uris).await;
+    });
+}
+
+/// Those of these resources that the service lets us follow.
+async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<String> {
+    let ask = |uri: &String| {
+        let (uri, params) = (uri.clone(), serde_json::json!({ "uri": uri }).to_string());
+        async move {
+            if peer.has_stream() {
+                peer.follow(&params, true);
+                return Some(uri);
+            }
+            let asked = peer.read.own("resources/subscribe", &params);
+            match tokio::time::timeout(ACCEPT, asked).await {
+                Ok(Ok(_)) => {
+                    peer.read.remember("resources/subscribe", &params);
+                    Some(uri)
+                }
+                Ok(Err(failure)) => {
+                    tracing::info!(%failure, "a resource cannot be followed");
+                    None
+                }
+                Err(_) => None,
+            }
+        }
+    };
+    let all = futures_util::future::join_all(uris.iter().map(ask)).await;
+    all.into_iter().flatten().collect()
+}
+
+/// Stops following those that nobody on this pipe follows any more.
+async fn let_go<P: Listening>(peer: &P, uris: &BTreeSet<String>) {
+    for uri in peer.listens().unfollowed(uris) {
+        let params = serde_json::json!({ "uri": uri }).to_string();
+        peer.follow(&params, false);
+        if peer.has_stream() {
+            continue;
+        }
+        peer.read.remember("resources/unsubscribe", &params);
+        let asked = peer.read.own("resources/unsubscribe", &params);
+        let _ = peer
+            .ending
+            .run_until_cancelled(tokio::time::timeout(ACCEPT, asked))
+            .await;
     }
 }
 

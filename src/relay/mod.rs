@@ -306,7 +306,7 @@ impl Relay {
                 }
             }
             "tools/call" => self.tools_call(ask, message),
-            "subscriptions/listen" if modern => self.listen(id, message, ask.cancel),
+            "subscriptions/listen" if modern => listen::listen(self, id, message, ask.cancel),
             "resources/unsubscribe" if self.still_followed(message) => {
                 self.answer(id, envelope::response(id, "{}"));
             }
@@ -385,6 +385,16 @@ impl Relay {
         self.write_late().await;
         self.desk.leave().await;
         self.out.finish(200).await;
+    }
+}
+
+impl listen::Listening for Relay {
+    fn listens(&self) -> &Listens {
+        &self.listens
+    }
+
+    fn has_stream(&self) -> bool {
+        self.is_modern()
     }
 }
 

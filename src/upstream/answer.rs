@@ -45,6 +45,11 @@ impl Answer {
     pub fn small(text: String) -> Self {
         Self { text, _large: None }
     }
+
+    /// One that came on a stream of its own, with the place that it took.
+    pub(super) fn placed(text: String, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { text, _large: place }
+    }
 }
 
 /// The places for large answers.
@@ -59,7 +64,7 @@ impl Default for Large {
 
 impl Large {
     /// Waits for a place once `size` bytes are too many to go without; whether it had to.
-    async fn place(&self, size: usize, held: &mut Option<OwnedSemaphorePermit>) -> bool {
+    pub(super) async fn place(&self, size: usize, held: &mut Option<OwnedSemaphorePermit>) -> bool {
         let wanted = size > LARGE && held.is_none();
         if wanted {
             // Never closed, so there is always a permit in the end.

@@ -16,6 +16,7 @@ mod keys;
 mod modern;
 mod read_lane;
 mod read_session;
+mod sse_legacy;
 mod tls;
 mod trade_lane;
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -61,10 +61,10 @@ pub enum Repeat {
 pub struct ReadLane(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     pub(super) endpoint: Endpoint,
-    keys: Box<dyn Keys>,
-    budget: Budget,
+    pub(super) keys: Box<dyn Keys>,
+    pub(super) budget: Budget,
     pub(super) sessions: Sessions,
     pub(super) side: Box<SideEvent>,
     pub(super) large: Large,
@@ -73,6 +73,8 @@ pub(super) struct Inner {
     pub(super) eras: Option<Eras>,
     pub(super) asking: Semaphore,
     telling: [Semaphore; 2],
+    /// Servers of 2024-11-05 with two addresses are spoken to as well.
+    pub(super) two_addresses: AtomicBool,
     count: AtomicU64,
     prefix: String,
 }
@@ -109,9 +111,17 @@ impl ReadLane {
             eras,
             asking: Semaphore::new(ASKING),
             telling: [TELLING; 2].map(Semaphore::new),
+            two_addresses: AtomicBool::new(false),
             count: AtomicU64::new(1),
             prefix,
         }))
+    }
+
+    /// Speaks to servers of 2024-11-05 with two addresses as well.
+    #[must_use]
+    pub fn with_two_addresses(self) -> Self {
+        self.0.two_addresses.store(true, Ordering::Relaxed);
+        self
     }
 
     /// Sends a request of the client as it is, and returns the answer on one line.
@@ -245,6 +255,14 @@ impl ReadLane {
     async fn request_once(&self, text: &Bytes, id: &Id, purpose: Use) -> Result<Answer, Failure> {
         let _running = self.running(id);
         let session = self.session().await?;
+        if let Some(two) = session.two_addresses() {
+            self.runs_in(id, &session);
+            let answer = two.request(self, text, id, &session.headers(), purpose).await;
+            if matches!(answer, Err(Failure::SessionLost)) {
+                self.session_is_lost(&session);
+            }
+            return answer;
+        }
         let (response, session) = self.post(text, Some(id), session, purpose).await?;
         if !response.status().is_success() {
             let had_session = session.id().is_some();
@@ -278,7 +296,7 @@ impl ReadLane {
             if let Some(id) = id {
                 self.runs_in(id, &session);
             }
-            let response = self.authorized(text, &session.headers(), purpose).await?;
+            let response = self.in_session(text, &session, purpose).await?;
             if response.status() == StatusCode::NOT_FOUND && session.id().is_some() && !reopened {
                 reopened = true;
                 self.session_is_lost(&session);
@@ -289,16 +307,42 @@ impl ReadLane {
         }
     }
 
-    /// One POST with the lane's token; once more with another where the service challenges it and there is one.
+    /// One POST in a session, to the address that the session has.
+    pub(super) async fn in_session(
+        &self,
+        text: &Bytes,
+        session: &InUse,
+        purpose: Use,
+    ) -> Result<Response, Failure> {
+        let to = session.two_addresses().map(|two| two.to().to_owned());
+        let to = to.as_deref().unwrap_or_else(|| self.0.endpoint.url());
+        self.authorized_at(to, text, &session.headers(), purpose).await
+    }
+
+    /// One POST to the endpoint with the lane's token; once more with another where the service challenges it and there is one.
     pub(super) async fn authorized(
         &self,
         text: &Bytes,
         extra: &HeaderMap,
         purpose: Use,
     ) -> Result<Response, Failure> {
+        self.authorized_at(self.0.endpoint.url(), text, extra, purpose)
+            .await
+    }
+
+    /// The same to an address of the endpoint's origin.
+    pub(super) async fn authorized_at(
+        &self,
+        to: &str,
+        text: &Bytes,
+        extra: &HeaderMap,
+        purpose: Use,
+    ) -> Result<Response, Failure> {
         let mut bearer = self.0.keys.bearer().await?;
         for round in 0.. {
-            let response = self.send(text.clone(), bearer.as_ref(), extra, purpose).await?;
+            let response = self
+                .send(to, text.clone(), bearer.as_ref(), extra, purpose)
+                .await?;
             let status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 return Ok(response);
@@ -320,6 +364,7 @@ impl ReadLane {
     /// One POST; its answer's head comes within [`http::HEAD`] or not at all.
     async fn send(
         &self,
+        to: &str,
         text: Bytes,
         bearer: Option<&Bearer>,
         extra: &HeaderMap,
@@ -328,11 +373,11 @@ impl ReadLane {
         // The service counts every HTTP request, the lifecycle included.
         self.0.budget.turn(purpose).await;
         let headers = self.headers(bearer, extra);
-        let post = self.0.http.post(self.0.endpoint.url());
+        let post = self.0.http.post(to);
         head(post.headers(headers).body(text)).await
     }
 
-    fn headers(&self, bearer: Option<&Bearer>, extra: &HeaderMap) -> HeaderMap {
+    pub(super) fn headers(&self, bearer: Option<&Bearer>, extra: &HeaderMap) -> HeaderMap {
         let mut headers = http::headers(bearer, None, None);
         for (name, value) in self.0.keys.headers().into_iter().flatten().chain(extra) {
             headers.insert(name, value.clone());
@@ -408,7 +453,7 @@ impl ReadLane {
 }
 
 /// Sends a request and waits for the head of its answer.
-async fn head(request: reqwest::RequestBuilder) -> Result<Response, Failure> {
+pub(super) async fn head(request: reqwest::RequestBuilder) -> Result<Response, Failure> {
     match tokio::time::timeout(http::HEAD, request.send()).await {
         Ok(sent) => sent.map_err(|error| Failure::of(&error)),
         Err(_) => Err(Failure::Broken("no answer in time".to_owned())),

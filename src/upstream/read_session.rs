@@ -8,6 +8,7 @@ use super::answer::{self, Read};
 use super::budget::Use;
 use super::http::{self, SESSION, newest_common};
 use super::read_lane::{ReadLane, result_of};
+use super::sse_legacy::{Listening, TwoAddresses};
 use crate::wire::envelope::{Id, Kind, Message};
 use crate::wire::json;
 use bytes::Bytes;
@@ -16,7 +17,8 @@ use futures_util::future::{BoxFuture, Shared, join_all};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +73,8 @@ struct Opened {
     uses: TaskTracker,
     /// Fires when another session takes its place: its standing stream ends.
     over: CancellationToken,
+    /// The stream and the other address, where the server has two.
+    two: Option<TwoAddresses>,
 }
 
 impl Session {
@@ -97,6 +101,11 @@ impl InUse {
     /// The service's id of it; none where the service gave none.
     pub(super) fn id(&self) -> Option<&HeaderValue> {
         self.session.0.id.as_ref()
+    }
+
+    /// The stream and the other address, where the server has two (2024-11-05).
+    pub(super) fn two_addresses(&self) -> Option<&TwoAddresses> {
+        self.session.0.two.as_ref()
     }
 
     /// What each request in it carries.
@@ -281,6 +290,9 @@ impl ReadLane {
 
     async fn end(&self, session: &Session) {
         session.0.over.cancel();
+        if let Some(two) = &session.0.two {
+            two.over().cancel();
+        }
         if let Some(id) = &session.0.id {
             self.delete(id, &session.0.version).await;
         }
@@ -314,17 +326,21 @@ impl ReadLane {
         }
     }
 
-    /// The service has forgotten this session; the next request opens another.
-    pub(super) fn session_is_lost(&self, lost: &InUse) {
+    /// The service has forgotten this session; the next request opens another. Whether it was the current one.
+    pub(super) fn session_is_lost(&self, lost: &InUse) -> bool {
         lost.session.0.over.cancel();
+        if let Some(two) = lost.two_addresses() {
+            two.over().cancel();
+        }
         let mut state = self.state();
-        if state
+        let was_current = state
             .current
             .as_ref()
-            .is_some_and(|current| current.is(&lost.session))
-        {
+            .is_some_and(|current| current.is(&lost.session));
+        if was_current {
             state.current = None;
         }
+        was_current
     }
 
     /// The open session, or a new one. One handshake at a time, whoever needs it; it goes on when its first caller
@@ -386,6 +402,7 @@ impl ReadLane {
         let (id, text) = self.compose("initialize", &params);
         let text = Bytes::from(text);
         let response = self.authorized(&text, &HeaderMap::new(), Use::Own).await?;
+        let status = response.status();
         let session_id = response.headers().get(SESSION).cloned();
         let result = if response.status().is_success() {
             let side = |message: &Message<'_>| (self.0.side)(message, None);
@@ -394,21 +411,72 @@ impl ReadLane {
                 Read::Ended { why, .. } => return Err(Failure::Broken(why)),
             }
         } else {
-            result_of(&answer::refusal(response, Some(&id), false).await?)?
+            let refused = answer::refusal(response, Some(&id), false).await;
+            if self.0.two_addresses.load(Ordering::Relaxed) && may_have_two(status, &refused) {
+                match self.handshake_by_two(&id, &text).await {
+                    Ok(session) => return Ok(session),
+                    Err(failure) => tracing::info!(%failure, "the server has no second address either"),
+                }
+            }
+            result_of(&refused?)?
         };
-        let version = http::text_member(&result, "protocolVersion")
-            .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))?;
         let session = Session(Arc::new(Opened {
             id: session_id,
-            version,
+            version: version_of(&result)?,
             said: result,
             uses: TaskTracker::new(),
             over: CancellationToken::new(),
+            two: None,
         }));
+        self.begun(session).await
+    }
+
+    /// The handshake with a server of 2024-11-05, over its two addresses.
+    async fn handshake_by_two(&self, id: &Id, text: &Bytes) -> Result<Session, Failure> {
+        let (two, listening) = TwoAddresses::open(self, CancellationToken::new()).await?;
+        // The stream ends with a handshake that fails.
+        let guard = two.over().clone().drop_guard();
+        let whose = Arc::new(OnceLock::<Session>::new());
+        self.listen_to(listening, Arc::clone(&whose));
+        let answer = two.request(self, text, id, &HeaderMap::new(), Use::Own).await?;
+        let result = result_of(&answer.text)?;
+        let session = Session(Arc::new(Opened {
+            id: None,
+            version: version_of(&result)?,
+            said: result,
+            uses: TaskTracker::new(),
+            over: CancellationToken::new(),
+            two: Some(two),
+        }));
+        let _ = whose.set(session.clone());
+        let session = self.begun(session).await?;
+        guard.disarm();
+        tracing::info!("the server is one of 2024-11-05 with two addresses");
+        Ok(session)
+    }
+
+    /// Reads the stream of a server with two addresses in the background.
+    fn listen_to(&self, listening: Listening, whose: Arc<OnceLock<Session>>) {
+        let (lane, large) = (self.clone(), self.0.large.clone());
+        crate::system::spawn(async move {
+            let for_side = lane.clone();
+            let side = move |message: &Message<'_>| match whose.get() {
+                Some(session) => for_side.side(&session.clone().in_use(), None)(message),
+                None => (for_side.0.side)(message, None),
+            };
+            tokio::select! {
+                () = lane.0.sessions.closed.cancelled() => {}
+                () = listening.read(large, side) => {}
+            }
+        });
+    }
+
+    /// Tells the service that the session has begun.
+    async fn begun(&self, session: Session) -> Result<Session, Failure> {
         let in_use = session.clone().in_use();
         // The service must have this before anything else arrives (2025-11-25, lifecycle).
         let ready = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        let ready = self.authorized(&ready, &in_use.headers(), Use::Own).await?;
+        let ready = self.in_session(&ready, &in_use, Use::Own).await?;
         let status = ready.status();
         if !status.is_success() {
             // What it says decides whether it is asked again: the limiter's answer means later, not never.
@@ -426,10 +494,7 @@ impl ReadLane {
         let subscriptions = told.subscriptions.into_values();
         for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
             let (_, text) = self.compose(method, &params);
-            if let Err(failure) = self
-                .authorized(&Bytes::from(text), &session.headers(), Use::Own)
-                .await
-            {
+            if let Err(failure) = self.in_session(&Bytes::from(text), session, Use::Own).await {
                 tracing::info!(%failure, method, "the new session could not be told again");
             }
         }
@@ -440,15 +505,39 @@ impl ReadLane {
         let lane = self.clone();
         crate::system::spawn(async move {
             let over = session.0.over.clone();
+            // The only stream of a server with two addresses carries the answers of all that runs in it.
+            let is_only = session.0.two.is_some();
             tokio::select! {
                 () = lane.0.sessions.closed.cancelled() => {}
-                () = over.cancelled() => {}
+                () = over.cancelled(), if !is_only => {}
                 () = lane.follow_stream(session) => {}
             }
         });
     }
 
+    /// Opens the next session when the only stream of a server with two addresses ends: it says nothing unasked without.
+    async fn follow_two(&self, session: &Session, two: &TwoAddresses) {
+        two.over().cancelled().await;
+        // Replaced, or found out by a request, which opens the next one itself.
+        if !self.session_is_lost(&session.clone().in_use()) {
+            return;
+        }
+        let mut pause = STREAM_PAUSE.0;
+        loop {
+            tokio::time::sleep(pause).await;
+            // What keeps a new session's stream is that session's own task.
+            match self.session().await {
+                Ok(_) => return,
+                Err(failure) => tracing::info!(%failure, "the server's stream could not be opened again"),
+            }
+            pause = (pause * 2).min(STREAM_PAUSE.1);
+        }
+    }
+
     async fn follow_stream(&self, session: Session) {
+        if let Some(two) = &session.0.two {
+            return self.follow_two(&session, two).await;
+        }
         let (mut pause, mut last) = (STREAM_PAUSE.0, None::<String>);
         let side = self.side(&session.clone().in_use(), None);
         loop {
@@ -474,4 +563,20 @@ impl ReadLane {
             tokio::time::sleep(pause).await;
         }
     }
+}
+
+/// Whether a refused handshake may be that of a server with two addresses (2025-11-25, backwards compatibility): one of the
+/// newer era says so in its error.
+fn may_have_two(status: StatusCode, refused: &Result<String, Failure>) -> bool {
+    let is_newer = |text: &String| {
+        let error = json::member(text, "error").ok().flatten().unwrap_or("{}");
+        let code = json::member(error, "code").ok().flatten();
+        code.is_some_and(|code| matches!(code, "-32020" | "-32021" | "-32022"))
+    };
+    matches!(status.as_u16(), 400 | 404 | 405) && !refused.as_ref().is_ok_and(is_newer)
+}
+
+fn version_of(result: &str) -> Result<String, Failure> {
+    http::text_member(result, "protocolVersion")
+        .ok_or_else(|| Failure::BadAnswer("its handshake names no protocol version".to_owned()))
 }

@@ -123,7 +123,11 @@ impl Parking {
     /// Takes a question that came on the stream of one of these calls; false where it belongs to none.
     pub(in crate::relay) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
         let running = lock(&self.0.running);
-        let Some(call) = with.and_then(|with| running.get(with)) else {
+        let call = match with {
+            Some(with) => running.get(with),
+            None => the_only(&running),
+        };
+        let Some(call) = call else {
             return false;
         };
         if message.method == "ping" {
@@ -404,6 +408,13 @@ fn random_name() -> Option<String> {
     let mut bytes = [0u8; 16];
     SystemRandom::new().fill(&mut bytes).ok()?;
     Some(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A question that belongs to no request, while one call alone can have led to it: servers ask so on their standing stream.
+fn the_only(running: &HashMap<Id, Running>) -> Option<&Running> {
+    let mut calls = running.values().filter(|call| call.may_ask);
+    let first = calls.next();
+    first.filter(|_| calls.next().is_none())
 }
 
 /// What makes two rounds the same request: the method and the params without what changes from round to round.

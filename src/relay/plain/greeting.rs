@@ -2,7 +2,8 @@
 //! there is none; made up where the server cannot be asked in time.
 //!
 //! Also which era it is of (2025-11-25 and before: with a handshake; 2026-07-28: without). A client is answered in the era
-//! in which it speaks wherever the server speaks that too: what is not translated cannot be translated wrongly.
+//! in which it speaks wherever the server speaks that too: what is not translated cannot be translated wrongly. So a server
+//! that is known from a client of one era is asked for the other as well, once in each process that has a client of it.
 
 use super::lock;
 use crate::system::{Paths, file};
@@ -29,8 +30,23 @@ pub(super) struct Greeting {
     file: PathBuf,
     kept: Mutex<Kept>,
     made_up: AtomicBool,
-    /// One asks at a time.
-    asking: tokio::sync::Mutex<()>,
+    /// One asks at a time. Holds the eras that the server was asked for in this process and has answered, yes or no.
+    asking: tokio::sync::Mutex<Asked>,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    legacy: bool,
+    modern: bool,
+}
+
+impl Asked {
+    fn of(&mut self, era: Era) -> &mut bool {
+        match era {
+            Era::Legacy => &mut self.legacy,
+            Era::Modern => &mut self.modern,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,12 +99,23 @@ impl Greeting {
         for_any(version)
     }
 
-    /// The result of `server/discover`; `None` where the server is of the other era, or not known in time.
-    pub(super) async fn to_discover(&self, lane: &ReadLane) -> Option<String> {
-        if self.kept() == Kept::default() {
+    /// The result of `server/discover` for the client of this name. `None` where the client is better served with a
+    /// handshake: the server has one, and this client is known to go on with it.
+    pub(super) async fn to_discover(&self, lane: &ReadLane, client: &str) -> Option<String> {
+        if self.kept().modern.is_none() {
             let _ = tokio::time::timeout(PROBE, self.era(lane, Era::Modern)).await;
         }
-        self.kept().modern
+        let kept = self.kept();
+        match (kept.modern, kept.legacy) {
+            (Some(said), _) => Some(said),
+            // It would lose what cannot be translated: questions that belong to no call of its own.
+            _ if goes_on(client) => None,
+            (None, Some(said)) => Some(from_handshake(&said)),
+            (None, None) => {
+                self.made_up.store(true, Ordering::Relaxed);
+                Some(from_handshake(&for_any("")))
+            }
+        }
     }
 
     /// In which era to speak to the server for a client of this one.
@@ -96,25 +123,38 @@ impl Greeting {
     /// # Errors
     /// Where the server cannot be asked.
     pub(super) async fn era(&self, lane: &ReadLane, client: Era) -> Result<Era, Failure> {
-        if let Some(era) = self.known(client) {
-            return Ok(era);
+        if self.known(client) == Some(client) {
+            return Ok(client);
         }
-        let _one = self.asking.lock().await;
-        if let Some(era) = self.known(client) {
+        let mut asked = self.asking.lock().await;
+        let known = self.known(client);
+        if let Some(era) = known
+            && (era == client || *asked.of(client))
+        {
             return Ok(era);
         }
         let other = match client {
             Era::Legacy => Era::Modern,
             Era::Modern => Era::Legacy,
         };
-        match self.ask(lane, client).await {
-            Ok(()) => Ok(client),
+        match (self.ask(lane, client).await, known) {
+            (Ok(()), _) => {
+                *asked.of(client) = true;
+                Ok(client)
+            }
+            (Err(first), Some(era)) => {
+                *asked.of(client) = says_no(&first);
+                Ok(era)
+            }
             // It answers, but not to this: the other era's question decides. What the first one said is told if not.
-            Err(first) if says_no(&first) => match self.ask(lane, other).await {
-                Ok(()) => Ok(other),
+            (Err(first), None) if says_no(&first) => match self.ask(lane, other).await {
+                Ok(()) => {
+                    *asked.of(client) = true;
+                    Ok(other)
+                }
                 Err(_) => Err(first),
             },
-            Err(failure) => Err(failure),
+            (Err(failure), None) => Err(failure),
         }
     }
 
@@ -218,6 +258,41 @@ fn from_discovery(said: &str, version: &str) -> String {
     result.to_string()
 }
 
+/// The clients that go on with `initialize` where `server/discover` is refused, by the beginning of the names that they give
+/// themselves: seen (docs/clients-seen.md). Of all others it is not known, and one that only speaks 2026-07-28 gives up.
+const GO_ON: [&str; 1] = ["claude-code"];
+
+fn goes_on(client: &str) -> bool {
+    GO_ON.iter().any(|name| client.starts_with(name))
+}
+
+/// What an older server says of itself, as `server/discover` says it.
+fn from_handshake(said: &str) -> String {
+    let said: Value = serde_json::from_str(said).unwrap_or_default();
+    let mut capabilities = said.get("capabilities").cloned().unwrap_or_else(|| json!({}));
+    if let Some(members) = capabilities.as_object_mut() {
+        // Tasks of the older era are another thing than those of the newer (2026-07-28, changes).
+        members.remove("tasks");
+    }
+    let mut result = json!({
+        "resultType": "complete",
+        "supportedVersions": [MODERN],
+        "capabilities": capabilities,
+        "ttlMs": 0,
+        "cacheScope": "private",
+    });
+    if let Some(members) = result.as_object_mut() {
+        if let Some(instructions) = said.get("instructions") {
+            members.insert("instructions".to_owned(), instructions.clone());
+        }
+        if let Some(info) = said.get("serverInfo") {
+            let meta = json!({ "io.modelcontextprotocol/serverInfo": info });
+            members.insert("_meta".to_owned(), meta);
+        }
+    }
+    result.to_string()
+}
+
 fn for_any(version: &str) -> String {
     json!({
         "protocolVersion": version,
@@ -231,4 +306,33 @@ fn for_any(version: &str) -> String {
         "serverInfo": { "name": "countersign", "version": env!("CARGO_PKG_VERSION") },
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_server_is_told_in_the_newer_words() {
+        let said = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"tasks":{}},"serverInfo":{"name":"a","version":"1"},"instructions":"Read."}"#;
+        let found: Value = serde_json::from_str(&from_handshake(said)).unwrap();
+        assert_eq!(
+            found,
+            json!({
+                "resultType": "complete",
+                "supportedVersions": ["2026-07-28"],
+                "capabilities": { "tools": { "listChanged": true } },
+                "instructions": "Read.",
+                "ttlMs": 0,
+                "cacheScope": "private",
+                "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "a", "version": "1" } },
+            })
+        );
+    }
+
+    #[test]
+    fn who_goes_on_is_known_by_its_name() {
+        assert!(goes_on("claude-code") && goes_on("claude-code/2.1"));
+        assert!(!goes_on("") && !goes_on("some client") && !goes_on("Claude"));
+    }
 }

@@ -4,6 +4,7 @@
 //! tools, orders, tickets, policies. It shares the connection (`Link`) with the relay that has a gate, and nothing of
 //! that gate: there is no switch in one program path that could turn the other's off.
 
+mod following;
 mod greeting;
 mod keys;
 mod signing;
@@ -11,6 +12,7 @@ mod signing;
 use super::bridge::From;
 use super::era::{self, Said};
 use super::link::{self, Link, Peer};
+use super::listen::Listens;
 use super::output::Output;
 use super::{LEAVE, input, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
@@ -22,7 +24,7 @@ use greeting::Greeting;
 use keys::PlainKeys;
 use reqwest::header::HeaderMap;
 use std::io::{Read, Write};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use tokio_util::sync::CancellationToken;
 
 /// What the person said of the server beside its address.
@@ -39,6 +41,8 @@ struct Plain {
     link: Arc<Link>,
     grants: Grants,
     greeting: Greeting,
+    listens: Listens,
+    logs: Mutex<following::Logs>,
 }
 
 impl std::ops::Deref for Plain {
@@ -84,11 +88,13 @@ impl Plain {
             });
             // CrossTrade's budget is for CrossTrade.
             let budget = Budget::new(&world.paths, 0.0, 0.0);
-            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, None, side);
+            let read = ReadLane::new(http, endpoint, Box::new(keys), budget, None, side).with_two_addresses();
             Self {
                 link: Link::new(out, read, ending),
                 grants,
                 greeting,
+                listens: Listens::default(),
+                logs: Mutex::default(),
             }
         })
     }
@@ -105,6 +111,9 @@ impl Plain {
             Err(wrong) => return self.answer(id, wrong.line(id)),
         };
         let era = if said.is_some() { Era::Modern } else { Era::Legacy };
+        if era == Era::Modern {
+            lock(&self.client).modern = true;
+        }
         match (&*message.method, era) {
             ("initialize", _) if in_batch => self.fail(
                 id,
@@ -121,19 +130,24 @@ impl Plain {
                     "NOT SENT. Too much is waiting for this client to read; read first, then ask again",
                 );
             }
+            ("resources/unsubscribe", Era::Legacy) if self.is_still_followed(message) => {
+                self.answer(id, envelope::response(id, "{}"));
+            }
+            ("subscriptions/listen", Era::Modern) => self.listen_for(id, message, said, cancel),
             _ => self.relay(id, message, said, cancel),
         }
     }
 
-    /// `server/discover`: a client that asks this speaks 2026-07-28. Where the server does not, the client goes on with
-    /// `initialize`.
+    /// `server/discover`: a client that asks this speaks 2026-07-28. Where the server does not, what it says is translated,
+    /// unless the client is known to go on with `initialize`.
     fn discover(self: &Arc<Self>, id: &Id, said: Option<&Said>) {
         if let Some(said) = said {
-            self.read.greet(said.hello());
+            self.greet_for(said);
         }
+        let name = said.map(|said| said.name.clone()).unwrap_or_default();
         let (plain, id) = (Arc::clone(self), id.clone());
         self.tasks.spawn(async move {
-            let line = match plain.greeting.to_discover(&plain.read).await {
+            let line = match plain.greeting.to_discover(&plain.read, &name).await {
                 Some(said) => envelope::response(&id, &said),
                 None => envelope::error(
                     Some(&id),
@@ -183,6 +197,7 @@ impl Plain {
             };
             if let Some(params) = set {
                 plain.read.remember(&method, &params);
+                plain.follows_too(&method, &params);
             }
             if cancel.run_until_cancelled(plain.out.room()).await.is_some() {
                 plain.answer(&id, answer.text);
@@ -206,16 +221,22 @@ impl Plain {
         let era = if said.is_some() { Era::Modern } else { Era::Legacy };
         let outcome = match self.greeting.era(&self.read, era).await {
             Ok(service) => {
+                let mut wanted = None;
                 if let (Some(said), Era::Legacy) = (said, service) {
-                    self.read.greet(said.hello());
+                    self.greet_for(said);
+                    wanted = self.wanting_logs(said);
+                    self.set_level(said).await;
                 }
                 let from = From {
                     said,
                     lane: &self.read,
                 };
-                self.link.between(&from, service, &text, id, repeat).await
+                let outcome = self.link.between(&from, service, &text, id, repeat).await;
+                drop(wanted);
+                outcome
             }
-            Err(failure) => Err(failure),
+            // It was not even asked.
+            Err(failure) => return not_sent(id, method, &failure),
         };
         match outcome {
             Ok(answer) if self.greeting.is_made_up() => {
@@ -251,6 +272,7 @@ impl Plain {
                 let Some(id) = message.params.and_then(envelope::cancelled_id) else {
                     return;
                 };
+                self.listens.close(&id);
                 // The end of its stream is the cancel of the newer era.
                 if self.cancelled(&id) == Some(true) && !self.is_bridged() {
                     let session = self.read.session_of(&id);
@@ -285,7 +307,8 @@ impl Plain {
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
             Kind::Notification if self.is_bridged() => self.lowered(message),
-            Kind::Notification | Kind::Response(_) => self.say(message.text),
+            Kind::Notification => self.said_unasked(message, with),
+            Kind::Response(_) => {}
         }
     }
 }
@@ -312,6 +335,18 @@ impl Peer for Plain {
         let _ = tokio::time::timeout(LEAVE.0, rest).await;
         self.out.finish(200).await;
     }
+}
+
+/// The answer to a request that did not go out, because it could not be found out how to ask the server.
+fn not_sent(id: &Id, method: &str, failure: &Failure) -> Answer {
+    tracing::info!(%failure, method, "a request was not sent");
+    let (sent, reason) = told(failure);
+    let reason = match sent {
+        words::WasSent::No => reason,
+        _ => format!("NOT SENT: {}", failure.of_any_server()),
+    };
+    let data = words::data(words::WasSent::No, None);
+    Answer::small(envelope::error(Some(id), words::OUR_ERROR, &reason, Some(&data)))
 }
 
 /// What the client is told of a failure, and whether the request may have run.

@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 /// The server on a port of its own; it ends with this value.
-struct Server {
+pub(super) struct Server {
     _child: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .expect("a port")

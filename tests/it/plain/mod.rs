@@ -9,7 +9,9 @@
 
 mod bridge;
 mod everything;
+mod one_pipe;
 mod start;
+mod two_addresses;
 
 use crate::support::program::{Client, Home};
 use crate::support::sim::Sim;

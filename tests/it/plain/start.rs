@@ -57,7 +57,17 @@ async fn a_server_that_is_away() {
     let mut client = plain(&home, "http://127.0.0.1:9/mcp", &[]);
     let hello = client.hello_as("2025-11-25", &json!({})).await;
     assert_eq!(hello["result"]["protocolVersion"], "2025-11-25", "{hello}");
+    // Nobody knows of which era it is. A client that is known to go on with a handshake is sent there; another may speak
+    // nothing but 2026-07-28.
     let discovered = client.request("server/discover", &modern(json!({}))).await;
+    assert_eq!(
+        discovered["result"]["supportedVersions"],
+        json!(["2026-07-28"]),
+        "{discovered}"
+    );
+    let mut known = modern(json!({}));
+    known["_meta"]["io.modelcontextprotocol/clientInfo"]["name"] = "claude-code".into();
+    let discovered = client.request("server/discover", &known).await;
     assert_eq!(discovered["error"]["code"], -32601, "{discovered}");
     let listed = client.request("tools/list", &json!({})).await;
     let error = &listed["error"];
