@@ -17,6 +17,8 @@ mod bridge;
 #[cfg(target_os = "linux")]
 mod direct;
 #[cfg(target_os = "linux")]
+mod growth;
+#[cfg(target_os = "linux")]
 mod instructions;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -48,7 +50,7 @@ mod run {
     use super::bridge::Peer;
     use super::measure::{self, Plan, Row};
     use super::server::Transport;
-    use super::{Outcome, instructions, picture, report};
+    use super::{Outcome, growth, instructions, picture, report};
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
@@ -66,6 +68,7 @@ mod run {
   --huge              results of 100 MB too
   --instructions      counts instructions a call instead (valgrind), and compares with instructions.json
   --keep              with --instructions: writes that file anew
+  --growth            measures how costs grow instead
   --out DIR           where compare.md, compare.json and compare.svg go (this folder's parent)";
 
     struct Options {
@@ -74,6 +77,7 @@ mod run {
         transports: Vec<Transport>,
         forms: Vec<bool>,
         out: PathBuf,
+        growth: bool,
         instructions: bool,
         keep: bool,
     }
@@ -86,6 +90,7 @@ mod run {
             transports: Transport::ALL.to_vec(),
             forms: vec![false, true],
             out: here.clone(),
+            growth: false,
             instructions: false,
             keep: false,
         };
@@ -95,11 +100,12 @@ mod run {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--huge" => options.plan.sizes.push(super::HUGE),
+                "--growth" => options.growth = true,
                 "--instructions" => options.instructions = true,
                 "--keep" => options.keep = true,
                 _ => {}
             }
-            if ["--huge", "--instructions", "--keep"].contains(&word.as_str()) {
+            if ["--growth", "--huge", "--instructions", "--keep"].contains(&word.as_str()) {
                 continue;
             }
             let value = words
@@ -151,11 +157,12 @@ mod run {
 
     pub(super) fn all(words: &[String]) -> Outcome<()> {
         let options = options(words)?;
-        if options.instructions {
-            let peer = options
-                .peers
-                .get("countersign")
-                .ok_or("--only leaves nobody to count")?;
+        if options.growth || options.instructions {
+            let peer = options.peers.get("countersign");
+            let peer = peer.ok_or("--only leaves nobody to measure")?;
+            if options.growth {
+                return growth::all(peer);
+            }
             let kept = options.out.join("instructions.json");
             if instructions::all(peer, &kept, options.keep)? {
                 return Ok(());

@@ -95,7 +95,7 @@ struct Taken {
 }
 
 /// One who answers calls.
-enum Candidate {
+pub(crate) enum Candidate {
     Direct(tokio::runtime::Runtime, Direct),
     Bridge(Bridge),
 }
@@ -138,7 +138,7 @@ impl Candidate {
     }
 
     /// So many calls in all, so many of them at a time.
-    fn at_once(&mut self, calls: u64, at_once: u64) -> Outcome<Duration> {
+    pub(crate) fn at_once(&mut self, calls: u64, at_once: u64) -> Outcome<Duration> {
         let begun = Instant::now();
         match self {
             Self::Direct(runtime, direct) => {
