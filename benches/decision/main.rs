@@ -9,8 +9,12 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
+#[path = "../shared/popup.rs"]
 mod popup;
 #[cfg(target_os = "linux")]
+#[path = "../shared/programs.rs"]
 mod programs;
 
 /// Whatever went wrong: there is no number then.
@@ -20,8 +24,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 #[cfg(target_os = "linux")]
 mod rounds {
     use super::Outcome;
+    use super::client::Client;
     use super::popup::Popups;
-    use super::programs::{Bus, Client, Home, Sim};
+    use super::programs::{Bus, Home, Sim};
     use std::io::Write as _;
     use std::path::Path;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -79,7 +84,7 @@ mod rounds {
         let mut decided = Vec::new();
         for n in 0..ORDERS {
             let id = client.order(5000 + n).await?;
-            let button = popups.approve().await?;
+            let (button, _) = popups.offered().await?;
             // Time to read it, in which the trade lane is warmed; what is pressed in the first moment is not heard.
             tokio::time::sleep(Duration::from_millis(1500)).await;
             decided.push(now_us()?);

@@ -11,7 +11,7 @@ use zbus::{Connection, connection, interface};
 const PATH: &str = "/org/freedesktop/Notifications";
 const NAME: &str = "org.freedesktop.Notifications";
 
-/// An Approve button that stands on a popup.
+/// A button that stands on a popup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Button {
     popup: u32,
@@ -20,7 +20,7 @@ pub(crate) struct Button {
 
 struct Server {
     last: u32,
-    offered: mpsc::UnboundedSender<Button>,
+    offered: mpsc::UnboundedSender<(Button, Button)>,
 }
 
 #[expect(
@@ -54,16 +54,14 @@ impl Server {
         drop((app, icon, summary, body, hints, expire));
         let popup = if replaces == 0 { self.last + 1 } else { replaces };
         self.last = self.last.max(popup);
-        for pair in actions.chunks_exact(2) {
-            if let [key, label] = pair
-                && label.starts_with("Approve")
-            {
-                // Nobody listens any more at the end of a round.
-                let _ = self.offered.send(Button {
-                    popup,
-                    key: key.clone(),
-                });
-            }
+        let button = |word: &str| {
+            let named = |pair: &&[String]| matches!(pair, [_, label] if label.starts_with(word));
+            let key = actions.chunks_exact(2).find(named)?.first()?.clone();
+            Some(Button { popup, key })
+        };
+        if let (Some(approve), Some(deny)) = (button("Approve"), button("Deny")) {
+            // Nobody listens any more at the end of a round.
+            let _ = self.offered.send((approve, deny));
         }
         popup
     }
@@ -76,7 +74,7 @@ impl Server {
 /// The server, with what stands on it.
 pub(crate) struct Popups {
     bus: Connection,
-    offered: tokio::sync::Mutex<(mpsc::UnboundedReceiver<Button>, u32)>,
+    offered: tokio::sync::Mutex<(mpsc::UnboundedReceiver<(Button, Button)>, u32)>,
 }
 
 impl Popups {
@@ -93,15 +91,15 @@ impl Popups {
         Ok(Self { bus, offered })
     }
 
-    /// Waits for the Approve button of a popup that was not pressed before.
-    pub(crate) async fn approve(&self) -> Outcome<Button> {
+    /// Waits for a popup that was not seen before; its buttons Approve and Deny.
+    pub(crate) async fn offered(&self) -> Outcome<(Button, Button)> {
         let mut offered = self.offered.lock().await;
-        let (buttons, pressed) = &mut *offered;
+        let (buttons, seen) = &mut *offered;
         loop {
-            let button = buttons.recv().await.ok_or("the server is gone")?;
-            if button.popup > *pressed {
-                *pressed = button.popup;
-                return Ok(button);
+            let (approve, deny) = buttons.recv().await.ok_or("the server is gone")?;
+            if approve.popup > *seen {
+                *seen = approve.popup;
+                return Ok((approve, deny));
             }
         }
     }
