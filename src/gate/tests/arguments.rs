@@ -138,6 +138,7 @@ fn a_month_has_two_digits_and_so_has_its_year() {
         "ES 12-2026",
         "ES 13-26",
         "ES 00-26",
+        "ES +1-26",
     ] {
         let reverse = format!(r#"{{"account":"Sim101","instrument":"{odd}"}}"#);
         assert_eq!(code("Reverse", &reverse), "bad_instrument", "{odd}");

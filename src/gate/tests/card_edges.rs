@@ -210,3 +210,39 @@ fn a_cancel_of_orders_that_are_unread_says_so() {
     assert_eq!(headline(named, false), "CANCEL 1 ORDER");
     assert_eq!(headline(named, true), "CANCEL 1 ORDER");
 }
+
+/// A new size for an order that was not read may be a larger one.
+#[test]
+fn a_size_whose_order_is_unread_needs_a_look() {
+    let size = |id: &str, quantity: u32| {
+        let change = format!(r#"{{"account":"Sim101","orderId":"{id}","quantity":{quantity}}}"#);
+        lines(&shown(&ORDERS, "Change", &change), "quantity")
+    };
+    assert_eq!(size("nope", 1), ["!? -> 1"]);
+    assert_eq!(size("L1", 1), ["2 -> 1"]);
+    assert_eq!(size("L1", 2), ["2 -> 2"]);
+    assert_eq!(size("L1", 3), ["!2 -> 3"]);
+}
+
+#[test]
+fn a_close_says_how_much_of_how_much() {
+    let closes = |quantity: u32| {
+        let positions = format!(
+            r#"{{"positions":[{{"account":"Sim101","instrument":"MES 12-26","marketPosition":"Long","quantity":{quantity}}}]}}"#
+        );
+        let world = World {
+            positions: Box::leak(positions.into_boxed_str()),
+            ..FLAT
+        };
+        let close = r#"{"account":"Sim101","instrument":"MES 12-26"}"#;
+        let card = shown(&world, "ClosePosition", close);
+        let told = card
+            .warnings
+            .iter()
+            .any(|warning| warning == "NO POSITION TO CLOSE");
+        (lines(&card, "closes").concat(), told)
+    };
+    assert_eq!(closes(0), ("everything".to_owned(), true));
+    assert_eq!(closes(1), ("everything (1 of 1)".to_owned(), false));
+    assert_eq!(closes(2), ("everything (2 of 2)".to_owned(), false));
+}

@@ -127,3 +127,22 @@ fn what_has_the_most_room_is_left_out_first() {
     assert_eq!(both(1000), format!("{OWN}; 999 of 1000 your max position"));
     assert_eq!(both(2000), format!("{OWN}; 1999 of 2000 your max position"));
 }
+
+/// Of a contract whose tick is not known nobody says that a price lies beside it.
+#[test]
+fn a_price_beside_the_tick_needs_a_look_where_the_tick_is_known() {
+    let price = |name: &str, price: &str| {
+        let quote = format!(r#"{{"instrument":"{name}","last":6012.25,"timestamp":{NOW}}}"#);
+        let world = World {
+            quote: Box::leak(quote.into_boxed_str()),
+            ..FLAT
+        };
+        let buy = format!(
+            r#"{{"account":"Sim101","instrument":"{name}","side":"Buy","type":"Limit","limit_price":{price},"quantity":1}}"#
+        );
+        lines(&world, "", "PlaceOrder", &buy, "price")
+    };
+    assert_eq!(price("MES 12-26", "6000.1"), ["!not a multiple of the tick"]);
+    assert!(price("MES 12-26", "6000.25").is_empty());
+    assert!(price("ABCD 12-26", "6000.1").is_empty());
+}

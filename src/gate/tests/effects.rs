@@ -221,3 +221,20 @@ fn a_replacement_of_nothing_may_open() {
     assert_eq!(replace("nope"), (Class::Order, true));
     assert_eq!(replace("T1"), (Class::Order, false));
 }
+
+/// A call for all accounts is about the order that it names, wherever that lies.
+#[test]
+fn a_change_for_all_accounts_is_about_its_order() {
+    let told = |account: &str| {
+        let change = format!(r#"{{"account":"{account}","orderId":"S1","stopPrice":6007}}"#);
+        let cancel = format!(r#"{{"account":"{account}","orderId":"S1"}}"#);
+        let another = "THE ORDER BELONGS TO ANOTHER ACCOUNT";
+        (
+            warned(&with(&LONG, "Change", &change), another),
+            warned(&with(&LONG, "Cancel", &cancel), another),
+        )
+    };
+    assert_eq!(told("Sim101"), (false, false));
+    assert_eq!(told("all"), (false, false));
+    assert_eq!(told("PA-1"), (true, true));
+}

@@ -1,6 +1,7 @@
 //! What is told of a strategy that starts or stops: whether the same runs there already, and what it leaves.
 
-use super::{FLAT, NOW, held, result};
+use super::{FLAT, NOW, held, judged, result, sim_policy};
+use crate::gate::card::{CardContext, card};
 use crate::gate::effect::effect;
 use crate::gate::facts::{ReadFailure, StateRead};
 
@@ -57,4 +58,28 @@ fn what_a_strategy_leaves_open_is_told() {
     assert!(told(sim, &format!("{other},{own}")));
     assert!(!told(sim, &other));
     assert!(!told(sim, ""));
+}
+
+/// A strategy that does not say where it runs may run there.
+#[test]
+fn a_strategy_without_an_account_stands_on_the_card() {
+    let call = held("DisableStrategy", r#"{"account":"Sim101","strategyId":"77"}"#);
+    let mut facts = FLAT.facts(&call);
+    let rows = r#"{"strategies":[{"id":"1","strategy":"A"},{"id":"2","strategy":"B","account":"PA-1"},{"id":"3","strategy":"C","account":"Sim101"}]}"#;
+    facts.absorb(
+        &StateRead::new("ListDeployedStrategies", None),
+        Ok(&result(rows)),
+        NOW,
+    );
+    let policy = sim_policy("");
+    let context = CardContext {
+        ticket: "7QK4",
+        client: "c",
+        phrase: None,
+        now_wall: NOW,
+    };
+    let card = card(&call, &facts, &judged(&call, &facts, &policy), &policy, &context);
+    let deployed = card.lines.iter().filter(|line| line.label == "deployed");
+    let deployed: Vec<&str> = deployed.map(|line| line.value.as_str()).collect();
+    assert_eq!(deployed, ["1 A on ? (?)", "3 C on ? (?)"]);
 }

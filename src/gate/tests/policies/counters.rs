@@ -165,3 +165,15 @@ fn the_latest_twin_counts() {
     assert_eq!(judge(5).code, "ask");
     assert_eq!(judge(5).sent_before, Some(5_000));
 }
+
+/// What makes room is the oldest.
+#[test]
+fn the_oldest_time_makes_room() {
+    let mut counters = Counters::parse(None);
+    counters.note_ask(NOW - 7);
+    for _ in 0..200 {
+        counters.note_ask(NOW);
+    }
+    assert!(!counters.text().contains(&(NOW - 7).to_string()));
+    assert_eq!(counters.text().matches(&NOW.to_string()).count(), 200);
+}

@@ -160,3 +160,29 @@ fn what_a_limit_needs_is_read() {
     let two = sim("max_contracts = 5\n[account.\"Sim*\"]\ncollar_ticks = 5");
     assert_eq!(two.further_reads(&change, &facts).len(), 1);
 }
+
+/// What is left of a count is told with the order counted in.
+#[test]
+fn the_room_of_a_count_is_what_is_left_with_the_order() {
+    let call = held("PlaceOrder", &order("Buy", MARKET, 1));
+    let facts = FLAT.facts(&call);
+    let policy = live("orders_per_minute = 5");
+    let mut counters = Counters::parse(None);
+    for (ticket, left) in [("T0", 4), ("T1", 3), ("T2", 2)] {
+        let judged = at(&call, &facts, &policy, &counters, NOW);
+        let one = judged
+            .looked
+            .iter()
+            .find(|one| one.key == "orders_per_minute")
+            .unwrap();
+        let room = one.room.unwrap();
+        assert_eq!((room.left, room.of), (Decimal::whole(left), Decimal::whole(5)));
+        counters.note_sent(ticket, &judged, NOW);
+    }
+}
+
+#[test]
+fn the_age_of_a_quote_is_in_seconds() {
+    let policy = parse("version = 1\n[limits]\nquote_seconds = 7");
+    assert_eq!(policy.quote_time(), 7_000);
+}

@@ -21,7 +21,9 @@ fn a_file_has_at_most_a_quarter_of_a_mebibyte() {
     assert!(good(&of(262_143)));
     assert!(good(&of(262_144)));
     for bytes in [262_145, 262_146] {
-        assert_eq!(reason(&of(bytes)), "the file is larger than 262144 bytes");
+        let error = Policy::parse(&of(bytes)).unwrap_err();
+        assert_eq!(error.reason, "the file is larger than 262144 bytes");
+        assert_eq!((error.line, error.column), (0, 0), "no place in it is wrong");
     }
 }
 
@@ -220,5 +222,14 @@ fn the_more_exact_pattern_speaks_first() {
         assert_eq!(policy.class_of("pa-12"), Some(AccountClass::Funded));
         assert_eq!(policy.class_of("pa-13"), Some(AccountClass::Eval));
         assert_eq!(policy.class_of("pa-2"), Some(AccountClass::Live));
+    }
+}
+
+#[test]
+fn a_floor_is_at_most_a_billion() {
+    for key in ["daily_loss_floor", "trailing_floor"] {
+        sim(&format!("{key} = 1000000000"));
+        let over = format!("version = 1\n[account.\"A\"]\n{key} = 1000000000.01");
+        assert_eq!(reason(&over), "this is a number from 0 to 1000000000", "{key}");
     }
 }

@@ -121,3 +121,11 @@ fn an_allow_sleeps_where_more_than_a_click_is_asked_for() {
         );
     }
 }
+
+/// A note about a table stands at its first line.
+#[test]
+fn a_table_that_bounds_only_what_it_names_is_pointed_at() {
+    let policy = parse("version = 1\n[account.\"A\".max_quantity]\nMES = 1\nES = 2\nNQ = 3\n");
+    let notes: Vec<u32> = policy.notes().into_iter().map(|note| note.line).collect();
+    assert_eq!(notes, [3]);
+}

@@ -22,6 +22,8 @@ fn what_was_there_before_is_every_order_once() {
     assert_eq!(ids(&[bought("O1", "")]), ["O1", "S9"]);
     let listed = order("S9/Sim101/MES 12-26/Sell/Stop/2/Working", "");
     assert_eq!(ids(&[bought("O1", ""), listed]), ["O1", "S9"]);
+    let place = Before::of(&held("PlaceOrder", LIMIT), &facts(&[bought("O1", "")], &[], &[]));
+    assert!(place.orders.unwrap().iter().all(|known| !known.aimed));
     let cancel = held("CancelOrders", r#"{"account":"Sim101","instrument":"MES 12-26"}"#);
     let all = [
         bought("O1", ""),
