@@ -170,11 +170,21 @@ impl Incoming {
                 Ok(rewrite(parts, &body, |message| vec![message.clone(), message]))
             }
             Kind::SseCutMidevent => self.cut_midevent().await,
-            Kind::HeaderMismatch => Ok(self.refused(&RpcError::new(-32020, "Header mismatch"))),
-            Kind::UnsupportedVersion => Ok(self.refused(&RpcError {
-                data: Some(json!({"supported": LEGACY})),
-                ..RpcError::new(-32022, "Unsupported protocol version")
-            })),
+            Kind::HeaderMismatch | Kind::UnsupportedVersion => {
+                let error = if fault.kind == Kind::HeaderMismatch {
+                    RpcError::new(-32020, "Header mismatch")
+                } else {
+                    RpcError {
+                        data: Some(json!({"supported": LEGACY})),
+                        ..RpcError::new(-32022, "Unsupported protocol version")
+                    }
+                };
+                let refused = self.refused(&error);
+                if fault.execute {
+                    self.run_whole().await?;
+                }
+                Ok(refused)
+            }
             _ => {
                 let (service, parts) = (Arc::clone(&self.service), self.parts.clone());
                 if fault.execute {
@@ -185,7 +195,7 @@ impl Incoming {
         }
     }
 
-    /// A JSON-RPC error with status 400; nothing is run.
+    /// A JSON-RPC error with status 400.
     fn refused(&self, error: &RpcError) -> Response<Body> {
         let envelope = Envelope::parse(&self.body);
         let id = envelope.as_ref().map_or("null", Envelope::id_text);

@@ -120,8 +120,7 @@ impl Answer {
         // A task or a question instead of a result leaves open what happened (DESIGN fact 2).
         let kind = whole
             .get("resultType")
-            .and_then(Value::as_str)
-            .unwrap_or("complete");
+            .map_or("complete", |kind| kind.as_str().unwrap_or("no text"));
         if kind != "complete" || whole.get("content").is_none() {
             let kind: String = kind.chars().filter(char::is_ascii_graphic).take(40).collect();
             return Err(format!("an answer of the kind \"{kind}\" instead of a result"));

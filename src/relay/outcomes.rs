@@ -142,14 +142,15 @@ pub(crate) fn outcome_of(ticket: &Ticket, notes: &Notes) -> Option<String> {
     let what = headline(ticket);
     let reason = ticket.reason.as_deref().unwrap_or("no reason was kept");
     let upstream = ticket.outcome.as_deref().unwrap_or("null");
+    let by_rule = ticket.via.as_deref() == Some("policy");
     Some(match ticket.state {
         State::Held | State::Sending => return None,
         State::Accepted => match read_again(ticket, upstream) {
-            Some(Said::Otherwise(said)) => words::otherwise(&ticket.id, upstream, &said, &what),
-            _ => words::answered(&ticket.id, true, upstream, &what),
+            Some(Said::Otherwise(said)) => words::otherwise(&ticket.id, upstream, &said, &what, by_rule),
+            _ => words::answered(&ticket.id, true, upstream, &what, by_rule),
         },
         State::Rejected if ticket.sent_wall.is_none() => words::ended(&ticket.id, "not sent", reason, &what),
-        State::Rejected => words::answered(&ticket.id, false, upstream, &what),
+        State::Rejected => words::answered(&ticket.id, false, upstream, &what, by_rule),
         State::Unknown => words::unknown(&ticket.id, reason, notes.found.as_deref(), &what),
         State::Denied | State::Expired | State::Withdrawn | State::Voided | State::Tampered => {
             words::ended(&ticket.id, ticket.state.word(), reason, &what)

@@ -90,7 +90,7 @@ impl Live {
         };
         let _line = self.in_line().await;
         for attempt in 0..2 {
-            let cleared = match self.clear(via, signed.as_ref(), approved_mono).await {
+            let cleared = match self.clear(via, signed.as_ref(), approved_mono, attempt > 0).await {
                 Ok(cleared) => cleared,
                 Err(decided) => return decided,
             };
@@ -225,9 +225,15 @@ impl Live {
         via: &'static str,
         signed: Option<&Signed>,
         approved_mono: u64,
+        again: bool,
     ) -> Result<Cleared, Decided> {
         let relay = Arc::clone(&self.relay);
-        let _ = self.fresh_facts(STALE_MS, true).await;
+        // The service says that it refused the call unrun. What it did in truth stands in facts from after it only.
+        let _ = if again {
+            self.read_facts(Round::Again).await
+        } else {
+            self.fresh_facts(STALE_MS, true).await
+        };
         let start_by = approved_mono.saturating_add(START_MS);
         let _turn = loop {
             match relay.tickets.turn(self.id()).await {

@@ -217,7 +217,9 @@ pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
         "withdrawn" => "It was taken back before a decision.",
         _ => "Tell the person; call again only if they want it.",
     };
-    let text = format!("NOT SENT. {what} (ticket {ticket}) {became}: {reason}. {next}");
+    // Some reasons are whole sentences.
+    let why = reason.trim_end_matches('.');
+    let text = format!("NOT SENT. {what} (ticket {ticket}) {became}: {why}. {next}");
     result(
         &text,
         json!({ "status": state, "sent": "no", "ticket": ticket, "reason": reason }),
@@ -225,23 +227,29 @@ pub fn ended(ticket: &str, state: &str, reason: &str, what: &str) -> String {
     )
 }
 
-/// A ticket whose call was sent and answered; `upstream` is the service's own result.
-pub fn answered(ticket: &str, accepted: bool, upstream: &str, what: &str) -> String {
+/// How an order was let through, before its name: by the person, or by rules of theirs that ask nobody (`allow`).
+fn let_through(by_rule: bool) -> &'static str {
+    if by_rule {
+        "without a question, as the person's rules allow here:"
+    } else {
+        "after the person approved"
+    }
+}
+
+/// A ticket whose call was sent and answered; `upstream` is the service's own result. `by_rule`: nobody was asked.
+pub fn answered(ticket: &str, accepted: bool, upstream: &str, what: &str, by_rule: bool) -> String {
+    let how = let_through(by_rule);
     let upstream: Value = serde_json::from_str(upstream).unwrap_or_else(|_| upstream.into());
     let said = service_text(&upstream);
     let (status, text) = if accepted {
         (
             "accepted",
-            format!(
-                "SENT once, after the person approved {what} (ticket {ticket}); the service accepted it: {said}"
-            ),
+            format!("SENT once, {how} {what} (ticket {ticket}); the service accepted it: {said}"),
         )
     } else {
         (
             "rejected",
-            format!(
-                "SENT once, after the person approved {what} (ticket {ticket}); the service REJECTED it: {said}"
-            ),
+            format!("SENT once, {how} {what} (ticket {ticket}); the service REJECTED it: {said}"),
         )
     };
     result(
@@ -252,11 +260,10 @@ pub fn answered(ticket: &str, accepted: bool, upstream: &str, what: &str) -> Str
 }
 
 /// A ticket whose call was sent and ended otherwise than asked: in part, or with nothing to do.
-pub fn otherwise(ticket: &str, upstream: &str, said: &str, what: &str) -> String {
+pub fn otherwise(ticket: &str, upstream: &str, said: &str, what: &str, by_rule: bool) -> String {
+    let how = let_through(by_rule);
     let upstream: Value = serde_json::from_str(upstream).unwrap_or_else(|_| upstream.into());
-    let text = format!(
-        "SENT once, after the person approved {what} (ticket {ticket}); NOT ALL of it was done: {said}"
-    );
+    let text = format!("SENT once, {how} {what} (ticket {ticket}); NOT ALL of it was done: {said}");
     result(
         &text,
         json!({ "status": "otherwise", "sent": "yes", "ticket": ticket, "result": upstream }),
@@ -268,7 +275,7 @@ pub fn otherwise(ticket: &str, upstream: &str, said: &str, what: &str) -> String
 pub fn unknown(ticket: &str, why: &str, look: Option<&str>, what: &str) -> String {
     let look = look.unwrap_or("Countersign is looking at orders and positions; ask again in a minute");
     let text = format!(
-        "OUTCOME UNKNOWN. {what} (ticket {ticket}) was sent once and the answer was lost: {why}. It may or may not have been \
+        "OUTCOME UNKNOWN. {what} (ticket {ticket}) was sent once and no clear answer came back: {why}. It may or may not have been \
          executed. Do NOT send it again. {look}. Tell the person to check orders and positions in NinjaTrader, and call \
          {AWAIT} with ticket \"{ticket}\" for what was found."
     );
@@ -646,11 +653,15 @@ mod tests {
                 &ended(ticket, "withdrawn", "the AI client took it back", what),
             ),
             line("voided", &ended(ticket, "voided", "AI trading was stopped", what)),
-            line("accepted", &answered(ticket, true, upstream, what)),
-            line("rejected", &answered(ticket, false, upstream, what)),
+            line("accepted", &answered(ticket, true, upstream, what, false)),
+            line(
+                "accepted, nobody asked",
+                &answered(ticket, true, upstream, what, true),
+            ),
+            line("rejected", &answered(ticket, false, upstream, what, false)),
             line(
                 "otherwise",
-                &otherwise(ticket, upstream, "2 of 3 cancelled", what),
+                &otherwise(ticket, upstream, "2 of 3 cancelled", what, false),
             ),
             line("unknown", &unknown(ticket, "no answer within 60 s", None, what)),
             line(
@@ -711,7 +722,7 @@ mod tests {
             line("sending", &sending(ticket, what)),
             line(
                 "earlier",
-                &earlier(ticket, &answered(ticket, true, upstream, what)),
+                &earlier(ticket, &answered(ticket, true, upstream, what, false)),
             ),
             line("no ticket", &no_ticket("ZZ<>ZZ")),
             line(

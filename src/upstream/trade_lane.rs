@@ -240,7 +240,7 @@ impl TradeLane {
                 },
             );
         }
-        self.refused(cleared, response, &id, session.has_id()).await
+        self.refused(cleared, response, &id, &session).await
     }
 
     async fn refused(
@@ -248,24 +248,23 @@ impl TradeLane {
         cleared: Cleared,
         response: Response,
         id: &Id,
-        had_session: bool,
+        session: &Session,
     ) -> Result<Sent, (NotRun, NotSent)> {
         let status = response.status();
+        let in_newer = matches!(session.way, Way::Modern);
         let refusal = tokio::time::timeout(
             Duration::from_secs(10),
-            answer::refusal(response, Some(id), had_session),
+            answer::refusal(response, Some(id), session.has_id()),
         )
         .await;
         let not_sent = match refusal {
             Ok(Ok(text)) => match (status, error_code(&text)) {
-                // Found before anything is run (2026-07-28, Streamable HTTP, server validation; versioning).
-                (StatusCode::BAD_REQUEST, Some(HEADER_MISMATCH)) => NotSent::Headers,
-                (StatusCode::BAD_REQUEST, Some(UNSUPPORTED_VERSION)) => {
-                    self.eras.learn(if supports_ours(&text) {
-                        Era::Modern
-                    } else {
-                        Era::Legacy
-                    });
+                // Found before anything is run (2026-07-28, Streamable HTTP, server validation; versioning). In the older
+                // era these codes are free: a server may mean anything by them. There only the one proves it that names
+                // the newer era as what is spoken, as the older one has no such answer.
+                (StatusCode::BAD_REQUEST, Some(HEADER_MISMATCH)) if in_newer => NotSent::Headers,
+                (StatusCode::BAD_REQUEST, Some(UNSUPPORTED_VERSION)) if in_newer != supports_ours(&text) => {
+                    self.eras.learn(if in_newer { Era::Legacy } else { Era::Modern });
                     NotSent::Revision
                 }
                 _ => return Ok(told(&text)),

@@ -67,6 +67,30 @@ async fn a_408_after_it_ran() {
     unknown(json!({ "kind": "408_after" }), &["PlaceOrder"]).await;
 }
 
+/// The older era does not know these codes: a server may mean anything by them, and may have run the order.
+#[tokio::test]
+async fn codes_of_the_newer_era_prove_nothing_in_the_older_one() {
+    for kind in ["-32020", "-32022"] {
+        let fault = json!({ "kind": kind, "execute": true });
+        let (desk, client, result) = approve_under("legacy", fault).await;
+        assert_eq!(status(&result), "unknown", "{kind}: {}", text(&result));
+        client.close().await;
+        assert_eq!(desk.sent("PlaceOrder").await, 1, "{kind}");
+        assert_eq!(desk.sim.executed().await, ["PlaceOrder"], "{kind}");
+    }
+}
+
+/// A server that breaks its own protocol and runs what it says that it refused: the second judgement reads anew, and sees
+/// a position that was not there.
+#[tokio::test]
+async fn a_refusal_that_was_none_is_seen_before_a_second_sending() {
+    let (desk, client, result) = approve_under("modern", json!({ "kind": "-32020", "execute": true })).await;
+    assert_ne!(status(&result), "accepted", "{}", text(&result));
+    client.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
+}
+
 /// The headers were refused, so it was not run: judged again and sent once more.
 #[tokio::test]
 async fn other_headers_once() {
