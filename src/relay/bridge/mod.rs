@@ -8,8 +8,9 @@ pub(super) mod older;
 
 use super::era::Said;
 use super::link::Link;
+use super::words;
 use crate::upstream::{Answer, Era, Failure, ReadLane, Repeat};
-use crate::wire::envelope::Id;
+use crate::wire::envelope::{self, Id};
 use std::sync::Arc;
 
 /// Whom a request comes from.
@@ -20,6 +21,20 @@ pub(super) struct From<'a> {
     /// The lane whose session knows what this client can do, where the service has sessions.
     pub(super) lane: &'a ReadLane,
 }
+
+/// The answer to a request that could not be said in the other era: nothing of it was passed on.
+fn not_sent(id: &Id, why: &str) -> Answer {
+    let data = words::data(words::WasSent::No, None);
+    Answer::small(envelope::error(
+        Some(id),
+        words::invalid_params(),
+        &format!("NOT SENT. {why}"),
+        Some(&data),
+    ))
+}
+
+/// Why a request is not passed on whose parameters cannot be split into members without a doubt.
+const UNREADABLE: &str = "The parameters cannot be read: they must be an object with each key once";
 
 impl Link {
     /// Sends a request of a client of either era to a service of whatever era; the answer is in the client's.

@@ -186,3 +186,27 @@ async fn sessions_know_what_their_own_client_can_do() {
         "none is opened again and again"
     );
 }
+
+/// A result with a repeated key is passed on whole: an empty success would be read as "no positions".
+#[tokio::test]
+async fn a_result_with_a_repeated_key_is_not_emptied() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    let odd = r#"{"content":[{"type":"text","text":"LONG 5 MES"}],"isError":false,"note":1,"note":2}"#;
+    for era in ["newer", "older"] {
+        bench
+            .sim
+            .post_text("answer", &format!(r#"{{"tool":"ListPositions","result":{odd}}}"#))
+            .await;
+        let read = json!({ "name": "ListPositions", "arguments": {} });
+        let id = if era == "newer" {
+            client.send("tools/call", &modern(read)).await
+        } else {
+            client.hello_as("2025-11-25", &json!({})).await;
+            client.send("tools/call", &read).await
+        };
+        let line = client.raw_answer(&id.to_string()).await;
+        let is_whole = line.contains("LONG 5 MES") && line.contains(r#""note":1,"note":2"#);
+        assert!(is_whole, "{era}: {line}");
+    }
+}

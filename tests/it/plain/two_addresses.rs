@@ -282,6 +282,24 @@ async fn a_client_without_a_handshake() {
     assert_eq!(old.told("tools/call").len(), 1);
 }
 
+/// Parameters that two readers could read differently are not translated: nothing runs, least of all with less than was said.
+#[tokio::test]
+async fn parameters_with_a_repeated_key() {
+    let (home, old) = (Home::new(), Old::start(Manner::Sound).await);
+    let mut client = plain(&home, old.url(), &[]);
+    let params = modern(json!({ "name": "echo", "arguments": { "text": "x" } })).to_string();
+    let odd = params.replacen('{', r#"{"more":1,"more":2,"#, 1);
+    client
+        .line(&format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{odd}}}"#
+        ))
+        .await;
+    let answer = client.answer(7).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert_eq!(answer["error"]["data"]["countersign"]["sent"], "no", "{answer}");
+    assert!(old.told("tools/call").is_empty());
+}
+
 /// A call that was sent is never sent again; the next one finds a new stream.
 #[tokio::test]
 async fn the_stream_is_cut_in_a_call() {
