@@ -121,12 +121,21 @@ impl Parking {
         }))
     }
 
-    /// Takes a question that came on the stream of one of these calls; false where it belongs to none.
-    pub(in crate::relay) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
+    /// Takes a question that came in a session of this lane, on the stream of one of these calls where it came on one; false
+    /// where it belongs to none. `may_be_older`: without a stream it may as well be for another client's request.
+    pub(super) fn asked(
+        &self,
+        lane: &ReadLane,
+        id: &Id,
+        with: Option<&Id>,
+        may_be_older: bool,
+        message: &Message<'_>,
+    ) -> bool {
         let running = lock(&self.0.running);
         let call = match with {
             Some(with) => running.get(with),
-            None => the_only(&running),
+            None if may_be_older => None,
+            None => the_only(&running, lane),
         };
         let Some(call) = call else {
             return false;
@@ -411,8 +420,9 @@ fn random_name() -> Option<String> {
 }
 
 /// A question that belongs to no request, while one call alone can have led to it: servers ask so on their standing stream.
-fn the_only(running: &HashMap<Id, Running>) -> Option<&Running> {
-    let mut calls = running.values().filter(|call| call.may_ask);
+/// A call of another lane runs in another session, and cannot.
+fn the_only<'r>(running: &'r HashMap<Id, Running>, lane: &ReadLane) -> Option<&'r Running> {
+    let mut calls = running.values().filter(|call| call.may_ask && call.lane.is(lane));
     let first = calls.next();
     first.filter(|_| calls.next().is_none())
 }
