@@ -245,15 +245,25 @@ impl Asker {
 
 /// A result of our own in the newer era: an object without a `_meta`.
 fn complete(method: &str, result: &str) -> String {
-    let inner = result.trim_start().strip_prefix('{').unwrap_or("}");
+    let hints = hints(method);
+    let server = json!({ META_SERVER: server_info() });
+    in_front(
+        &format!(r#""resultType":"complete",{hints}"_meta":{server}"#),
+        result,
+    )
+}
+
+/// Puts members in front of those of an object, whose text stays as it is; what is no object stays alone.
+fn in_front(members: &str, object: &str) -> String {
+    let Some(inner) = object.trim_start().strip_prefix('{') else {
+        return object.to_owned();
+    };
     let comma = if inner.trim_start().starts_with('}') {
         ""
     } else {
         ","
     };
-    let hints = hints(method);
-    let server = json!({ META_SERVER: server_info() });
-    format!(r#"{{"resultType":"complete",{hints}"_meta":{server}{comma}{inner}"#)
+    format!("{{{members}{comma}{inner}")
 }
 
 /// For how long it may be kept: not at all, as a sign-in or an approval may change it at any moment.
@@ -293,20 +303,30 @@ pub(super) fn newer(id: &Id, method: &str, mut answer: Answer) -> Answer {
             newer_error(&json::minify(error))
         )
     } else {
-        let result = member(&answer.text, "result").unwrap_or("{}");
-        envelope::response(id, &newer_result(method, result))
+        match member(&answer.text, "result") {
+            Some(result) => envelope::response(id, &newer_result(method, result)),
+            None => envelope::error(
+                Some(id),
+                words::OUR_ERROR,
+                "the service's answer cannot be read",
+                Some(&words::data(words::WasSent::Unknown, None)),
+            ),
+        }
     };
     answer
 }
 
+/// Whatever it holds stays in it: an empty success would be read as "nothing there".
 fn newer_result(method: &str, result: &str) -> String {
-    let members = json::members(result).unwrap_or_default();
+    let first = format!(r#"{}"resultType":"complete""#, hints(method));
+    let Ok(members) = json::every_member(result) else {
+        return in_front(&first, result);
+    };
     let kept = members
         .iter()
         .filter(|member| !NEWER.contains(&&*member.key))
         .map(shown);
-    let mut parts = vec![format!(r#"{}"resultType":"complete""#, hints(method))];
-    parts.extend(kept);
+    let parts: Vec<String> = std::iter::once(first).chain(kept).collect();
     format!("{{{}}}", parts.join(","))
 }
 
@@ -315,7 +335,9 @@ fn newer_error(error: &str) -> String {
     if member(error, "code") != Some("-32002") {
         return error.to_owned();
     }
-    let members = json::members(error).unwrap_or_default();
+    let Ok(members) = json::every_member(error) else {
+        return error.to_owned();
+    };
     let parts: Vec<String> = members
         .iter()
         .map(|member| match &*member.key {
@@ -326,9 +348,11 @@ fn newer_error(error: &str) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-/// Parameters without what the protocol says of itself in `_meta`.
+/// Parameters without what the protocol says of itself in `_meta`. What cannot be split stays as it is.
 pub(super) fn without_protocol(params: &str) -> String {
-    let members = json::members(params).unwrap_or_default();
+    let Ok(members) = json::every_member(params) else {
+        return params.to_owned();
+    };
     let parts: Vec<String> = members
         .iter()
         .map(|member| match &*member.key {
@@ -340,9 +364,13 @@ pub(super) fn without_protocol(params: &str) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-/// A `_meta` without the protocol's own keys; vendors' and tracing keys stay.
+/// A `_meta` without the protocol's own keys; vendors' and tracing keys stay. What is no object holds nothing.
 pub(super) fn own_meta_out(meta: &str) -> String {
-    let members = json::members(meta).unwrap_or_default();
+    let members = match json::every_member(meta) {
+        Ok(members) => members,
+        Err(_) if meta.starts_with('{') => return meta.to_owned(),
+        Err(_) => Vec::new(),
+    };
     let parts: Vec<String> = members
         .iter()
         .filter(|member| !member.key.starts_with(OWN_META))
@@ -457,11 +485,46 @@ mod tests {
             newer(&id, "tools/call", Answer::small(old.to_owned())).text,
             r#"{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete","x":1.50,"content":[]}}"#
         );
+        for (method, old, new) in [
+            // A repeated key: every member stays, so that nothing becomes an empty success.
+            (
+                "tools/call",
+                r#"{"content":["LONG 5 MES"],"a":1,"a":2,"resultType":"odd"}"#,
+                r#"{"resultType":"complete","content":["LONG 5 MES"],"a":1,"a":2}"#,
+            ),
+            // A key that is no text: only what stands in front is put there.
+            (
+                "tools/list",
+                r#"{"\ud800":1,"tools":[]}"#,
+                r#"{"ttlMs":0,"cacheScope":"private","resultType":"complete","\ud800":1,"tools":[]}"#,
+            ),
+            ("tools/call", "{}", r#"{"resultType":"complete"}"#),
+            ("tools/call", "[1.50]", "[1.50]"),
+        ] {
+            assert_eq!(newer_result(method, old), new, "{old}");
+        }
+        let twice = r#"{"jsonrpc":"2.0","id":9,"error":{"code":-32002,"message":"a","message":"b"}}"#;
+        assert_eq!(
+            newer(&id, "resources/read", Answer::small(twice.to_owned())).text,
+            r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32602,"message":"a","message":"b"}}"#
+        );
         let gone = r#"{"jsonrpc":"2.0","id":9,"error":{"code":-32002,"message":"no such resource","data":{"uri":"a"}}}"#;
         assert_eq!(
             newer(&id, "resources/read", Answer::small(gone.to_owned())).text,
             r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32602,"message":"no such resource","data":{"uri":"a"}}}"#
         );
+    }
+
+    #[test]
+    fn what_is_passed_on_is_never_emptied() {
+        assert_eq!(
+            without_protocol(r#"{"x":1,"x":2,"_meta":{"a/b":1,"a/b":2,"io.modelcontextprotocol/x":1}}"#),
+            r#"{"x":1,"x":2,"_meta":{"a/b":1,"a/b":2}}"#
+        );
+        for kept in [r#"{"\ud800":1}"#, "[1]"] {
+            assert_eq!(without_protocol(kept), kept);
+        }
+        assert_eq!(without_protocol(r#"{"x":1,"_meta":null}"#), r#"{"x":1}"#);
     }
 
     #[test]

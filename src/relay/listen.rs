@@ -197,10 +197,10 @@ impl Listens {
 
 /// Parameters with the id of the stream, and without what the service's own stream was called.
 fn tagged(params: &str, id: &Id) -> String {
-    let members = json::members(params).unwrap_or_default();
+    let members = json::every_member(params).unwrap_or_default();
     let meta = members.iter().find(|member| member.key == "_meta");
     let meta = meta
-        .and_then(|meta| json::members(meta.value).ok())
+        .and_then(|meta| json::every_member(meta.value).ok())
         .unwrap_or_default();
     let mut inner: Vec<String> = meta
         .iter()

@@ -82,8 +82,8 @@ pub struct Relay {
     pub(crate) endpoint: Endpoint,
     pub(crate) http: reqwest::Client,
     link: Arc<Link>,
-    /// A second session for clients without a handshake whose capabilities are not those of the first one.
-    beside: ReadLane,
+    /// Sessions for clients without a handshake whose capabilities are not those of the first one.
+    beside: modern::Beside,
     /// What such clients listen to.
     listens: Listens,
     /// Of which era the service is, for both lanes.
@@ -162,11 +162,12 @@ impl Relay {
         let grants = Grants::open(&world, endpoint.clone(), http.clone());
         let eras = Eras::of(&world.paths, endpoint.url());
         Arc::new_cyclic(|this: &Weak<Self>| {
-            let lane = |is_first: bool| {
+            // Each lane by its number: 0 is the first one, those beside it follow.
+            let lane = |number: usize| {
                 let for_side = this.clone();
                 let side = Box::new(move |message: &Message<'_>, with: Option<&Id>| {
                     if let Some(relay) = for_side.upgrade() {
-                        relay.from_upstream(message, with, is_first);
+                        relay.from_upstream(message, with, number);
                     }
                 });
                 let keys = Box::new(GrantKeys {
@@ -177,9 +178,9 @@ impl Relay {
                 ReadLane::new(http, endpoint, keys, budget.clone(), eras, side)
             };
             Self {
-                beside: lane(false),
+                beside: modern::Beside::new(lane),
                 listens: Listens::default(),
-                link: Link::new(out, lane(true), CancellationToken::new()),
+                link: Link::new(out, lane(0), CancellationToken::new()),
                 trade: TradeLane::new(http.clone(), endpoint.clone(), budget, eras.clone()),
                 eras,
                 listening: AtomicBool::new(false),

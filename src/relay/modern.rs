@@ -7,9 +7,56 @@ use super::bridge::From;
 use super::era::{self, Asker, Said};
 use super::reads::Ask;
 use super::{Relay, capabilities, lock, words};
-use crate::upstream::{Answer, Failure, ReadLane, Repeat};
+use crate::upstream::{Answer, Failure, Hello, ReadLane, Repeat};
 use crate::wire::envelope::{self, Id, Message};
-use std::sync::Arc;
+use futures_util::future::join_all;
+use std::sync::{Arc, Mutex};
+
+/// Sets of capabilities that have a session of their own beside the first one's. Each costs a handshake and a stream.
+const BESIDE: usize = 4;
+
+/// The lanes beside the first one, each for clients of one set of capabilities.
+#[derive(Debug)]
+pub(super) struct Beside {
+    lanes: Vec<ReadLane>,
+    /// The lanes with the capabilities that they were opened for; the one that was not used for longest comes first.
+    order: Mutex<Vec<(ReadLane, Option<String>)>>,
+}
+
+impl Beside {
+    /// Lanes made by their numbers, from 1 on. Nothing is opened yet.
+    pub(super) fn new(lane: impl Fn(usize) -> ReadLane) -> Self {
+        let lanes: Vec<ReadLane> = (1..=BESIDE).map(lane).collect();
+        let order = lanes.iter().map(|lane| (lane.clone(), None)).collect();
+        Self {
+            lanes,
+            order: Mutex::new(order),
+        }
+    }
+
+    /// The lane of this number.
+    pub(super) fn lane(&self, number: usize) -> Option<&ReadLane> {
+        self.lanes.get(number.checked_sub(1)?)
+    }
+
+    /// The lane for clients of these capabilities; where there is none yet, the one that was not used for longest becomes it.
+    fn lane_for(&self, hello: Hello) -> ReadLane {
+        let mut order = lock(&self.order);
+        let is_known = |(_, known): &(ReadLane, Option<String>)| known.as_ref() == Some(&hello.capabilities);
+        let at = order.iter().position(is_known);
+        let (lane, _) = order.remove(at.unwrap_or(0));
+        order.push((lane.clone(), Some(hello.capabilities.clone())));
+        if at.is_none() {
+            lane.greet(hello);
+        }
+        lane
+    }
+
+    /// Ends all their sessions.
+    pub(super) async fn close(&self) {
+        join_all(self.lanes.iter().map(ReadLane::close)).await;
+    }
+}
 
 impl Relay {
     /// Who asks, by the request itself.
@@ -71,16 +118,13 @@ impl Relay {
     }
 
     /// The lane for a request of such a client: a session knows one set of capabilities, and no request may be asked what
-    /// its client cannot do. Another set than the first one's gets a session of its own.
+    /// its client cannot do. Each other set than the first one's gets a session of its own.
     fn lane_for(&self, said: &Said) -> ReadLane {
         let hello = said.hello();
         if self.read.client_said().1 == hello.capabilities {
             return self.read.clone();
         }
-        if self.beside.client_said().1 != hello.capabilities {
-            self.beside.greet(hello);
-        }
-        self.beside.clone()
+        self.beside.lane_for(hello)
     }
 
     /// Asks the service for a client of either era, and returns the answer in that era. What is held never comes here.

@@ -6,7 +6,7 @@ use super::listen::About;
 use super::{Relay, lock, words};
 use crate::approve::Notice;
 use crate::gate::catalogue;
-use crate::upstream::{Era, InUse, Word, one_line};
+use crate::upstream::{Era, InUse, ReadLane, Word, one_line};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use std::sync::Arc;
@@ -134,18 +134,20 @@ impl Link {
 }
 
 impl Relay {
-    /// What the service sends without being asked, on the stream of this request where it came on one. The second
-    /// session hears the same as the first: what comes there counts only where it belongs to a request.
-    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>, with: Option<&Id>, is_first: bool) {
+    /// What the service sends without being asked, in the session of the lane of this number, on the stream of this request
+    /// where it came on one. The sessions beside the first one hear the same: what comes there counts only where it belongs
+    /// to a request.
+    pub(super) fn from_upstream(self: &Arc<Self>, message: &Message<'_>, with: Option<&Id>, number: usize) {
+        let beside = self.beside.lane(number);
+        let is_first = beside.is_none();
         if let Kind::Request(id) = &message.kind {
             // In the middle of a call of a client that cannot be asked so.
-            if self.newer.asked(id, with, message) {
+            if self.asked_newer(beside.unwrap_or(&self.read), id, with, message) {
                 return;
             }
-            return if is_first {
-                self.asked_by_service(id, message);
-            } else {
-                self.refuse_beside(id, message);
+            return match beside {
+                None => self.asked_by_service(id, message),
+                Some(lane) => self.refuse_beside(lane, id, message),
             };
         }
         let params = message.params.unwrap_or("{}");
@@ -193,8 +195,8 @@ impl Relay {
         }
     }
 
-    /// A question in the second session that belongs to no request: whom it is for cannot be known.
-    fn refuse_beside(&self, id: &Id, message: &Message<'_>) {
+    /// A question in another session than the first that belongs to no request: whom it is for cannot be known.
+    fn refuse_beside(&self, lane: &ReadLane, id: &Id, message: &Message<'_>) {
         let line = if message.method == "ping" {
             envelope::response(id, "{}")
         } else {
@@ -205,7 +207,7 @@ impl Relay {
                 None,
             )
         };
-        let (lane, session, ending) = (self.beside.clone(), self.beside.asked_in(id), self.ending.clone());
+        let (lane, session, ending) = (lane.clone(), lane.asked_in(id), self.ending.clone());
         self.tasks.spawn(async move {
             let told = lane.tell(line, Word::Reply, session);
             let _ = ending.run_until_cancelled(told).await;

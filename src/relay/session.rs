@@ -79,6 +79,11 @@ impl InFlight {
         }
     }
 
+    /// Whether one waits that went upstream under its own id.
+    pub fn has_relayed(&self) -> bool {
+        self.waiting.values().any(|waiting| waiting.relayed)
+    }
+
     /// Ends a request; true exactly once for each that was begun and not cancelled: then its answer is written.
     pub fn end(&mut self, id: &Id) -> bool {
         self.remove(id).is_some()
@@ -137,11 +142,13 @@ mod tests {
         let mut table = InFlight::default();
         let (id, root) = (Id::ours("a"), CancellationToken::new());
         let token = table.begin(&id, Some(Id::ours("p")), 1, &root).unwrap();
+        assert!(!table.has_relayed());
         table.relayed(&id);
+        assert!(table.has_relayed());
         assert_eq!(table.begin(&id, None, 1, &root).err(), Some(Refused::DuplicateId));
         assert!(table.knows_progress(&Id::ours("p")));
         assert_eq!(table.cancel(&id), Some(true));
-        assert!(token.is_cancelled());
+        assert!(token.is_cancelled() && !table.has_relayed());
         assert!(!table.end(&id), "a cancelled request gets no answer");
         assert!(!table.knows_progress(&Id::ours("p")));
         assert_eq!(table.cancel(&id), None);

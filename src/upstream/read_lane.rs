@@ -117,6 +117,11 @@ impl ReadLane {
         }))
     }
 
+    /// Whether both are one lane.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Speaks to servers of 2024-11-05 with two addresses as well.
     #[must_use]
     pub fn with_two_addresses(self) -> Self {

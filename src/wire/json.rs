@@ -99,6 +99,17 @@ pub fn members(text: &str) -> Result<Vec<Member<'_>>, JsonError> {
     Ok(found)
 }
 
+/// As [`members`], but a repeated key is no error: every member is there, in order. For text that is only passed on, of
+/// which nothing may be lost; nobody may conclude anything from a key that stands there twice.
+pub fn every_member(text: &str) -> Result<Vec<Member<'_>>, JsonError> {
+    let mut found = Vec::new();
+    each_member(text, |key, value| {
+        found.push(Member { key, value });
+        Ok::<(), JsonError>(())
+    })?;
+    Ok(found)
+}
+
 /// The value of one member of the object `text`, as written. Errors as [`members`], but the other keys are not
 /// compared: a repeated `key` is an error, a repeated other key is not.
 pub fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, JsonError> {

@@ -8,8 +8,9 @@ pub(super) mod older;
 
 use super::era::Said;
 use super::link::Link;
+use super::{lock, words};
 use crate::upstream::{Answer, Era, Failure, ReadLane, Repeat};
-use crate::wire::envelope::Id;
+use crate::wire::envelope::{self, Id, Message};
 use std::sync::Arc;
 
 /// Whom a request comes from.
@@ -21,7 +22,34 @@ pub(super) struct From<'a> {
     pub(super) lane: &'a ReadLane,
 }
 
+/// The answer to a request that could not be said in the other era: nothing of it was passed on.
+fn not_sent(id: &Id, why: &str) -> Answer {
+    let data = words::data(words::WasSent::No, None);
+    Answer::small(envelope::error(
+        Some(id),
+        words::invalid_params(),
+        &format!("NOT SENT. {why}"),
+        Some(&data),
+    ))
+}
+
+/// Why a request is not passed on whose parameters cannot be split into members without a doubt.
+const UNREADABLE: &str = "The parameters cannot be read: they must be an object with each key once";
+
 impl Link {
+    /// Takes a question of the service for a call of a newer client; false where it belongs to none.
+    pub(super) fn asked_newer(
+        &self,
+        lane: &ReadLane,
+        id: &Id,
+        with: Option<&Id>,
+        message: &Message<'_>,
+    ) -> bool {
+        // On the standing stream it may as well be of a client's call that shook hands: that one's run in the first session.
+        let may_be_older = lane.is(&self.read) && lock(&self.in_flight).has_relayed();
+        self.newer.asked(lane, id, with, may_be_older, message)
+    }
+
     /// Sends a request of a client of either era to a service of whatever era; the answer is in the client's.
     ///
     /// # Errors

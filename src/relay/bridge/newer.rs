@@ -5,6 +5,7 @@
 //!
 //! Owns: the calls that are open so. Refuses to know: what they do; a call that is held never comes here.
 
+use super::{UNREADABLE, not_sent};
 use crate::relay::era::{Said, member, newer, shown, without_protocol};
 use crate::relay::{lock, words};
 use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word};
@@ -120,12 +121,21 @@ impl Parking {
         }))
     }
 
-    /// Takes a question that came on the stream of one of these calls; false where it belongs to none.
-    pub(in crate::relay) fn asked(&self, id: &Id, with: Option<&Id>, message: &Message<'_>) -> bool {
+    /// Takes a question that came in a session of this lane, on the stream of one of these calls where it came on one; false
+    /// where it belongs to none. `may_be_older`: without a stream it may as well be for another client's request.
+    pub(super) fn asked(
+        &self,
+        lane: &ReadLane,
+        id: &Id,
+        with: Option<&Id>,
+        may_be_older: bool,
+        message: &Message<'_>,
+    ) -> bool {
         let running = lock(&self.0.running);
         let call = match with {
             Some(with) => running.get(with),
-            None => the_only(&running),
+            None if may_be_older => None,
+            None => the_only(&running, lane),
         };
         let Some(call) = call else {
             return false;
@@ -170,6 +180,9 @@ impl Parking {
             return Err(Failure::BadAnswer("the request cannot be read".to_owned()));
         };
         let params = message.params.unwrap_or("{}");
+        if json::members(params).is_err() {
+            return Ok(not_sent(id, UNREADABLE));
+        }
         let digest = digest(&message.method, params);
         let further = member(params, "requestState").is_some() || member(params, "inputResponses").is_some();
         let mut open = if further && MAY_ASK.contains(&&*message.method) {
@@ -360,7 +373,7 @@ fn addresses(answer: &str) -> Option<Vec<String>> {
     let elicitations = member(member(error, "data")?, "elicitations")?;
     let all = json::items(elicitations).ok()?;
     let question = |elicitation: &&str| {
-        let members = json::members(elicitation).unwrap_or_default();
+        let members = json::every_member(elicitation).unwrap_or_default();
         let kept = members.iter().filter(|member| member.key != "elicitationId");
         let kept: Vec<String> = kept.map(shown).collect();
         format!(
@@ -386,21 +399,17 @@ fn cannot_open(id: &Id) -> Answer {
 
 /// Parameters without the task of 2025-11-25: the newer era has no words for what would come of it.
 fn without_task(params: &str) -> String {
-    let members = json::members(params).unwrap_or_default();
+    let Ok(members) = json::every_member(params) else {
+        return params.to_owned();
+    };
     let kept = members.iter().filter(|member| member.key != "task");
     format!("{{{}}}", kept.map(shown).collect::<Vec<_>>().join(","))
 }
 
 /// The answer to a round that goes on with nothing: it is not passed on, so nothing runs.
 fn no_such_round(id: &Id) -> Answer {
-    let data = words::data(words::WasSent::No, None);
-    let why = "NOT SENT. This `requestState` belongs to no call that waits: begin the call anew without it";
-    Answer::small(envelope::error(
-        Some(id),
-        words::invalid_params(),
-        why,
-        Some(&data),
-    ))
+    let why = "This `requestState` belongs to no call that waits: begin the call anew without it";
+    not_sent(id, why)
 }
 
 /// 128 random bits as text.
@@ -411,15 +420,17 @@ fn random_name() -> Option<String> {
 }
 
 /// A question that belongs to no request, while one call alone can have led to it: servers ask so on their standing stream.
-fn the_only(running: &HashMap<Id, Running>) -> Option<&Running> {
-    let mut calls = running.values().filter(|call| call.may_ask);
+/// A call of another lane runs in another session, and cannot.
+fn the_only<'r>(running: &'r HashMap<Id, Running>, lane: &ReadLane) -> Option<&'r Running> {
+    let mut calls = running.values().filter(|call| call.may_ask && call.lane.is(lane));
     let first = calls.next();
     first.filter(|_| calls.next().is_none())
 }
 
-/// What makes two rounds the same request: the method and the params without what changes from round to round.
+/// What makes two rounds the same request: the method and the params (which were read before) without what changes from
+/// round to round.
 fn digest(method: &str, params: &str) -> String {
-    let members = json::members(params).unwrap_or_default();
+    let members = json::every_member(params).unwrap_or_default();
     let mut parts: Vec<String> = members
         .iter()
         .filter(|member| !matches!(&*member.key, "_meta" | "inputResponses" | "requestState"))

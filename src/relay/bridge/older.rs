@@ -4,6 +4,7 @@
 //! requests; one stream of ours stands for what the client would have been told in its session. What the old era has no
 //! words for is left out, and nothing else is touched.
 
+use super::{UNREADABLE, not_sent};
 use crate::relay::era::{NEWER, OWN_META, member, own_meta_out, shown, without_protocol};
 use crate::relay::link::Link;
 use crate::relay::lock;
@@ -67,6 +68,9 @@ impl Link {
             return Err(Failure::BadAnswer("the request cannot be read".to_owned()));
         };
         let params = message.params.unwrap_or("{}");
+        if json::members(params).is_err() {
+            return Ok(not_sent(id, UNREADABLE));
+        }
         match &*message.method {
             "logging/setLevel" => {
                 *lock(&self.older.level) = member(params, "level").map(str::to_owned);
@@ -80,7 +84,9 @@ impl Link {
         }
         let (mut asked, mut answers) = (id.clone(), None::<String>);
         for _ in 0..ROUNDS {
-            let text = self.with_meta(&message, &asked, answers.as_deref());
+            let Some(text) = self.with_meta(&message, &asked, answers.as_deref()) else {
+                return Ok(not_sent(id, UNREADABLE));
+            };
             let answer = self.read.request_modern(text, &asked, repeat).await?;
             let Some(result) = member(&answer.text, "result") else {
                 return Ok(under(id, answer));
@@ -107,8 +113,9 @@ impl Link {
         )))
     }
 
-    /// The request with what the handshake would have said, under this id; in later rounds with the answers.
-    fn with_meta(&self, message: &Message<'_>, id: &Id, answers: Option<&str>) -> String {
+    /// The request with what the handshake would have said, under this id; in later rounds with the answers. `None` where
+    /// its parameters or their `_meta` cannot be read: without a part of them it would be another request.
+    fn with_meta(&self, message: &Message<'_>, id: &Id, answers: Option<&str>) -> Option<String> {
         let (info, capabilities) = self.read.client_said();
         let params = message.params.unwrap_or("{}");
         let mut meta: Vec<String> = vec![
@@ -119,29 +126,33 @@ impl Link {
         if let Some(level) = &*lock(&self.older.level) {
             meta.push(format!(r#""{META_LOG}":{level}"#));
         }
-        let given = member(params, "_meta").and_then(|meta| json::members(meta).ok());
-        let given = given.unwrap_or_default();
+        let members = json::members(params).ok()?;
+        let given = members.iter().find(|member| member.key == "_meta");
+        let given = given.map_or("{}", |meta| meta.value);
+        let given = json::members(if given == "null" { "{}" } else { given }).ok()?;
         meta.extend(
             given
                 .iter()
                 .filter(|member| !member.key.starts_with(OWN_META))
                 .map(shown),
         );
-        let mut parts: Vec<String> = json::members(params)
-            .unwrap_or_default()
+        let mut parts: Vec<String> = members
             .iter()
             .filter(|member| member.key != "_meta" && member.key != "task")
             .map(shown)
             .collect();
         parts.extend(answers.map(str::to_owned));
         parts.push(format!(r#""_meta":{{{}}}"#, meta.join(",")));
-        envelope::request(id, &message.method, Some(&format!("{{{}}}", parts.join(","))))
+        let params = format!("{{{}}}", parts.join(","));
+        Some(envelope::request(id, &message.method, Some(&params)))
     }
 
     /// Asks the client everything that a result asks for; the members that the next round carries.
     async fn ask_all(&self, result: &str) -> Result<String, Failure> {
         let unreadable = |_| Failure::BadAnswer("its questions cannot be read".to_owned());
-        let requests = json::members(member(result, "inputRequests").unwrap_or("{}")).map_err(unreadable)?;
+        let read = |key: &str| json::member(result, key).map_err(unreadable);
+        let (requests, state) = (read("inputRequests")?, read("requestState")?);
+        let requests = json::members(requests.unwrap_or("{}")).map_err(unreadable)?;
         let mut answers = Vec::with_capacity(requests.len());
         for request in &requests {
             let answer = self.ask(request.value).await?;
@@ -151,7 +162,7 @@ impl Link {
         if !answers.is_empty() {
             parts.push(format!(r#""inputResponses":{{{}}}"#, answers.join(",")));
         }
-        if let Some(state) = member(result, "requestState") {
+        if let Some(state) = state {
             parts.push(format!(r#""requestState":{state}"#));
         }
         if parts.is_empty() {
@@ -164,6 +175,9 @@ impl Link {
 
     /// Asks the client one thing; the text of its result.
     async fn ask(&self, request: &str) -> Result<String, Failure> {
+        if json::members(request).is_err() {
+            return Err(Failure::BadAnswer("its question cannot be read".to_owned()));
+        }
         let method = member(request, "method")
             .and_then(|raw| json::string(raw).ok())
             .unwrap_or_default();
@@ -237,7 +251,9 @@ impl Link {
             let Ok(message) = envelope::read_one(&text) else {
                 return;
             };
-            let text = self.with_meta(&message, &id, None);
+            let Some(text) = self.with_meta(&message, &id, None) else {
+                return;
+            };
             let began = tokio::time::Instant::now();
             tokio::select! {
                 () = self.ending.cancelled() => return,
@@ -312,7 +328,7 @@ fn newer_capabilities(capabilities: &str) -> String {
 
 /// A result as the older era knows it.
 fn older_result(result: &str) -> String {
-    let Ok(members) = json::members(result) else {
+    let Ok(members) = json::every_member(result) else {
         return result.to_owned();
     };
     let parts: Vec<String> = members

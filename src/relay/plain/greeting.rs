@@ -225,7 +225,7 @@ fn speaks_modern(said: &str) -> bool {
 
 /// The server's own words, with the revision that this client and we speak to each other.
 fn with_version(said: &str, version: &str) -> String {
-    let members = json::members(said).unwrap_or_default();
+    let members = json::every_member(said).unwrap_or_default();
     let texts: Vec<String> = members
         .iter()
         .map(|member| match &*member.key {

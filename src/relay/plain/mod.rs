@@ -303,7 +303,7 @@ impl Plain {
     fn unasked(&self, message: &Message<'_>, with: Option<&Id>) {
         match &message.kind {
             // In the middle of a call of a client that cannot be asked so.
-            Kind::Request(id) if self.newer.asked(id, with, message) => {}
+            Kind::Request(id) if self.asked_newer(&self.read, id, with, message) => {}
             Kind::Request(id) => self.asked_by_service(id, message),
             Kind::Notification if message.method == "notifications/progress" => self.progress(message),
             Kind::Notification if self.is_bridged() => self.lowered(message),

@@ -186,3 +186,115 @@ async fn sessions_know_what_their_own_client_can_do() {
         "none is opened again and again"
     );
 }
+
+/// A question on a session's standing stream is for a client of that session: another session's call does not take it.
+#[tokio::test]
+async fn questions_without_a_request_stay_in_their_session() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    client
+        .hello_as("2025-11-25", &json!({ "elicitation": {}, "roots": {} }))
+        .await;
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    bench
+        .sim
+        .post(
+            "fault",
+            &json!({ "kind": "stall", "tool": "GetQuote", "seconds": 15 }),
+        )
+        .await;
+    let read = json!({ "name": "GetQuote", "arguments": quote() });
+    let newer = client
+        .send("tools/call", &by("Able", &json!({ "elicitation": {} }), read))
+        .await;
+    bench
+        .until("two sessions", async || {
+            bench.sim.get("status").await["open_get_streams"] == 2 && bench.count("tools/call").await == 2
+        })
+        .await;
+    let told = bench
+        .sim
+        .post(
+            "notify",
+            &json!({
+                "jsonrpc": "2.0", "id": 901, "method": "elicitation/create",
+                "params": { "message": "Which?", "requestedSchema": { "type": "object", "properties": {} } },
+            }),
+        )
+        .await;
+    assert_eq!(told["told"], 2, "{told}");
+    let asked = |line: &String| {
+        let value: Value = serde_json::from_str(line).ok()?;
+        (value["method"] == "elicitation/create").then_some(value)
+    };
+    let question = client
+        .find(asked, PATIENCE)
+        .await
+        .expect("the first one is asked");
+    assert_eq!(question["id"], 901, "{question}");
+    let rounds = client.result(newer).await;
+    assert_eq!(rounds["resultType"], "input_required", "{rounds}");
+    assert_eq!(
+        rounds["inputRequests"].as_object().expect("questions").len(),
+        1,
+        "{rounds}"
+    );
+}
+
+/// Clients of several abilities that take turns: each has a session, and none is opened anew for each request.
+#[tokio::test]
+async fn several_clients_of_other_abilities_take_turns() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    client.hello_as("2025-11-25", &json!({ "roots": {} })).await;
+    let read = json!({ "name": "GetQuote", "arguments": quote() });
+    for _ in 0..3 {
+        for able in [json!({ "elicitation": {} }), json!({ "sampling": {} }), json!({})] {
+            let newer = client
+                .request("tools/call", &by("Able", &able, read.clone()))
+                .await;
+            assert_eq!(newer["result"]["isError"], false, "{newer}");
+        }
+    }
+    assert_eq!(bench.count("initialize").await, 4);
+    // More of them than there is room for: the one that was longest away gives its place.
+    for able in [
+        json!({ "sampling": {}, "roots": {} }),
+        json!({ "elicitation": {}, "roots": {} }),
+        json!({ "sampling": {} }),
+        json!({ "elicitation": {} }),
+    ] {
+        let newer = client
+            .request("tools/call", &by("Able", &able, read.clone()))
+            .await;
+        assert_eq!(newer["result"]["isError"], false, "{newer}");
+    }
+    assert_eq!(bench.count("initialize").await, 7);
+    client.close().await;
+    let left = bench.sim.get("status").await["session_list"].clone();
+    assert_eq!(left, json!([]), "all are ended");
+}
+
+/// A result with a repeated key is passed on whole: an empty success would be read as "no positions".
+#[tokio::test]
+async fn a_result_with_a_repeated_key_is_not_emptied() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    let odd = r#"{"content":[{"type":"text","text":"LONG 5 MES"}],"isError":false,"note":1,"note":2}"#;
+    for era in ["newer", "older"] {
+        bench
+            .sim
+            .post_text("answer", &format!(r#"{{"tool":"ListPositions","result":{odd}}}"#))
+            .await;
+        let read = json!({ "name": "ListPositions", "arguments": {} });
+        let id = if era == "newer" {
+            client.send("tools/call", &modern(read)).await
+        } else {
+            client.hello_as("2025-11-25", &json!({})).await;
+            client.send("tools/call", &read).await
+        };
+        let line = client.raw_answer(&id.to_string()).await;
+        let is_whole = line.contains("LONG 5 MES") && line.contains(r#""note":1,"note":2"#);
+        assert!(is_whole, "{era}: {line}");
+    }
+}

@@ -61,6 +61,26 @@ async fn an_older_client_on_a_modern_server() {
             .await["result"],
         json!({})
     );
+    // What two readers could read differently is not translated, and not sent.
+    for (id, odd) in [
+        (901, r#"{"name":"ListAccounts","arguments":{},"more":1,"more":2}"#),
+        (
+            902,
+            r#"{"name":"ListAccounts","arguments":{},"_meta":{"a/b":1,"a/b":2}}"#,
+        ),
+    ] {
+        let count = async || bench.sim.get("requests").await["tools/call"].clone();
+        let before = count().await;
+        client
+            .line(&format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{odd}}}"#
+            ))
+            .await;
+        let refused = client.answer(id).await;
+        assert_eq!(refused["error"]["code"], -32602, "{refused}");
+        assert_eq!(refused["error"]["data"]["countersign"]["sent"], "no", "{refused}");
+        assert_eq!(count().await, before);
+    }
     // The stream of changes is opened behind the client's back.
     let before = bench.sim.get("requests").await;
     assert!(

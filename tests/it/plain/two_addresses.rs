@@ -282,6 +282,61 @@ async fn a_client_without_a_handshake() {
     assert_eq!(old.told("tools/call").len(), 1);
 }
 
+/// Two clients have a call open when the server asks without saying for whom: the one that shook hands is asked, and the
+/// other one only when it can be nobody else's.
+#[tokio::test]
+async fn a_question_of_one_of_two_calls() {
+    let (home, old) = (Home::new(), Old::start(Manner::Sound).await);
+    let mut client = plain(&home, old.url(), &[]);
+    let able = json!({ "sampling": {} });
+    client.hello_as("2025-11-25", &able).await;
+    let first = client.send_call("never", &json!({})).await;
+    let mut params = modern(json!({ "name": "never", "arguments": {} }));
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = able;
+    let second = client.send("tools/call", &params).await;
+    until(|| old.told("tools/call").len() == 2).await;
+    let ask = |id: &str| {
+        let params = json!({ "messages": [], "maxTokens": 1 });
+        let question =
+            json!({ "jsonrpc": "2.0", "id": id, "method": "sampling/createMessage", "params": params });
+        old.say(old.newest(), Some(&question));
+    };
+    ask("s1");
+    let asked = |line: &String| {
+        let value: Value = serde_json::from_str(line).ok()?;
+        (value["method"] == "sampling/createMessage").then_some(value)
+    };
+    let question = client.find(asked, Duration::from_secs(15)).await.expect("asked");
+    assert_eq!(question["id"], "s1");
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": first } });
+    client.line(&cancel.to_string()).await;
+    until(|| !old.told("notifications/cancelled").is_empty()).await;
+    ask("s2");
+    let round = client.result(second).await;
+    let questions = round["inputRequests"].as_object().expect("questions");
+    assert_eq!(questions.len(), 1, "{round}");
+    assert!(client.aside().iter().all(|line| asked(line).is_none()));
+}
+
+/// Parameters that two readers could read differently are not translated: nothing runs, least of all with less than was said.
+#[tokio::test]
+async fn parameters_with_a_repeated_key() {
+    let (home, old) = (Home::new(), Old::start(Manner::Sound).await);
+    let mut client = plain(&home, old.url(), &[]);
+    let params = modern(json!({ "name": "echo", "arguments": { "text": "x" } })).to_string();
+    let odd = params.replacen('{', r#"{"more":1,"more":2,"#, 1);
+    client
+        .line(&format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{odd}}}"#
+        ))
+        .await;
+    let answer = client.answer(7).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    assert_eq!(answer["error"]["data"]["countersign"]["sent"], "no", "{answer}");
+    assert!(old.told("tools/call").is_empty());
+}
+
 /// A call that was sent is never sent again; the next one finds a new stream.
 #[tokio::test]
 async fn the_stream_is_cut_in_a_call() {
