@@ -91,9 +91,11 @@ impl Old {
                 r#"data: {{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":""#
             );
             let mut next = begun;
-            while stream.send(Some(next)).is_ok() {
+            while stream
+                .send(Some(std::mem::replace(&mut next, "x".to_owned())))
+                .is_ok()
+            {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                "x".clone_into(&mut next);
             }
         });
     }
