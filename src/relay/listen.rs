@@ -7,26 +7,47 @@ use super::era::{META_SUBSCRIPTION, OWN_META, member, shown};
 use super::link::Peer;
 use super::output::Output;
 use super::{lock, words};
+use crate::upstream::{Failure, Use};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Resources that one pipe may follow at once.
-const MAX_FOLLOWED: usize = 256;
+/// Resources that the streams of one pipe may follow at once, all together.
+const MAX_FOLLOWED: usize = 64;
+/// Resources of a client of the older era that are known to be followed; it asks for each itself.
+const MAX_OLDER: usize = 256;
+/// How many of them the service is asked for at once, by all streams of the pipe: exits and reads go beside them.
+const AT_ONCE: usize = 4;
 /// How long the service may take to accept that resources are followed, before the stream is acknowledged without them.
 const ACCEPT: Duration = Duration::from_secs(10);
 
 /// The open streams.
-#[derive(Debug, Default)]
-pub(super) struct Listens(Mutex<State>);
+#[derive(Debug)]
+pub(super) struct Listens {
+    state: Mutex<State>,
+    asking: Semaphore,
+}
+
+impl Default for Listens {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            asking: Semaphore::new(AT_ONCE),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
     open: HashMap<Id, Listen>,
+    /// Resources that streams follow or are about to, with how many do.
+    claimed: HashMap<String, usize>,
     /// Resources that a client of the older era follows in the same session.
     older: HashSet<String>,
     count: u64,
@@ -75,7 +96,6 @@ impl Wish {
             uris: uris
                 .filter_map(|raw| json::string(raw).ok())
                 .map(std::borrow::Cow::into_owned)
-                .take(MAX_FOLLOWED)
                 .collect(),
         })
     }
@@ -118,7 +138,7 @@ fn is_within(uri: &str, followed: &str) -> bool {
 impl Listens {
     /// Acknowledges a stream and opens it; its serial number. The acknowledgement is the first that is written for it.
     fn open(&self, out: &Output, id: &Id, wish: Wish) -> u64 {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         let params = format!(
             r#"{{"notifications":{},"_meta":{{"{META_SUBSCRIPTION}":{}}}}}"#,
             wish.granted(),
@@ -134,11 +154,11 @@ impl Listens {
 
     /// Closes a stream: nothing more is written for it.
     pub(super) fn close(&self, id: &Id) {
-        lock(&self.0).open.remove(id);
+        lock(&self.state).open.remove(id);
     }
 
     fn close_this(&self, id: &Id, serial: u64) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if state.open.get(id).is_some_and(|listen| listen.serial == serial) {
             state.open.remove(id);
         }
@@ -146,7 +166,7 @@ impl Listens {
 
     /// Tells those who asked for it; each under its own id.
     pub(super) fn tell(&self, out: &Output, about: About<'_>, method: &str, params: &str) {
-        let state = lock(&self.0);
+        let state = lock(&self.state);
         for (id, _) in state.open.iter().filter(|(_, listen)| listen.wish.covers(about)) {
             if out.is_full() {
                 tracing::warn!("a notification was dropped: the client does not read");
@@ -158,7 +178,7 @@ impl Listens {
 
     /// Whether any stream follows this resource.
     pub(super) fn follows(&self, uri: &str) -> bool {
-        let state = lock(&self.0);
+        let state = lock(&self.state);
         state
             .open
             .values()
@@ -167,10 +187,10 @@ impl Listens {
 
     /// Notes that a client of the older era follows a resource, or no longer does; whether others still follow it.
     pub(super) fn older_follows(&self, uri: &str, on: bool) -> bool {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if !on {
             state.older.remove(uri);
-        } else if state.older.len() < MAX_FOLLOWED {
+        } else if state.older.len() < MAX_OLDER {
             state.older.insert(uri.to_owned());
         }
         state.open.values().any(|listen| listen.wish.uris.contains(uri))
@@ -178,20 +198,50 @@ impl Listens {
 
     /// Whether a client of the older era is told of this resource: it follows it, or nobody else does.
     pub(super) fn is_for_older(&self, uri: &str) -> bool {
-        let followed = lock(&self.0)
+        let followed = lock(&self.state)
             .older
             .iter()
             .any(|followed| is_within(uri, followed));
         followed || !self.follows(uri)
     }
 
-    /// Those of these resources that nobody follows any more.
-    fn unfollowed(&self, uris: &BTreeSet<String>) -> Vec<String> {
-        let state = lock(&self.0);
-        let others = |uri: &&String| {
-            state.older.contains(*uri) || state.open.values().any(|listen| listen.wish.uris.contains(*uri))
-        };
-        uris.iter().filter(|uri| !others(uri)).cloned().collect()
+    /// Takes a place for each of these resources, as far as there are places; those that got one.
+    fn claim(&self, uris: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut state = lock(&self.state);
+        let mut got = BTreeSet::new();
+        for uri in uris {
+            if state.claimed.contains_key(uri) || state.claimed.len() < MAX_FOLLOWED {
+                *state.claimed.entry(uri.clone()).or_default() += 1;
+                got.insert(uri.clone());
+            }
+        }
+        got
+    }
+
+    /// Gives the places back.
+    fn release<'u>(&self, uris: impl IntoIterator<Item = &'u String>) {
+        let mut state = lock(&self.state);
+        for uri in uris {
+            let Some(count) = state.claimed.get_mut(uri) else {
+                continue;
+            };
+            *count -= 1;
+            if *count == 0 {
+                state.claimed.remove(uri);
+            }
+        }
+    }
+
+    /// Whether an open stream follows exactly this resource.
+    fn has(&self, uri: &str) -> bool {
+        let state = lock(&self.state);
+        state.open.values().any(|listen| listen.wish.uris.contains(uri))
+    }
+
+    /// Whether nobody follows this resource any more, nor is about to.
+    fn is_free(&self, uri: &str) -> bool {
+        let state = lock(&self.state);
+        !state.older.contains(uri) && !state.claimed.contains_key(uri)
     }
 }
 
@@ -236,12 +286,14 @@ pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>
         .uris
         .is_empty()
         .then(|| peer.listens().open(&peer.out, id, wish.clone()));
+    let claimed = peer.listens().claim(&wish.uris);
     let (peer, id) = (Arc::clone(peer), id.clone());
     peer.clone().tasks.spawn(async move {
         let (serial, uris) = match at_once {
             Some(serial) => (serial, BTreeSet::new()),
-            None => match cancel.run_until_cancelled(accepted(&*peer, &wish.uris)).await {
+            None => match cancel.run_until_cancelled(accepted(&*peer, &claimed)).await {
                 Some(uris) => {
+                    peer.listens().release(claimed.difference(&uris));
                     let granted = Wish {
                         uris: uris.clone(),
                         ..wish
@@ -252,7 +304,7 @@ pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>
                     }
                     (peer.listens().open(&peer.out, &id, granted), uris)
                 }
-                None => return let_go(&*peer, &wish.uris).await,
+                None => return let_go(&*peer, &claimed).await,
             },
         };
         cancel.cancelled().await;
@@ -270,6 +322,7 @@ pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>
 
 /// Those of these resources that the service lets us follow.
 async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<String> {
+    let until = Instant::now() + ACCEPT;
     let ask = |uri: &String| {
         let (uri, params) = (uri.clone(), serde_json::json!({ "uri": uri }).to_string());
         async move {
@@ -277,8 +330,12 @@ async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<S
                 peer.follow(&params, true);
                 return Some(uri);
             }
-            let asked = peer.read.own("resources/subscribe", &params);
-            match tokio::time::timeout(ACCEPT, asked).await {
+            // The service was asked for another stream.
+            if peer.listens().has(&uri) {
+                return Some(uri);
+            }
+            let asked = asked(peer, "resources/subscribe", &params);
+            match tokio::time::timeout_at(until, asked).await {
                 Ok(Ok(_)) => {
                     peer.read.remember("resources/subscribe", &params);
                     Some(uri)
@@ -295,16 +352,28 @@ async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<S
     all.into_iter().flatten().collect()
 }
 
-/// Stops following those that nobody on this pipe follows any more.
+/// Asks the service as the client would, in its part of the budget: exits and approved orders do not wait behind it.
+async fn asked<P: Listening>(peer: &P, method: &str, params: &str) -> Result<String, Failure> {
+    // Never closed, so there is always a permit in the end.
+    let _permit = peer.listens().asking.acquire().await.ok();
+    peer.read.own_for(method, params, Use::Client).await
+}
+
+/// Gives up the places of these resources, and stops following those that nobody on this pipe follows any more.
 async fn let_go<P: Listening>(peer: &P, uris: &BTreeSet<String>) {
-    for uri in peer.listens().unfollowed(uris) {
+    peer.listens().release(uris);
+    for uri in uris {
+        // Another stream may have come for it meanwhile.
+        if !peer.listens().is_free(uri) {
+            continue;
+        }
         let params = serde_json::json!({ "uri": uri }).to_string();
         peer.follow(&params, false);
         if peer.has_stream() {
             continue;
         }
         peer.read.remember("resources/unsubscribe", &params);
-        let asked = peer.read.own("resources/unsubscribe", &params);
+        let asked = asked(peer, "resources/unsubscribe", &params);
         let _ = peer
             .ending
             .run_until_cancelled(tokio::time::timeout(ACCEPT, asked))
@@ -337,6 +406,21 @@ mod tests {
             assert_eq!(Wish::of(none), None, "{none}");
         }
         assert_eq!(Wish::of(r#"{"notifications":{}}"#).unwrap().granted(), "{}");
+    }
+
+    #[test]
+    fn the_streams_of_a_pipe_share_the_places() {
+        let listens = Listens::default();
+        let many =
+            |from: usize, to: usize| (from..to).map(|n| format!("a://{n:03}")).collect::<BTreeSet<_>>();
+        assert_eq!(listens.claim(&many(0, 60)), many(0, 60));
+        // What another stream follows takes no place more.
+        assert_eq!(listens.claim(&many(50, 100)), many(50, MAX_FOLLOWED));
+        listens.release(&many(0, 60));
+        assert!(listens.is_free("a://000") && !listens.is_free("a://050"));
+        listens.release(&many(50, MAX_FOLLOWED));
+        assert!(listens.is_free("a://050"));
+        assert_eq!(listens.claim(&many(100, 200)), many(100, 100 + MAX_FOLLOWED));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Large {
 
 /// Whether an answer that has begun comes on: in each [`PACE`] as much as [`AT_LEAST`], or its end.
 #[derive(Debug)]
-struct Pace {
+pub(super) struct Pace {
     until: Instant,
     came: usize,
 }
@@ -95,14 +95,16 @@ impl Pace {
         *self = Self::default();
     }
 
-    fn came(&mut self, bytes: usize) {
+    /// This much came.
+    pub(super) fn came(&mut self, bytes: usize) {
         self.came = self.came.saturating_add(bytes);
         if self.came >= AT_LEAST {
             self.begin();
         }
     }
 
-    fn until(&self) -> Instant {
+    /// When it is taken to have stopped, if nothing more comes.
+    pub(super) fn until(&self) -> Instant {
         self.until
     }
 }
@@ -379,9 +381,8 @@ pub(super) async fn refusal(
         401 => return Err(Failure::Unauthorized),
         403 => return Err(forbidden(&told, &text)),
         404 if had_session => return Err(Failure::SessionLost),
-        // Some servers answer 400 for a dead session; the caller makes one new session and no more.
         400 if had_session && text.to_ascii_lowercase().contains("session") => {
-            return Err(Failure::SessionLost);
+            return Err(Failure::SessionDoubted(id.and_then(|id| own_answer(&body, id))));
         }
         408 => return Err(Failure::NotConnected),
         // The service's own words (its API reference, rate limiting).
@@ -393,6 +394,12 @@ pub(super) async fn refusal(
         Some(answer) => Ok(answer),
         None => Err(Failure::Status(status.as_u16())),
     }
+}
+
+/// The answer that says itself that it is one to `id`: an error without an id is none.
+fn own_answer(body: &[u8], id: &Id) -> Option<String> {
+    envelope::read(body).ok()?;
+    answer_to(body, id, &|_| {})
 }
 
 /// The seconds that a `Retry-After` asks to wait: a number, or a date (RFC 9110 section 10.2.3).
@@ -455,6 +462,18 @@ mod tests {
         ] {
             assert_eq!(retry_after(text, now), seconds, "{text}");
         }
+    }
+
+    #[test]
+    fn an_answer_of_our_own_bears_our_id() {
+        let id = Id::ours("cs-1");
+        let own = r#"{"jsonrpc":"2.0","id":"cs-1","error":{"code":-1,"message":"x"}}"#;
+        assert_eq!(own_answer(own.as_bytes(), &id).as_deref(), Some(own));
+        for other in ["null", r#""cs-2""#, "1"] {
+            let other = own.replace(r#""cs-1""#, other);
+            assert_eq!(own_answer(other.as_bytes(), &id), None, "{other}");
+        }
+        assert_eq!(own_answer(b"no session", &id), None);
     }
 
     #[test]

@@ -158,9 +158,10 @@ pub(super) fn verdict(answer: &str) -> Verdict {
 /// The same where no answer came. An error is passed on: it would meet the handshake as well.
 pub(super) fn verdict_of(failure: Failure) -> Result<Verdict, Failure> {
     match failure {
-        Failure::Status(400..=499) | Failure::SessionLost | Failure::Refused(_) => {
-            Ok(Verdict::Of(Era::Legacy))
-        }
+        Failure::Status(400..=499)
+        | Failure::SessionLost
+        | Failure::SessionDoubted(_)
+        | Failure::Refused(_) => Ok(Verdict::Of(Era::Legacy)),
         Failure::Status(_)
         | Failure::Broken(_)
         | Failure::BadAnswer(_)

@@ -36,6 +36,11 @@ pub enum Failure {
     /// HTTP 404 although a session was given: it is gone, and the request was not run.
     #[error("the service has forgotten this session")]
     SessionLost,
+    /// HTTP 400 that speaks of a session, where one was given. So some servers refuse for want of the session, before they
+    /// run anything; it may as well be about something else, and proves nothing about a call. With the answer to the
+    /// request where the body is one.
+    #[error("the service answered with HTTP 400, and speaks of a session")]
+    SessionDoubted(Option<String>),
     /// Another HTTP status.
     #[error("the service answered with HTTP {0}{redirect}", redirect = redirect(*.0))]
     Status(u16),
@@ -107,6 +112,7 @@ impl Failure {
             | Self::RateLimited(_)
             | Self::Throttled(_)
             | Self::SessionLost
+            | Self::SessionDoubted(_)
             | Self::BadAnswer(_)
             | Self::Revision(_)
             | Self::Refused(_) => false,

@@ -153,6 +153,11 @@ impl ReadLane {
                 }
                 // One new session for each request, and no more: the service may mean something else by its refusal.
                 Err(Failure::SessionLost) if tries == 1 => tracing::info!("a session was lost"),
+                // Only a 404 proves that the request did not run.
+                Err(Failure::SessionDoubted(_)) if tries == 1 && repeat == Repeat::Harmless => {
+                    tracing::info!("a session may be lost");
+                }
+                Err(Failure::SessionDoubted(Some(answer))) => return Ok(Answer::small(answer)),
                 Err(Failure::RateLimited(wait) | Failure::Throttled(wait))
                     if tries == 1 && repeat == Repeat::Harmless && wait.unwrap_or(1) <= PATIENCE =>
                 {
@@ -263,7 +268,7 @@ impl ReadLane {
         if let Some(two) = session.two_addresses() {
             self.runs_in(id, &session);
             let answer = two.request(self, text, id, &session.headers(), purpose).await;
-            if matches!(answer, Err(Failure::SessionLost)) {
+            if matches!(answer, Err(Failure::SessionLost | Failure::SessionDoubted(_))) {
                 self.session_is_lost(&session);
             }
             return answer;
@@ -272,7 +277,7 @@ impl ReadLane {
         if !response.status().is_success() {
             let had_session = session.id().is_some();
             let refusal = answer::refusal(response, Some(id), had_session).await;
-            if matches!(refusal, Err(Failure::SessionLost)) {
+            if matches!(refusal, Err(Failure::SessionLost | Failure::SessionDoubted(_))) {
                 self.session_is_lost(&session);
             }
             return refusal.map(Answer::small);

@@ -5,7 +5,7 @@
 //! session is kept and renewed; to `read_session` this is one more kind of session.
 
 use super::Failure;
-use super::answer::{self, Answer, Large, one_line};
+use super::answer::{self, Answer, Large, Pace, one_line};
 use super::budget::Use;
 use super::http;
 use super::keys::Challenged;
@@ -209,15 +209,38 @@ impl Listening {
             for event in early {
                 of.take(event, &large, &side).await;
             }
-            while let Ok(Some(chunk)) = response.chunk().await {
+            // Between events the stream may be still for long; an event that has begun comes on.
+            let mut pace = parser.is_inside().then(Pace::default);
+            loop {
+                let chunk = response.chunk();
+                let chunk = match &pace {
+                    Some(pace) => tokio::time::timeout_at(pace.until(), chunk).await,
+                    None => Ok(chunk.await),
+                };
+                let chunk = match chunk {
+                    Ok(Ok(Some(chunk))) => chunk,
+                    Ok(Ok(None) | Err(_)) => return,
+                    Err(_) => {
+                        tracing::warn!("an event stopped coming; the stream is given up");
+                        return;
+                    }
+                };
                 of.0.heard.store(mono_ms(), Ordering::Relaxed);
                 let mut events = Vec::new();
                 if parser.push(&chunk, |event| events.push(event)).is_err() {
                     tracing::warn!("an event is longer than the bound; the stream is given up");
                     return;
                 }
+                if !events.is_empty() {
+                    pace = None;
+                }
                 for event in events {
                     of.take(event, &large, &side).await;
+                }
+                if parser.is_inside() {
+                    pace.get_or_insert_default().came(chunk.len());
+                } else {
+                    pace = None;
                 }
             }
         };

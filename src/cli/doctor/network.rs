@@ -290,6 +290,7 @@ fn remedy(failure: &Failure) -> &'static str {
         }
         Failure::Token(_) => "see what this says of the vault above",
         Failure::SessionLost
+        | Failure::SessionDoubted(_)
         | Failure::Status(_)
         | Failure::Connect(_)
         | Failure::Broken(_)

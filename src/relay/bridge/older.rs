@@ -226,8 +226,8 @@ impl Link {
     pub(in crate::relay) fn follow(&self, params: &str, on: bool) {
         let Some(uri) = member(params, "uri") else { return };
         let mut followed = lock(&self.older.followed);
-        let changed = if on && followed.len() < MAX_FOLLOWED {
-            followed.insert(uri.to_owned())
+        let changed = if on {
+            followed.len() < MAX_FOLLOWED && followed.insert(uri.to_owned())
         } else {
             followed.remove(uri)
         };

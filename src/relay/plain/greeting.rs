@@ -202,7 +202,8 @@ fn says_no(failure: &Failure) -> bool {
         | Failure::Revision(_)
         | Failure::BadAnswer(_)
         | Failure::Throttled(_)
-        | Failure::SessionLost => true,
+        | Failure::SessionLost
+        | Failure::SessionDoubted(_) => true,
         Failure::Status(status) => (400..500).contains(status),
         Failure::Token(_)
         | Failure::SignIn(_)

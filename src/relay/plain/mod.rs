@@ -371,6 +371,7 @@ fn told(failure: &Failure) -> (words::WasSent, String) {
         | Failure::Plan
         | Failure::Forbidden(_) => (No, format!("NOT RUN: {}", failure.of_any_server())),
         Failure::NotConnected
+        | Failure::SessionDoubted(_)
         | Failure::RateLimited(_)
         | Failure::Throttled(_)
         | Failure::Status(_)

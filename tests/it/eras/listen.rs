@@ -1,6 +1,8 @@
 //! `subscriptions/listen` (U-25): each client is told what it asked for, under its own id, and nothing else.
 
 use super::*;
+use crate::trade::Desk;
+use std::time::Instant;
 
 const TAG: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -171,6 +173,52 @@ async fn resources_are_followed_as_long_as_somebody_does() {
             bench.count("resources/unsubscribe").await == 1
         })
         .await;
+}
+
+/// With the service's own request budget: what a stream asks to follow is asked as the client's own reads are, and the reads
+/// for an exit go before it. More than the places there are is not granted.
+#[tokio::test]
+async fn an_exit_does_not_wait_behind_what_is_followed() {
+    let mut desk = Desk::new().await;
+    desk.sim = Sim::start_with(&["--auto-consent"]);
+    desk.home.settings("");
+    desk.home.login(&desk.sim, false).await;
+    desk.home.login(&desk.sim, true).await;
+    let mut client = desk.client().await;
+    let position = json!({ "account": "Sim101", "instrument": "MES 12-26", "quantity": 2 });
+    desk.sim.post("position", &position).await;
+    client.call("ListAccounts", &json!({})).await;
+    // The bucket is full again.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let uris: Vec<String> = (0..256).map(|n| format!("crosstrade://no/such/{n}")).collect();
+    let params = modern(json!({ "notifications": { "resourceSubscriptions": uris } }));
+    client
+        .line(&format!(
+            r#"{{"jsonrpc":"2.0","id":71,"method":"subscriptions/listen","params":{params}}}"#
+        ))
+        .await;
+    // All of the burst that it may have is gone.
+    let asked = async || desk.sim.get("requests").await["resources/subscribe"].as_u64();
+    crate::trade::until("it asks", async || (asked().await? >= 12).then_some(())).await;
+    let began = Instant::now();
+    client
+        .send_call(
+            "ClosePosition",
+            &json!({ "account": "Sim101", "instrument": "MES 12-26" }),
+        )
+        .await;
+    let held = async || {
+        desk.tickets()
+            .iter()
+            .any(|ticket| ticket["state"] == "held")
+            .then_some(())
+    };
+    crate::trade::until("the exit is held", held).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(4), "held after {took:?}");
+    let acknowledged = told(&mut client, "notifications/subscriptions/acknowledged", "71").await;
+    assert_eq!(acknowledged["params"]["notifications"], json!({}));
+    assert!(asked().await <= Some(64));
 }
 
 #[tokio::test]

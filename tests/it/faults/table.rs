@@ -71,6 +71,7 @@ The plain profile. A tool call is never sent twice where it may have run; a read
             "plain-cut",
             "plain-answers",
             "plain-statuses",
+            "plain-sessions",
             "plain-redirects",
             "plain-redirects-tls",
             "plain-http2",

@@ -116,6 +116,7 @@ async fn a_call_is_never_sent_twice() {
         "202_for_request",
         "sse_cut_midevent",
         "redirect",
+        "400_session",
     ] {
         let bench = Bench::new(&["--era", "legacy"]);
         let mut client = bench.client();

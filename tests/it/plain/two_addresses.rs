@@ -81,6 +81,25 @@ impl Old {
         }
     }
 
+    /// Begins an answer, and goes on with a byte now and then.
+    fn drip(&self, session: u64, id: Value) {
+        let Some(stream) = self.0.streams.lock().expect("no panic").get(&session).cloned() else {
+            return;
+        };
+        tokio::spawn(async move {
+            let begun = format!(
+                r#"data: {{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":""#
+            );
+            let mut next = begun;
+            while stream
+                .send(Some(std::mem::replace(&mut next, "x".to_owned())))
+                .is_ok()
+            {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+
     fn newest(&self) -> u64 {
         let streams = self.0.streams.lock().expect("no panic");
         streams.keys().copied().max().unwrap_or_default()
@@ -180,6 +199,7 @@ impl Old {
                     self.say(session, Some(&told));
                 }
                 Some("cut") => self.say(session, None),
+                Some("half") => self.drip(session, message["id"].clone()),
                 Some("ask") => {
                     let params = json!({ "messages": [], "maxTokens": 1 });
                     let question = json!({ "jsonrpc": "2.0", "id": "s1", "method": "sampling/createMessage", "params": params });
@@ -350,6 +370,29 @@ async fn the_stream_is_cut_in_a_call() {
     let said = client.call("echo", &json!({ "text": "x" })).await;
     assert_eq!(said["content"][0]["text"], "\"x\"", "{said}");
     assert_eq!(old.told("tools/call").len(), 2);
+    assert_eq!(old.opened(), 2);
+}
+
+/// An answer that has begun comes on, on this stream as on any other: a byte a second is no answer.
+#[tokio::test]
+async fn an_event_of_one_byte_a_second() {
+    let (home, old) = (Home::new(), Old::start(Manner::Sound).await);
+    let mut client = plain(&home, old.url(), &[]);
+    client.hello_as("2025-11-25", &json!({})).await;
+    let began = mono_ms();
+    let call = client.send_call("half", &json!({})).await;
+    let is_it = |line: &String| {
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        (value["id"] == json!(call) && value.get("method").is_none()).then_some(value)
+    };
+    let lost = client
+        .find(is_it, Duration::from_secs(90))
+        .await
+        .expect("an answer");
+    assert_eq!(lost["error"]["data"]["countersign"]["sent"], "unknown", "{lost}");
+    assert!(mono_ms() - began >= 55_000, "it had a minute");
+    let said = client.call("echo", &json!({ "text": "x" })).await;
+    assert_eq!(said["content"][0]["text"], "\"x\"", "{said}");
     assert_eq!(old.opened(), 2);
 }
 

@@ -220,6 +220,70 @@ async fn statuses() {
     bench.done().await;
 }
 
+/// Some servers refuse with it for want of the session; it may as well be about a market's. No call is sent again for it.
+#[tokio::test]
+async fn a_400_that_speaks_of_a_session() {
+    let server = Server::start(Begin::Plain, |request| match usual(request) {
+        Play::Answer(answer) if request.what() == "initialize" => {
+            Play::Answer(answer.with("mcp-session-id", "s"))
+        }
+        other => other,
+    })
+    .await;
+    let url = server.url();
+    let mut bench = Bench::at("plain-sessions", server, &url, |home| home).await;
+    let refuse = |own: bool, times: usize, why: &'static str| {
+        move |request: &Request, nth: usize| {
+            let id = own.then(|| request.json()["id"].clone());
+            let error = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32000, "message": why } });
+            let body = error.to_string();
+            (nth < times).then(|| Play::Answer(Answer::new(400, "application/json", body)))
+        }
+    };
+    let closed = "order 1 placed; order 2 rejected: market session closed";
+    bench
+        .case(
+            "400 with an answer that speaks of a session, always",
+            &want(closed, 2, 1),
+            refuse(true, usize::MAX, closed),
+        )
+        .await;
+    let gone = "Bad Request: No valid session ID provided";
+    bench
+        .case(
+            "400 without an id that speaks of a session, always",
+            &want("sent `unknown`: SENT, and whether it ran is not known", 2, 1),
+            refuse(false, usize::MAX, gone),
+        )
+        .await;
+    for (fault, own, said) in [
+        ("400 with an answer that speaks of a session, once", true, gone),
+        (
+            "400 without an id that speaks of a session, once",
+            false,
+            "SENT, and",
+        ),
+    ] {
+        bench
+            .case(
+                fault,
+                &Want {
+                    read: (FINE, 2),
+                    call: (said, 1),
+                    within: 30,
+                },
+                refuse(own, 1, gone),
+            )
+            .await;
+    }
+    bench
+        .case("404 to a session, once", &want(FINE, 2, 2), |_, nth| {
+            (nth == 0).then(|| Play::Answer(Answer::new(404, "", "")))
+        })
+        .await;
+    bench.done().await;
+}
+
 #[tokio::test]
 async fn redirects() {
     let mut bench = Bench::new("plain-redirects").await;
