@@ -250,8 +250,16 @@ impl Place {
     }
 
     async fn clear(&self) {
+        // Without the turn nothing of this ask is up: what is there is the card of another order of this process.
+        if !self.has_turn() {
+            return;
+        }
         self.desk.dismiss_all().await;
         drop(self.take());
+    }
+
+    fn has_turn(&self) -> bool {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
