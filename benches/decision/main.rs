@@ -11,10 +11,10 @@
 #[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
-#[path = "../shared/popup.rs"]
+#[path = "../parts/popup.rs"]
 mod popup;
 #[cfg(target_os = "linux")]
-#[path = "../shared/programs.rs"]
+#[path = "../parts/programs.rs"]
 mod programs;
 
 /// Whatever went wrong: there is no number then.
