@@ -129,6 +129,8 @@ impl TwoAddresses {
         let mut receive = std::pin::pin!(receive);
         loop {
             tokio::select! {
+                // An answer that came just before the end of the stream is one.
+                biased;
                 answer = &mut receive => {
                     return answer.map_err(|_| Failure::Broken("the stream ended without the answer".to_owned()));
                 }
