@@ -127,15 +127,24 @@ stage_clippy() { cargo clippy --workspace --locked --all-targets -- -D warnings;
 # The tests start the simulator's binary as well, which cargo does not build for another package's tests.
 stage_build() { cargo build --workspace --locked --bins --tests; }
 # Most tests wait: for a card, a deadline, a desktop that fades in. So twice as many run at a time as there are processors;
-# what needs the processors or the time for itself says so in .config/nextest.toml. What could not be tried on this machine
-# is told at the end: a test's own words are shown only where it fails.
+# what needs the processors or the time for itself says so in .config/nextest.toml. Those that do nothing but wait, a minute or
+# two each, for a server that never goes on, all wait beside the others. What could not be tried on this machine is told at
+# the end: a test's own words are shown only where it fails.
+ONLY_WAIT='test(/^faults::(orders|plain)::slow::/) | test(=trade::once::no_answer_within_a_minute)
+    | test(=plain::two_addresses::an_event_of_one_byte_a_second)'
 stage_tests() {
-    local result=0
+    local result=0 waiting
     rm -f "$COUNTERSIGN_TEST_ARTEFACTS"/skipped-*
-    cargo nextest run --workspace --locked --profile "$([ -n "${CI:-}" ] && echo ci || echo default)" \
-        --test-threads "${TEST_THREADS:-$((2 * $(nproc)))}" || result=$?
-    cat "$COUNTERSIGN_TEST_ARTEFACTS"/skipped-* 2>/dev/null || true
+    nextest 16 "$ONLY_WAIT" >"$logs/waiting.log" 2>&1 &
+    waiting=$!
+    nextest "${TEST_THREADS:-$((2 * $(nproc)))}" "not ($ONLY_WAIT)" || result=$?
+    wait "$waiting" || result=$?
+    cat "$logs/waiting.log" "$COUNTERSIGN_TEST_ARTEFACTS"/skipped-* 2>/dev/null || true
     return "$result"
+}
+nextest() {
+    cargo nextest run --workspace --locked --profile "$([ -n "${CI:-}" ] && echo ci || echo default)" \
+        --test-threads "$1" -E "$2"
 }
 # The official suite's client scenarios of all revisions, through the binary of the stage `build`.
 stage_conformance() {
