@@ -65,7 +65,7 @@ pub(super) async fn call(context: &Context, tool: &str, arguments: Option<&str>)
         .and_then(|c| c.get(0))
         .and_then(|c| c.get("text"))
         .and_then(Value::as_str);
-    context.out.data(
+    context.out.exact(
         &text.map_or_else(
             || result.clone(),
             |text| text.lines().map(out::safe).collect::<Vec<_>>().join("\n"),

@@ -205,7 +205,7 @@ impl Talk {
             return Ok(());
         };
         self.paper.free_head(&free);
-        let pages = paper::pages(&free);
+        let pages = self.paper.pages(&free);
         for (number, rows) in pages.iter().enumerate() {
             self.paper.rows(rows);
             if number.saturating_add(1) == pages.len() {

@@ -218,7 +218,7 @@ fn shown(context: &Context, places: &Places, chosen: &[&'static Client], link: b
     if !texts.is_empty() || context.out.is_json() {
         context
             .out
-            .data(&texts.join("\n\n"), &json!({ "clients": objects }));
+            .exact(&texts.join("\n\n"), &json!({ "clients": objects }));
     }
     exit
 }
