@@ -373,6 +373,11 @@ main() {
     done
     [ ${#chosen[@]} -gt 0 ] || chosen=("${STAGES[@]}")
 
+    # What is killed leaves its temporary files behind (tests that hang, browsers, Wine): they go with this run. Short,
+    # because sockets lie there too.
+    scratch=$(mktemp -d) || exit
+    export TMPDIR=$scratch
+    trap 'rm -rf "$scratch" || { sleep 2; rm -rf "$scratch"; }' EXIT
     cargo --version >/dev/null || { die "cargo does not start; with an empty HOME, set RUSTUP_HOME and CARGO_HOME"; exit 2; }
     mkdir -p "$clients" "$logs" || exit
     before=
