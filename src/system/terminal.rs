@@ -54,9 +54,7 @@ pub fn fold(line: &str, width: usize) -> String {
     let mut first = true;
     while !rest.is_empty() {
         let (gap, after) = rest.split_at_checked(blanks(rest)).unwrap_or(("", rest));
-        let (word, after) = after
-            .split_at_checked(after.find(' ').unwrap_or(after.len()))
-            .unwrap_or((after, ""));
+        let (word, after) = after.split_at_checked(unit(after)).unwrap_or((after, ""));
         rest = after;
         if word.is_empty() {
             break;
@@ -75,6 +73,19 @@ pub fn fold(line: &str, width: usize) -> String {
         first = false;
     }
     folded
+}
+
+/// How long the first word is. A command of ours is not torn from its name: half of it would be typed.
+fn unit(text: &str) -> usize {
+    let end = |text: &str| text.find(' ').unwrap_or(text.len());
+    let word = end(text);
+    let named = text
+        .get(..word)
+        .is_some_and(|word| word.ends_with(env!("CARGO_PKG_NAME")));
+    match text.get(word..).and_then(|rest| rest.strip_prefix(' ')) {
+        Some(next) if named && !next.starts_with(' ') => word.saturating_add(1).saturating_add(end(next)),
+        Some(_) | None => word,
+    }
 }
 
 /// Where what follows begins. Two blanks between words make a column.
@@ -127,6 +138,14 @@ mod tests {
         let long = "x".repeat(200);
         assert_eq!(fold(&format!("see {long}"), WIDTH), format!("see\n{long}"));
         assert_eq!(fold("", WIDTH), "");
+        assert_eq!(
+            fold("Allow it again with: countersign resume", 35),
+            "Allow it again with:\ncountersign resume"
+        );
+        assert_eq!(
+            fold("see what is wrong: countersign", 29),
+            "see what is wrong:\ncountersign"
+        );
         assert_eq!(fold("   ", WIDTH), "   ");
     }
 

@@ -119,7 +119,7 @@ async fn read(question: &str, echo: bool, max: usize) -> Result<Option<zeroize::
         printed_ms: 0,
         max,
     };
-    talk.paper.put(&format!("{}: ", text::ascii(question)));
+    talk.paper.question(&text::ascii(question));
     Ok(talk.typed(echo).await.ok())
 }
 

@@ -42,16 +42,24 @@ impl<W: Write> Paper<W> {
         }
     }
 
+    /// A question, whose answer is typed behind it.
+    pub(super) fn question(&mut self, text: &str) {
+        self.put(&folded(&format!("{text}:"), self.width));
+        self.put(" ");
+    }
+
     /// The whole card but its free text: deed and account, warnings, facts in columns, whose question it is.
     pub(super) fn card(&mut self, card: &Card, until: &str) {
         let rule = if card.badge == "SIM" { "- " } else { "==" };
+        // Indented like all the rest.
+        let rule = rule.repeat(self.width.saturating_sub(2) / 2);
         self.line("");
-        self.line(&format!("  {}", rule.repeat(self.width / 2)));
+        self.line(&format!("  {}", rule.trim_end()));
         self.line(&format!("  {}", text::title(card)));
         if let Some(account) = text::account(card) {
             self.line(&format!("  {account}"));
         }
-        self.line(&format!("  {}", rule.repeat(self.width / 2)));
+        self.line(&format!("  {}", rule.trim_end()));
         for warning in &card.warnings {
             self.line(&format!("  !! {}", text::ascii(warning)));
         }
@@ -190,12 +198,14 @@ mod tests {
             width: WIDTH,
         };
         paper.card(&card, "15:41:07");
-        insta::assert_snapshot!(String::from_utf8(paper.out).unwrap(), @"
+        let shown = String::from_utf8(paper.out).unwrap();
+        assert!(shown.lines().all(|line| line.len() <= WIDTH), "{shown}");
+        insta::assert_snapshot!(shown, @"
 
-          ==============================================================================
+          ============================================================================
           LIVE  SELL 2 MES 12-26
           Account: PA-123456 (LIVE)
-          ==============================================================================
+          ============================================================================
           !! NO STOP ATTACHED
             order        LIMIT 6014.25  DAY
           * position     CHANGED +3 from 6010.5 -> +1 if filled (REDUCES)

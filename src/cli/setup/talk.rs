@@ -5,7 +5,7 @@
 use super::Stop;
 use crate::approve::terminal::read_word;
 use crate::cli::out::{self, Out};
-use crate::system::terminal::{fold, stderr_width};
+use crate::system::terminal::{fold, folded, stderr_width};
 use std::io::Write as _;
 
 /// The talk of one run.
@@ -120,10 +120,12 @@ impl Talk {
 }
 
 async fn whole_line(question: &str) -> Option<String> {
-    let question = format!("{question}: ");
+    let question = folded(&format!("{question}:"), stderr_width());
     let read = tokio::task::spawn_blocking(move || {
         let mut err = std::io::stderr().lock();
-        let _ = err.write_all(question.as_bytes()).and_then(|()| err.flush());
+        let _ = err
+            .write_all(format!("{question} ").as_bytes())
+            .and_then(|()| err.flush());
         drop(err);
         let mut line = String::new();
         match std::io::stdin().read_line(&mut line) {
