@@ -78,11 +78,15 @@ mod tests {
         let mut late = Command::new("sh")
             .args([
                 "-c",
-                "sleep 0.4; mkdir -p \"$HOME/again/and\"; sleep 0.2; echo x >\"$HOME/again/late\"",
+                "touch \"$HOME/ready\"; sleep 0.4; mkdir -p \"$HOME/again/and\"; sleep 0.2; echo x >\"$HOME/again/late\"",
             ])
             .env("HOME", &at)
             .spawn()
             .expect("a shell");
+        // A process that is just being started has no environment yet.
+        while !at.join("ready").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         drop(folder);
         assert!(!at.exists(), "taken away too early or not at all");
         late.wait().expect("its end");
