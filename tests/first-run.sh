@@ -33,7 +33,7 @@ release() {
     packed=$(($(stat -c %s "$work/web/$name.tar.gz") / 1000000))
     python3 -u -m http.server --bind 127.0.0.1 --directory "$work/web" 0 >"$work/served" 2>&1 &
     pids+=($!)
-    until grep -q 'port [0-9]' "$work/served"; do sleep 0.1; done
+    until grep -q 'port [0-9]' "$work/served" 2>/dev/null; do sleep 0.1; done
     web=http://127.0.0.1:$(grep -o 'port [0-9]*' "$work/served" | grep -o '[0-9]*')
 }
 
