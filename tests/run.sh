@@ -76,7 +76,8 @@ install_packages() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "Debian packages: ${missing[*]}"
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+    # Some of it runs as another user, who cannot look into our temporary folder.
+    local apt=(env -u TMPDIR DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
     [ "$(id -u)" = 0 ] || apt=(sudo -n "${apt[@]}")
     local install=("${apt[@]}" install --no-install-recommends "${missing[@]}")
     # A machine's package lists may be missing or old; then, and only then, they are fetched.
