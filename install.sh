@@ -26,10 +26,32 @@ install.sh [options]: installs Countersign for this user
 The archive's SHA-256 is always checked; without a match nothing is installed.
 END
 }
-say() { [ "$quiet" = yes ] || printf '%s\n' "$*"; }
-die() { printf 'error: %s\n' "$1" >&2; [ -z "${2:-}" ] || printf 'hint: %s\n' "$2" >&2; exit 1; }
+say() { [ "$quiet" = yes ] || printf '%s\n' "$*" | folded; }
+die() { { printf 'error: %s\n' "$1"; [ -z "${2:-}" ] || printf 'hint: %s\n' "$2"; } | folded >&2; exit 1; }
 wrong() { printf 'error: %s\nhint: install.sh --help\n' "$1" >&2; exit 2; }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# What a person reads is broken between words, at the width that the program keeps to; what a program reads is left alone.
+folded() {
+    if [ ! -t 1 ]; then cat; return; fi
+    columns=$(stty size 2>/dev/null </dev/tty || true)
+    columns=${columns#* }
+    case $columns in '' | 0 | *[!0-9]*) columns=80 ;; esac
+    [ "$columns" -ge 60 ] || columns=60
+    [ "$columns" -le 100 ] || columns=100
+    # An address stays whole, so that it can be copied.
+    awk -v width=$((columns - 2)) '
+        length($0) <= width { print; next }
+        {
+            match($0, /^ */)
+            indent = line = substr($0, 1, RLENGTH)
+            for (i = 1; i <= NF; i++) {
+                if (line != indent && length(line) + 1 + length($i) > width) { print line; line = indent }
+                line = line (line == indent ? "" : " ") $i
+            }
+            print line
+        }'
+}
 
 # Which archive fits this machine.
 target() {

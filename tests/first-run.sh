@@ -7,13 +7,15 @@
 # and its consent page is answered by itself. The installer, the archive's program, the terminal (xterm, with tmux in it, by
 # which this script types and reads), the notification daemon and the mouse are real, and each picture is of that screen.
 # Each answer waits a second and a half, as if somebody read a little. (Over SSH: ssh-run.sh.)
-# Needs: tmux xterm curl python3 xvfb dbus xfce4-notifyd xdotool imagemagick fonts-dejavu binutils.
+# No stage of tests/run.sh runs this: it is for whoever makes the pages anew. It needs what `tests/run.sh --only install` brings,
+# and xterm, curl and binutils besides.
 # Usage: tests/first-run.sh [BINARIES]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "${1:-target/debug}")
 # shellcheck source=tests/terminal.sh
 . tests/terminal.sh
+needs tmux xterm curl python3 Xvfb dbus-daemon xdotool import strip
 
 # ---- the release ------------------------------------------------------------------------------------------------
 # The archive as the release script packs it, beside its sums and install.sh, on a web server.
@@ -31,7 +33,7 @@ release() {
     packed=$(($(stat -c %s "$work/web/$name.tar.gz") / 1000000))
     python3 -u -m http.server --bind 127.0.0.1 --directory "$work/web" 0 >"$work/served" 2>&1 &
     pids+=($!)
-    until grep -q 'port [0-9]' "$work/served"; do sleep 0.1; done
+    until grep -q 'port [0-9]' "$work/served" 2>/dev/null; do sleep 0.1; done
     web=http://127.0.0.1:$(grep -o 'port [0-9]*' "$work/served" | grep -o '[0-9]*')
 }
 

@@ -76,7 +76,8 @@ install_packages() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "Debian packages: ${missing[*]}"
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+    # Some of it runs as another user, who cannot look into our temporary folder.
+    local apt=(env -u TMPDIR DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
     [ "$(id -u)" = 0 ] || apt=(sudo -n "${apt[@]}")
     local install=("${apt[@]}" install --no-install-recommends "${missing[@]}")
     # A machine's package lists may be missing or old; then, and only then, they are fetched.
@@ -382,6 +383,11 @@ main() {
     done
     [ ${#chosen[@]} -gt 0 ] || chosen=("${STAGES[@]}")
 
+    # What is killed leaves its temporary files behind (tests that hang, browsers, Wine): they go with this run. Short,
+    # because sockets lie there too.
+    scratch=$(mktemp -d) || exit
+    export TMPDIR=$scratch
+    trap 'rm -rf "$scratch" || { sleep 2; rm -rf "$scratch"; }' EXIT
     cargo --version >/dev/null || { die "cargo does not start; with an empty HOME, set RUSTUP_HOME and CARGO_HOME"; exit 2; }
     mkdir -p "$clients" "$logs" || exit
     before=

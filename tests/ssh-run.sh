@@ -6,13 +6,15 @@
 # real. The browser of "the computer in front of the person" is curl: it does not go to the address that it is sent back
 # to, which is on the server; the person pastes that address. Each answer waits a second and a half, for the reading.
 # Fails where a text does not come, where a PIN shows, or where the service has executed anything but the one order.
-# Needs: tmux curl python3. Usage: tests/ssh-run.sh [BINARIES]
+# No stage of tests/run.sh runs this: it is for whoever makes the pages anew. It needs tmux, curl and python3.
+# Usage: tests/ssh-run.sh [BINARIES]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "${1:-target/debug}")
 unset DISPLAY WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR
 # shellcheck source=tests/terminal.sh
 . tests/terminal.sh
+needs tmux curl python3
 columns=100
 pin='otter lamp seven brick canoe'
 order='{"account":"Sim101","instrument":"MES","side":"Buy","type":"Market","quantity":1,"tif":"Day"}'

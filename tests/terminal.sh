@@ -4,6 +4,13 @@
 #
 # Nothing here waits a fixed time for the program: a text has to stand in the terminal. The second and a half before an
 # answer is the person, who reads a little.
+
+needs() { # COMMAND...: ends with the names of those that are not here
+    local name missing=()
+    for name; do command -v "$name" >/dev/null || missing+=("$name"); done
+    [ ${#missing[@]} = 0 ] || { echo "not here, and needed: ${missing[*]}" >&2; exit 1; }
+}
+
 work=$(mktemp -d)
 pids=()
 over() {

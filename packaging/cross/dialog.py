@@ -85,6 +85,8 @@ class Desk:
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
+            # Wine's server keeps a folder there and leaves it behind.
+            "TMPDIR": str(self.folder),
             "DISPLAY": self.display,
             "WINEPREFIX": str(self.folder / "wine"),
             "WINEDEBUG": "-all",

@@ -19,7 +19,7 @@ readonly CROSS_RUST=(rustc-web rust-web-src libstd-rust-web-dev rust-web-clippy)
 readonly CROSS_WINDOWS=(gcc-mingw-w64-x86-64-win32 wine64)
 readonly CROSS_ZIG=ziglang==0.17.1
 # Raised when what an older version of this script has fetched, or has made of it, is to be made anew.
-readonly CROSS_VERSION=2 CROSS_MADE=4
+readonly CROSS_VERSION=2 CROSS_MADE=5
 
 cross_absent() { printf 'the cross compilers cannot be had: %s\n' "$*" >&2; return 77; }
 
@@ -65,6 +65,17 @@ cross_links() {
     for tool in gcc gcc-ar; do
         ln -sfn "$usr/bin/x86_64-w64-mingw32-$tool-win32" "$to/bin/x86_64-w64-mingw32-$tool" || return
     done
+    # It leaves two empty files in the temporary folder each time, and a build calls it a hundred times. Not through the link.
+    rm -f "$to/bin/x86_64-w64-mingw32-dlltool"
+    cat >"$to/bin/x86_64-w64-mingw32-dlltool" <<END && chmod +x "$to/bin/x86_64-w64-mingw32-dlltool" || return
+#!/bin/sh
+TMPDIR=\$(mktemp -d) || exit
+export TMPDIR
+'$usr/bin/x86_64-w64-mingw32-dlltool' "\$@"
+result=\$?
+rm -rf "\$TMPDIR"
+exit \$result
+END
     # Debian's wineserver is a script with fixed paths, and one library lies where only a fixed path finds it.
     mkdir -p "$to/wine/libs" && ln -sfn wineserver64 "$usr/lib/wine/wineserver" &&
         cp "$usr/x86_64-w64-mingw32/lib/zlib1.dll" "$to/wine/libs/" || return

@@ -64,6 +64,8 @@ class Wine:
         keep = {name: os.environ[name] for name in ("PATH", "LANG", "DISPLAY") if name in os.environ}
         self.env = keep | {
             "HOME": str(home),
+            # Wine's server keeps a folder there and leaves it behind.
+            "TMPDIR": str(home),
             "WINEPREFIX": str(self.prefix),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",

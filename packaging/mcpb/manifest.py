@@ -26,7 +26,9 @@ def main(system, entry):
         "version": said["version"],
         "description": said["summary"],
         "long_description": said["description"]
-        + "\n\nSign in first: open a terminal and run `countersign setup`, or `countersign login`. Then start the app anew.",
+        + "\n\nAlone this extension can read: your first question opens CrossTrade's sign-in page in your browser. For trading, "
+        "install Countersign on this computer with its own installer too, which goes on into the setup; this extension finds what "
+        "you did there.",
         "author": {"name": "The Countersign contributors"},
         "icon": "icon.png",
         "icons": [{"src": "icon.png", "size": "512x512"}],

@@ -15,7 +15,9 @@ if command -v ruby >/dev/null; then
     ruby -wc "$channels/homebrew/Formula/countersign.rb" >/dev/null || die 'the formula does not parse'
 else skip 'no ruby: the formula was not parsed'; fi
 if command -v nix-instantiate >/dev/null; then
-    NIX_CONFIG='build-users-group =' NIX_STATE_DIR=$(mktemp -d) nix-instantiate --parse "$channels/nix/package.nix" >/dev/null || die 'the Nix file does not parse'
+    nix=$(mktemp -d)
+    trap 'chmod -R u+w "$nix"; rm -rf "$nix"' EXIT
+    NIX_CONFIG='build-users-group =' NIX_STATE_DIR=$nix nix-instantiate --parse "$channels/nix/package.nix" >/dev/null || die 'the Nix file does not parse'
 else skip 'no nix-instantiate: the Nix file was not parsed'; fi
 bash -n "$channels/aur/PKGBUILD" || die 'the PKGBUILD does not parse'
 # The PKGBUILD's own function lays the archive out as a package; a folder stands in for the one of makepkg.

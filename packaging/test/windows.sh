@@ -28,6 +28,8 @@ setup=$rel/countersign-$version-setup.exe
 wine=$(command -v wine64 || command -v wine || ls /usr/lib/wine/wine64 2>/dev/null) || skip 'no Wine here: the installer was made but not run'
 
 export WINEPREFIX=$work/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml=' WINEARCH=win64
+# Wine's server keeps a folder there and leaves it behind.
+export TMPDIR=$work
 unset DISPLAY
 run() { timeout 600 "$wine" "$@" 2>/dev/null </dev/null; }
 run wineboot --init >/dev/null || skip 'this Wine does not start'

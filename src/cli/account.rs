@@ -234,7 +234,7 @@ fn done(context: &Context, what: &args::Login, pinned: Option<PinReport>) -> Exi
         lines.push("One sign-in serves reading and trading: a call that Countersign took for harmless by mistake would not be refused by CrossTrade.".to_owned());
     }
     let object = json!({ "signedIn": if trade { "trade" } else { "read" }, "singleGrant": what.single_grant, "newlyPinned": pinned.map(|report| report.new), "changed": changed });
-    context.out.lines(&lines.join("\n"), &object);
+    context.out.data(&lines.join("\n"), &object);
     Exit::Fine
 }
 

@@ -164,9 +164,6 @@ pub(crate) struct Install {
     /// All that are found on this computer
     #[arg(long, conflicts_with = "clients")]
     pub(crate) all: bool,
-    /// Write without asking
-    #[arg(long, short)]
-    pub(crate) yes: bool,
     /// Only the entries that are lost or were changed
     #[arg(long)]
     pub(crate) repair: bool,
@@ -179,6 +176,16 @@ pub(crate) struct Install {
     /// Print a link that makes the client itself ask whether to add Countersign, and write nothing
     #[arg(long, conflicts_with = "print")]
     pub(crate) deeplink: bool,
+    #[command(flatten)]
+    pub(crate) file: ClientFile,
+}
+
+/// What is the same wherever a client's file is written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClientFile {
+    /// Write without asking
+    #[arg(long, short)]
+    pub(crate) yes: bool,
     /// This file, instead of the one that would be found
     #[arg(long, value_name = "FILE")]
     pub(crate) config_path: Option<std::path::PathBuf>,
@@ -192,15 +199,11 @@ pub(crate) struct Uninstall {
     /// All in which our entry stands
     #[arg(long, conflicts_with = "clients")]
     pub(crate) all: bool,
-    /// Write without asking
-    #[arg(long, short)]
-    pub(crate) yes: bool,
     /// Show what would be removed, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// This file, instead of the one that would be found
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config_path: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub(crate) file: ClientFile,
 }
 
 #[derive(Debug, Default, clap::Args)]

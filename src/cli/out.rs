@@ -1,14 +1,12 @@
 //! What verbs print: data on stdout, talk on stderr. `stdout` belongs to the protocol in `serve`, which prints nothing
 //! through here.
 
+use crate::system::terminal::{folded, stderr_width, stdout_width};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
 /// The version of the `--json` output's shape.
 const SCHEMA: u32 = 1;
-
-/// The widest line of talk that is folded (columns).
-pub(crate) const WIDTH: usize = 78;
 
 /// The printer of one run.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +32,20 @@ impl Out {
         self.talk
     }
 
-    /// Prints the verb's data: the text for people, or the object for programs.
+    /// Prints the verb's data: the text for people, or the object for programs. In a terminal the text is folded, and goes
+    /// on under its own column; a program that reads it has each line whole.
     pub(crate) fn data(self, text: &str, object: &Value) {
+        if self.talk || self.json || !std::io::stdout().is_terminal() {
+            return self.exact(text, object);
+        }
+        let width = stdout_width();
+        for line in text.split('\n') {
+            self.raw(&folded(line, width));
+        }
+    }
+
+    /// The same for a text that is to be copied as it is: a file, an answer of the service.
+    pub(crate) fn exact(self, text: &str, object: &Value) {
         if self.talk {
             self.say(text);
         } else if self.json {
@@ -46,17 +56,6 @@ impl Out {
             self.raw(&whole.to_string());
         } else {
             self.raw(text);
-        }
-    }
-
-    /// The same for sentences: in a terminal they are folded, and continue under their own column. A program that reads
-    /// them has each whole.
-    pub(crate) fn lines(self, text: &str, object: &Value) {
-        if self.talk || self.json || !std::io::stdout().is_terminal() {
-            return self.data(text, object);
-        }
-        for line in text.split('\n') {
-            self.raw(&folded(line));
         }
     }
 
@@ -73,8 +72,9 @@ impl Out {
             let _ = writeln!(err, "{text}");
             return;
         }
+        let width = stderr_width();
         for line in text.split('\n') {
-            let _ = writeln!(err, "{}", folded(line));
+            let _ = writeln!(err, "{}", folded(line, width));
         }
     }
 
@@ -125,88 +125,4 @@ pub(crate) fn safe(text: &str) -> String {
             }
         })
         .collect()
-}
-
-/// A line as it stands where it fits: a table keeps its columns. A longer one is broken between words.
-fn folded(line: &str) -> String {
-    if line.chars().count() > WIDTH {
-        fold(line)
-    } else {
-        line.to_owned()
-    }
-}
-
-/// The widest first column of a table (`AI trading   HELD`), with the gap behind it.
-const COLUMN: usize = 14;
-
-/// Breaks a line between words; what follows is indented as its beginning is, or stands under the second column where a
-/// line has one. A word that is too long stays whole.
-pub(crate) fn fold(line: &str) -> String {
-    let spaces = line.len().saturating_sub(line.trim_start_matches(' ').len());
-    // Two spaces between words make a column.
-    let second = line.get(spaces..).and_then(|rest| {
-        let gap = rest.find("  ")?;
-        let after = rest.get(gap..)?;
-        Some(spaces + gap + after.len().saturating_sub(after.trim_start_matches(' ').len()))
-    });
-    let hang = second.filter(|column| *column <= COLUMN).unwrap_or(spaces);
-    let (head, rest) = line.split_at_checked(hang).unwrap_or(("", line));
-    let indent = " ".repeat(head.chars().count());
-    let mut folded = head.to_owned();
-    let mut column = indent.len();
-    let mut first = true;
-    for word in rest.split_whitespace() {
-        let length = word.chars().count();
-        if !first && column.saturating_add(1).saturating_add(length) > WIDTH {
-            folded.push('\n');
-            folded.push_str(&indent);
-            column = indent.len();
-        } else if !first {
-            folded.push(' ');
-            column = column.saturating_add(1);
-        }
-        folded.push_str(word);
-        column = column.saturating_add(length);
-        first = false;
-    }
-    folded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_fold_between_words_and_keep_their_indent() {
-        let folded = fold(&format!("   {}", "word ".repeat(40)));
-        assert!(folded.lines().count() > 2);
-        for line in folded.lines() {
-            assert!(line.len() <= WIDTH && line.starts_with("   word"), "{line:?}");
-        }
-        let long = "x".repeat(200);
-        assert_eq!(fold(&format!("see {long}")), format!("see\n{long}"));
-        assert_eq!(fold(""), "");
-    }
-
-    #[test]
-    fn a_second_column_stays_one() {
-        let status = format!("reading   {}", "word ".repeat(30));
-        let shown = fold(&status);
-        let mut lines = shown.lines();
-        assert!(
-            lines
-                .next()
-                .is_some_and(|first| first.starts_with("reading   word word"))
-        );
-        assert!(lines.clone().count() > 1);
-        for line in lines {
-            assert!(
-                line.starts_with("          word") && line.len() <= WIDTH,
-                "{line:?}"
-            );
-        }
-        let late = format!("Checked: {}  end", "word ".repeat(20));
-        assert!(fold(&late).lines().all(|line| !line.starts_with(' ')));
-        assert_eq!(folded("a  table   keeps"), "a  table   keeps");
-    }
 }

@@ -47,7 +47,7 @@ pub(super) async fn policy(context: &Context, what: &args::Policy) -> Exit {
         args::Policy::Check => check(context, &policy, &from, &path).await,
         args::Policy::Show | args::Policy::Init | args::Policy::Apply | args::Policy::ResetCounters => {
             let text = format!("# {from}\n{}", policy.show());
-            context.out.data(&text, &shown(&policy, &path));
+            context.out.exact(&text, &shown(&policy, &path));
         }
     }
     Exit::Fine

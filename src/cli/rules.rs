@@ -202,7 +202,7 @@ pub(super) async fn new_pin(context: &Context, asked: &Asked, prompt: &str) -> R
         && let Ok(offered) = offer_pin()
     {
         context.out.say(&format!(
-            "Five random words make a good PIN. If you like these, write them down before you type them: {}",
+            "Five random words make a good PIN. If you like these, write them down before you type them:\n\n  {}\n",
             offered.expose_secret()
         ));
     }

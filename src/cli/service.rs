@@ -65,13 +65,17 @@ pub(super) async fn call(context: &Context, tool: &str, arguments: Option<&str>)
         .and_then(|c| c.get(0))
         .and_then(|c| c.get("text"))
         .and_then(Value::as_str);
-    context.out.data(
-        &text.map_or_else(
-            || result.clone(),
-            |text| text.lines().map(out::safe).collect::<Vec<_>>().join("\n"),
-        ),
-        &json!({ "result": value }),
+    let shown = text.map_or_else(
+        || result.clone(),
+        |text| text.lines().map(out::safe).collect::<Vec<_>>().join("\n"),
     );
+    let object = json!({ "result": value });
+    // What the service answered may be copied; what we say ourselves is read.
+    if shown.contains('{') {
+        context.out.exact(&shown, &object);
+    } else {
+        context.out.data(&shown, &object);
+    }
     exit_of(&value)
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn pending(context: &Context) -> Exit {
     let unknown: Vec<Value> = doubts.iter().map(doubt_object).collect();
     context
         .out
-        .lines(&text, &json!({ "pending": objects, "unknown": unknown }));
+        .data(&text, &json!({ "pending": objects, "unknown": unknown }));
     Exit::Fine
 }
 

@@ -58,6 +58,15 @@ impl Extensions {
     }
 }
 
+/// Whether this program lies in an unpacked bundle of ours: `server/countersign` beside our manifest, whatever AI client
+/// unpacked it.
+pub(super) fn holds(program: &Path) -> bool {
+    let beside = program.parent().and_then(Path::parent);
+    beside
+        .and_then(|folder| json(&folder.join("manifest.json")))
+        .is_some_and(|manifest| is_ours(&manifest))
+}
+
 /// Looks at the extensions of a client; only Claude Desktop has any.
 pub(super) fn look(client: &Client, places: &Places) -> Extensions {
     let mut found = Extensions::default();

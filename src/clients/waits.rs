@@ -33,79 +33,68 @@ const fn wait(name: &'static str, gives_up: u64, hold: u64, why: &'static str) -
     }
 }
 
-const SDK: &str = "no other limit is known than the 60 s of the protocol's SDK";
+/// A client that gives up after a minute, or may.
+const fn minute(name: &'static str, why: &'static str) -> Wait {
+    wait(name, 60, UNKNOWN, why)
+}
+
+/// One of which nothing else is known.
+const fn sdk(name: &'static str) -> Wait {
+    minute(
+        name,
+        "no other limit is known than the 60 s of the protocol's SDK",
+    )
+}
+
+/// It writes its name in two ways.
+const fn vs_code(name: &'static str) -> Wait {
+    let why = "no setting; calls were seen to be cancelled after five minutes";
+    wait(name, 300, LONG, why)
+}
 
 /// What is known. Names that were sent to us by the real program: `claude-code` (2.1.330, revision 2025-11-25),
 /// `codex-mcp-client` (0.169.0, revision 2025-06-18); Gemini CLI 0.61.0 has its name in its bundle, with ten minutes for a
 /// call, and says `mcp-test-client` in `gemini mcp list`. The others are what servers report of them.
 const TABLE: &[Wait] = &[
-    wait(
+    minute(
         "claude-ai",
-        60,
-        UNKNOWN,
         "240 s in a chat, but about 60 s in the Code tab and in Cowork, and both say the same name",
     ),
-    wait(
+    minute(
         "local-agent-mode",
-        60,
-        UNKNOWN,
         "Claude Desktop's Cowork gives up after about 60 s",
     ),
-    wait(
-        "claude-code",
-        60,
-        UNKNOWN,
-        "in Claude Desktop's Code tab about 60 s",
-    ),
-    wait(
+    minute("claude-code", "in Claude Desktop's Code tab about 60 s"),
+    minute(
         "codex-mcp-client",
-        60,
-        UNKNOWN,
         "300 s today, but 60 s in versions before June 2026 and in entries that say so",
     ),
-    wait("cursor-vscode", 60, UNKNOWN, SDK),
-    wait("Cursor", 60, UNKNOWN, SDK),
-    wait(
-        "Visual Studio Code",
-        300,
-        LONG,
-        "no setting; calls were seen to be cancelled after five minutes",
-    ),
-    wait(
-        "Visual-Studio-Code",
-        300,
-        LONG,
-        "no setting; calls were seen to be cancelled after five minutes",
-    ),
-    wait("windsurf-client", 60, UNKNOWN, SDK),
-    wait("Devin", 60, UNKNOWN, SDK),
-    wait("Cline", 60, UNKNOWN, "60 s unless its entry says more"),
-    wait(
-        "Zed",
-        60,
-        UNKNOWN,
-        "60 s unless its settings or the entry say more",
-    ),
+    sdk("cursor-vscode"),
+    sdk("Cursor"),
+    vs_code("Visual Studio Code"),
+    vs_code("Visual-Studio-Code"),
+    sdk("windsurf-client"),
+    sdk("Devin"),
+    minute("Cline", "60 s unless its entry says more"),
+    minute("Zed", "60 s unless its settings or the entry say more"),
     wait(
         "gemini-cli-mcp-client",
         600,
         LONG,
         "ten minutes unless its entry says less",
     ),
-    wait("lmstudio-mcp-bridge", 60, UNKNOWN, SDK),
+    sdk("lmstudio-mcp-bridge"),
     wait(
         "goose",
         300,
         UNKNOWN,
         "300 s in the entry that it makes by itself; hand-made ones may say less",
     ),
-    wait("continue-client", 60, UNKNOWN, SDK),
-    wait("JetBrains", 60, UNKNOWN, SDK),
-    wait("junie", 60, UNKNOWN, SDK),
-    wait(
+    sdk("continue-client"),
+    sdk("JetBrains"),
+    sdk("junie"),
+    minute(
         "openai-mcp",
-        60,
-        UNKNOWN,
         "ChatGPT through the tunnel: its patience is not documented",
     ),
 ];

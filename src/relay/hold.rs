@@ -15,6 +15,7 @@ use super::refusals::Like;
 use super::tickets::Owned;
 use super::unwritten::{Late, Locks};
 use super::{Relay, ask, lists, lock, passkeys, refusals, words};
+use crate::clients::Commands;
 use crate::gate::catalogue::Form;
 use crate::gate::policy::Do;
 use crate::gate::ticket::{self, Origin, State, Ticket};
@@ -224,7 +225,10 @@ async fn hold(relay: &Arc<Relay>, call: Call, client: &str) -> Result<(String, S
     relay.sync_lists();
     match pinned(relay, &call) {
         Ok(()) => {}
-        Err(("sign_in", _)) => return Err(NotHeld::Answered(words::trade_sign_in())),
+        Err(("sign_in", _)) => {
+            let commands = Commands::of(&relay.world);
+            return Err(NotHeld::Answered(words::trade_sign_in(commands)));
+        }
         Err((code @ ("definition_changed" | "definition_new"), _)) => {
             return Err(refuse(code, &raise(relay, Kind::Tools, call.tool()).await));
         }

@@ -3,11 +3,13 @@
 use super::judging::counters;
 use super::reads::Ask;
 use super::tickets::Notes;
-use super::{Relay, lock, words};
+use super::words::SignIn;
+use super::{Relay, lock, signin, words};
+use crate::clients::Commands;
 use crate::gate::outcome::Said;
 use crate::gate::ticket::{State, Ticket};
 use crate::gate::{Call, outcome};
-use crate::oauth::GrantKind;
+use crate::oauth::{GrantInfo, GrantKind};
 use crate::system::clock::{local_time, mono_ms, wall_ms};
 use crate::wire::envelope::Id;
 use serde_json::{Map, Value, json};
@@ -174,8 +176,10 @@ pub(super) fn mark_read(relay: &Relay, id: &str) {
 pub(super) async fn status(relay: &Arc<Relay>) -> String {
     let halted = relay.is_halted();
     let grants = relay.grants.overview().await.unwrap_or_default();
-    let has = |kind: GrantKind| grants.iter().any(|grant| grant.kind == kind);
-    let (read, trade) = (has(GrantKind::Read), has(GrantKind::Trade));
+    let (read, trade) = (
+        stands(&grants, GrantKind::Read),
+        stands(&grants, GrantKind::Trade),
+    );
     let day_ago = wall_ms().saturating_sub(24 * 3600 * 1000);
     let today: Vec<Value> = relay
         .tickets
@@ -194,18 +198,8 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
             })
         })
         .collect();
-    let text = match (read, trade, halted) {
-        (false, _, _) => "Not signed in: ask the person to run `countersign login`.",
-        (true, _, true) => {
-            "Signed in. AI trading is STOPPED on this computer; reads work. The person can allow it again with `countersign resume`."
-        }
-        (true, false, false) => {
-            "Signed in for reading. Trading is not enabled: the person can run `countersign login --trade`."
-        }
-        (true, true, false) => {
-            "Signed in for reading and trading; every trade call is held for the person's approval."
-        }
-    };
+    let ended = signin::why_it_ended(relay);
+    let text = words::signed(read, trade, ended.as_deref(), halted, Commands::of(&relay.world));
     let paused = counters(relay).await.paused_until(wall_ms()).map(local_time);
     let doubts: Vec<String> = today
         .iter()
@@ -213,17 +207,26 @@ pub(super) async fn status(relay: &Arc<Relay>) -> String {
         .filter_map(|ticket| ticket["ticket"].as_str().map(str::to_owned))
         .collect();
     let folder = relay.world.paths.state().display().to_string();
-    let text = words::standing(text, today.len(), paused.as_deref(), &doubts);
+    let text = words::standing(&text, today.len(), paused.as_deref(), &doubts);
     // A client whose package shows it private copies of files would name another folder than `doctor` does.
     let text = format!("{text} The state of Countersign lies in {folder}.");
     words::result(
         &text,
         json!({
-            "signedIn": read, "tradingEnabled": trade, "halted": halted, "entriesPausedUntil": paused,
+            "signedIn": read == SignIn::Good, "tradingEnabled": trade == SignIn::Good, "halted": halted, "entriesPausedUntil": paused,
             "unknownOutcomes": doubts, "tickets": today, "stateFolder": folder,
         }),
         false,
     )
+}
+
+/// How the sign-in for this lane stands; one for both serves each.
+fn stands(grants: &[GrantInfo], kind: GrantKind) -> SignIn<'_> {
+    let serves = |grant: &&GrantInfo| grant.kind == kind || (grant.single && kind == GrantKind::Read);
+    match grants.iter().find(serves) {
+        None => SignIn::None,
+        Some(grant) => grant.withdrawn.as_deref().map_or(SignIn::Good, SignIn::Ended),
+    }
 }
 
 /// The name of a ticket's tool.

@@ -2,6 +2,7 @@
 
 use super::era::Asker;
 use super::{Relay, hold, local, lock, outcomes, signin, words};
+use crate::clients::Commands;
 use crate::gate::{self, call::Route, catalogue};
 use crate::oauth::TokenError;
 use crate::relay::lists::Pin;
@@ -131,6 +132,10 @@ impl Relay {
         let text = match &failure {
             // Only a call asks the person: clients list resources and prompts without anybody wanting anything.
             Failure::Token(TokenError::NotSignedIn) if tool.is_some() => signin::in_background(self).await,
+            Failure::Token(TokenError::Withdrawn(why)) => words::read_failed(
+                code_of(&failure),
+                &words::withdrawn(why, Commands::of(&self.world)),
+            ),
             Failure::Scope(_) => {
                 if let Some(tool) = tool {
                     lock(&self.demoted).insert(tool.to_owned());

@@ -5,6 +5,7 @@ use super::{
     lists::{Lists, PinReport},
     words,
 };
+use crate::clients::Commands;
 use crate::gate::catalogue;
 use crate::oauth::{
     GrantKind, Grants, LoginError, LoginRequest, NewGrant, PendingLogin, SealedExtras, TokenError,
@@ -55,7 +56,9 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> String {
     let mut state = relay.signing_in.lock().await;
     match &*state {
         Background::Asking(asked) => return words::sign_in(asked),
-        Background::Ended(why) if still_none(relay).await => return words::sign_in_ended(why),
+        Background::Ended(why) if still_none(relay).await => {
+            return words::sign_in_ended(why, Commands::of(&relay.world));
+        }
         Background::Ended(_) | Background::Idle => {}
     }
     let request = LoginRequest {
@@ -75,11 +78,34 @@ pub(super) async fn in_background(relay: &Arc<Relay>) -> String {
         }
         Err(error) => {
             tracing::warn!(%error, "sign-in could not begin");
-            return words::sign_in_ended(&error.to_string());
+            let commands = Commands::of(&relay.world);
+            if matches!(error, LoginError::Withdrawn) {
+                return words::read_failed("withdrawn", &words::withdrawn("by CrossTrade", commands));
+            }
+            return words::sign_in_ended(&without_next(&error), commands);
         }
     };
     *state = Background::Asking(asked.clone());
     words::sign_in(&asked)
+}
+
+/// Without a verb as its next step: which step is right hangs on what this person has.
+fn without_next(error: &LoginError) -> String {
+    match error {
+        LoginError::Denied | LoginError::TimedOut(_) | LoginError::Again | LoginError::Withdrawn => {
+            error.of_any_server()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Why the last sign-in of this process came to nothing, if it did.
+pub(super) fn why_it_ended(relay: &Relay) -> Option<String> {
+    // Not waited for: while it is held, one begins.
+    match &*relay.signing_in.try_lock().ok()? {
+        Background::Ended(why) => Some(why.clone()),
+        Background::Idle | Background::Asking(_) => None,
+    }
 }
 
 /// Whether there is still no grant: the person may have signed in with the verb.
@@ -98,7 +124,7 @@ async fn begun(relay: &Arc<Relay>, pending: PendingLogin) -> Asked {
     relay.tasks.spawn(async move {
         let outcome = match pending.wait(task.ending.clone()).await {
             Ok(grant) => keep_read(&task.world, &task.endpoint_lane(), grant).await,
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(without_next(&error)),
         };
         task.signed_in(outcome).await;
     });

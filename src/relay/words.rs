@@ -1,8 +1,12 @@
 //! Every sentence that a model or its person reads from us, in one place. Each says first what was *not* done, and
 //! then the one right next step. A golden test holds them all.
 
+mod sign_in;
+
+pub(super) use sign_in::{SignIn, sign_in, signed};
+pub use sign_in::{sign_in_ended, signed_in, trade_sign_in, withdrawn};
+
 use super::change::{Kind, Raised, Standing};
-use super::signin::Asked;
 use crate::gate::outcome::Seen;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode};
 use serde_json::{Value, json};
@@ -439,65 +443,6 @@ pub fn no_ticket(ticket: &str) -> String {
     result(&text, json!({ "status": "no_such_ticket", "sent": "no" }), true)
 }
 
-/// A read that cannot be made for want of a sign-in; the person is being asked.
-pub(super) fn sign_in(asked: &Asked) -> String {
-    let (how, url) = match asked {
-        Asked::Here { url, opened: true } => (
-            format!(
-                "A browser window was opened on this computer for the person to sign in; if they do not see it, they can open \
-                 this address there: {url}"
-            ),
-            Some(url),
-        ),
-        Asked::Here { url, opened: false } => (
-            format!("No browser could be opened: ask the person to open this address in a browser on this computer: {url}"),
-            Some(url),
-        ),
-        Asked::Elsewhere => (
-            "The person is already being asked in a browser window on this computer, which another Countersign opened.".to_owned(),
-            None,
-        ),
-    };
-    let text = format!(
-        "NOT DONE. Countersign is not signed in to CrossTrade yet. {how}\nTry again after they have signed in."
-    );
-    result(
-        &text,
-        json!({ "status": "sign_in_needed", "sent": "no", "url": url }),
-        true,
-    )
-}
-
-/// A read that cannot be made, and no browser is opened by itself: the person has said no, or nobody answered.
-pub fn sign_in_ended(why: &str) -> String {
-    let text = format!(
-        "NOT DONE. Countersign is not signed in to CrossTrade: {why}. No browser is opened again by itself. Ask the person to \
-         run `countersign login` in a terminal on this computer, then try again."
-    );
-    result(
-        &text,
-        json!({ "status": "sign_in_needed", "sent": "no", "reason": why }),
-        true,
-    )
-}
-
-/// `countersign_sign_in` where that is done already.
-pub fn signed_in() -> String {
-    let text = "Countersign is signed in to CrossTrade. List the tools again and go on.";
-    result(text, json!({ "status": "signed_in", "sent": "no" }), false)
-}
-
-/// A trade call without a trade sign-in.
-pub fn trade_sign_in() -> String {
-    let text = "NOT SENT. Trading is not enabled on this computer: Countersign is signed in for reading only. Ask the person \
-                to run `countersign login --trade` in a terminal if they want to trade from here.";
-    result(
-        text,
-        json!({ "status": "trade_sign_in_needed", "sent": "no" }),
-        true,
-    )
-}
-
 /// A read that failed upstream; `code` is for programs: `unreachable`, `withdrawn`, `failed`.
 pub fn read_failed(code: &str, why: &str) -> String {
     let text = format!("NOT DONE. {why}.");
@@ -542,6 +487,31 @@ UNKNOWN, never send the order again; ask the person to check NinjaTrader.";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::Commands;
+    use crate::relay::signin::Asked;
+
+    /// All that `countersign_status` says of the sign-ins.
+    fn every_standing() -> Vec<String> {
+        use SignIn::{Ended, Good, None};
+        let mut all = Vec::new();
+        for (read, trade, ended, halted) in [
+            (None, None, Option::None, false),
+            (None, None, Some("the person said no"), false),
+            (Ended("invalid_grant"), None, Option::None, false),
+            (Good, None, Option::None, false),
+            (Good, Ended("invalid_grant"), Option::None, false),
+            (Good, Good, Option::None, true),
+            (Good, Good, Option::None, false),
+        ] {
+            for commands in [Commands::Known, Commands::Unknown] {
+                let told = signed(read, trade, ended, halted, commands);
+                if !all.contains(&told) {
+                    all.push(told);
+                }
+            }
+        }
+        all
+    }
 
     #[test]
     fn what_the_service_said_is_shown_without_its_braces() {
@@ -740,9 +710,26 @@ mod tests {
                 }),
             ),
             line("sign in, elsewhere", &sign_in(&Asked::Elsewhere)),
-            line("sign-in ended", &sign_in_ended("the person said no")),
+            line(
+                "sign-in ended",
+                &sign_in_ended("the person said no", Commands::Known),
+            ),
+            line(
+                "sign-in ended, no command",
+                &sign_in_ended("the person said no", Commands::Unknown),
+            ),
+            line(
+                "access ended",
+                &read_failed("withdrawn", &withdrawn("invalid_grant", Commands::Known)),
+            ),
+            line(
+                "access ended, no command",
+                &read_failed("withdrawn", &withdrawn("invalid_grant", Commands::Unknown)),
+            ),
             line("signed in", &signed_in()),
-            line("trade sign-in", &trade_sign_in()),
+            line("trade sign-in", &trade_sign_in(Commands::Known)),
+            line("trade sign-in, no command", &trade_sign_in(Commands::Unknown)),
+            format!("how the sign-ins stand\n  {}", every_standing().join("\n  ")),
             line(
                 "read failed",
                 &read_failed("failed", "The service answered with HTTP 500"),
@@ -757,7 +744,7 @@ mod tests {
             refused("x", "y."),
             waiting("A", "b", None),
             ended("A", "denied", "c", "b"),
-            trade_sign_in(),
+            trade_sign_in(Commands::Known),
         ] {
             let value: Value = serde_json::from_str(&result).unwrap();
             assert!(

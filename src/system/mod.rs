@@ -19,6 +19,7 @@ mod macos;
 pub mod paths;
 pub mod probe;
 pub mod process;
+pub mod terminal;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]

@@ -101,6 +101,11 @@ impl Paths {
         self.state.join("tickets")
     }
 
+    /// The installer's receipt; not there where a package manager brought the program.
+    pub fn installed(&self) -> PathBuf {
+        self.state.join("installed.json")
+    }
+
     /// Exists while trading is halted.
     pub fn halt(&self) -> PathBuf {
         self.state.join("halt")

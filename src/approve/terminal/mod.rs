@@ -119,7 +119,7 @@ async fn read(question: &str, echo: bool, max: usize) -> Result<Option<zeroize::
         printed_ms: 0,
         max,
     };
-    talk.paper.put(&format!("{}: ", text::ascii(question)));
+    talk.paper.question(&text::ascii(question));
     Ok(talk.typed(echo).await.ok())
 }
 
@@ -205,7 +205,7 @@ impl Talk {
             return Ok(());
         };
         self.paper.free_head(&free);
-        let pages = paper::pages(&free);
+        let pages = self.paper.pages(&free);
         for (number, rows) in pages.iter().enumerate() {
             self.paper.rows(rows);
             if number.saturating_add(1) == pages.len() {

@@ -2,46 +2,64 @@
 
 use super::super::text;
 use crate::gate::card::{Card, CardLine, FreeText, Mark};
+use crate::system::terminal::{WIDTH, folded, stdout_width};
 use std::io::Write;
 
-/// Width that long lines of free text are folded to.
-const WIDTH: usize = 78;
 /// Columns of a fact's label; a longer one pushes its value to the right.
 const LABEL: usize = 12;
 /// Rows of free text before the person is asked to go on.
 const ROWS: usize = 18;
 
-/// The terminal's output.
-pub(super) struct Paper<W: Write = std::io::Stdout>(W);
+/// What stands before a row of free text, and the mark of a row that goes on in the next one.
+const ROW: usize = "  | ".len() + "\\".len();
+
+/// The terminal's output, and how wide it is written: a card in a wide terminal is as wide as in one of 80 columns.
+pub(super) struct Paper<W: Write = std::io::Stdout> {
+    out: W,
+    width: usize,
+}
 
 impl Paper {
     pub(super) fn stdout() -> Self {
-        Self(std::io::stdout())
+        Self {
+            out: std::io::stdout(),
+            width: stdout_width().min(WIDTH),
+        }
     }
 }
 
 impl<W: Write> Paper<W> {
     /// Text without an end of line. A terminal that is gone is noticed by its keyboard.
     pub(super) fn put(&mut self, text: &str) {
-        let _ = self.0.write_all(text.as_bytes());
-        let _ = self.0.flush();
+        let _ = self.out.write_all(text.as_bytes());
+        let _ = self.out.flush();
     }
 
     pub(super) fn line(&mut self, text: &str) {
-        self.put(text);
-        self.put("\n");
+        for line in text.split('\n') {
+            self.put(&folded(line, self.width));
+            self.put("\n");
+        }
+    }
+
+    /// A question, whose answer is typed behind it.
+    pub(super) fn question(&mut self, text: &str) {
+        self.put(&folded(&format!("{text}:"), self.width));
+        self.put(" ");
     }
 
     /// The whole card but its free text: deed and account, warnings, facts in columns, whose question it is.
     pub(super) fn card(&mut self, card: &Card, until: &str) {
         let rule = if card.badge == "SIM" { "- " } else { "==" };
+        // Indented like all the rest.
+        let rule = rule.repeat(self.width.saturating_sub(2) / 2);
         self.line("");
-        self.line(&format!("  {}", rule.repeat(WIDTH / 2)));
+        self.line(&format!("  {}", rule.trim_end()));
         self.line(&format!("  {}", text::title(card)));
         if let Some(account) = text::account(card) {
             self.line(&format!("  {account}"));
         }
-        self.line(&format!("  {}", rule.repeat(WIDTH / 2)));
+        self.line(&format!("  {}", rule.trim_end()));
         for warning in &card.warnings {
             self.line(&format!("  !! {}", text::ascii(warning)));
         }
@@ -69,7 +87,8 @@ impl<W: Write> Paper<W> {
         };
         let label = text::ascii(&line.label);
         let value = format!("{note}{}", text::ascii(&line.value));
-        let mut rows = folded(&value, WIDTH - LABEL - 4).into_iter();
+        let room = self.width.saturating_sub(LABEL + 5);
+        let mut rows = rows(&value, room).into_iter();
         self.line(&format!(
             "  {mark} {label:<LABEL$} {}",
             rows.next().unwrap_or_default()
@@ -89,6 +108,12 @@ impl<W: Write> Paper<W> {
         ));
     }
 
+    /// Free text in pages: every byte of it, escaped, in rows that this terminal does not break, so that nothing runs out
+    /// of sight.
+    pub(super) fn pages(&self, free: &FreeText) -> Vec<Vec<String>> {
+        pages(free, self.width.saturating_sub(ROW))
+    }
+
     pub(super) fn rows(&mut self, rows: &[String]) {
         for row in rows {
             self.line(&format!("  | {row}"));
@@ -97,7 +122,7 @@ impl<W: Write> Paper<W> {
 }
 
 /// A value in rows of at most this many columns, broken at blanks where there are any. Pure ASCII: any place is a boundary.
-fn folded(text: &str, width: usize) -> Vec<String> {
+fn rows(text: &str, width: usize) -> Vec<String> {
     let mut rows = Vec::new();
     let mut rest = text;
     while rest.len() > width {
@@ -111,14 +136,13 @@ fn folded(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// Free text in pages: every byte of it, escaped, folded, so that nothing runs out of sight.
-pub(super) fn pages(free: &FreeText) -> Vec<Vec<String>> {
+fn pages(free: &FreeText, width: usize) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for line in free.text.lines() {
         let mut line = text::ascii(line);
-        while line.len() > WIDTH {
+        while line.len() > width {
             // Pure ASCII: any place is a boundary.
-            let rest = line.split_off(WIDTH);
+            let rest = line.split_off(width);
             rows.push(format!("{line}\\"));
             line = rest;
         }
@@ -169,14 +193,19 @@ mod tests {
             class: crate::gate::catalogue::Class::Order,
             digest_short: "7f3a19c2".to_owned(),
         };
-        let mut paper = Paper(Vec::new());
+        let mut paper = Paper {
+            out: Vec::new(),
+            width: WIDTH,
+        };
         paper.card(&card, "15:41:07");
-        insta::assert_snapshot!(String::from_utf8(paper.0).unwrap(), @"
+        let shown = String::from_utf8(paper.out).unwrap();
+        assert!(shown.lines().all(|line| line.len() <= WIDTH), "{shown}");
+        insta::assert_snapshot!(shown, @"
 
-          ==============================================================================
+          ============================================================================
           LIVE  SELL 2 MES 12-26
           Account: PA-123456 (LIVE)
-          ==============================================================================
+          ============================================================================
           !! NO STOP ATTACHED
             order        LIMIT 6014.25  DAY
           * position     CHANGED +3 from 6010.5 -> +1 if filled (REDUCES)
@@ -205,7 +234,7 @@ mod tests {
             &format!("{long} "),
         ] {
             for width in [1, 7, 61] {
-                let rows = folded(text, width);
+                let rows = rows(text, width);
                 assert!(rows.iter().all(|row| row.len() <= width), "{rows:?}");
                 assert_eq!(rows.concat().replace(' ', ""), text.replace(' ', ""));
             }
@@ -221,12 +250,12 @@ mod tests {
             sha256: "00".to_owned(),
             bytes: 211,
         };
-        let rows = pages(&free).concat();
+        let rows = pages(&free, 73).concat();
         assert_eq!(
             rows.iter().map(|row| row.matches('x').count()).sum::<usize>(),
             200
         );
         assert!(rows.contains(&"short".to_owned()) && rows.contains(&"\\u{1B}[2J".to_owned()));
-        assert!(rows.iter().all(|row| row.len() <= WIDTH + 1));
+        assert!(rows.iter().all(|row| row.len() <= 74));
     }
 }

@@ -28,20 +28,27 @@ pub(super) fn install(context: &Context, words: &Install) -> Exit {
         Ok(chosen) => chosen,
         Err(exit) => return exit,
     };
-    if words.config_path.is_some() && chosen.len() != 1 {
+    if words.file.config_path.is_some() && chosen.len() != 1 {
         return one_file(context, "written");
     }
     if words.print || words.deeplink {
         return shown(context, &places, &chosen, words.deeplink);
     }
     let wish = Wish {
-        config_path: words.config_path.clone(),
+        config_path: words.file.config_path.clone(),
     };
     let plans: Vec<_> = chosen
         .iter()
         .map(|client| (*client, clients::plan(client, &places, &wish)))
         .collect();
-    let exit = carry_out(context, &places, plans, words.yes, words.dry_run, "Write this?");
+    let exit = carry_out(
+        context,
+        &places,
+        plans,
+        words.file.yes,
+        words.dry_run,
+        "Write this?",
+    );
     if exit != Exit::Usage && !words.dry_run {
         warn_around(context, &places);
     }
@@ -58,17 +65,24 @@ pub(super) fn uninstall(context: &Context, words: &Uninstall) -> Exit {
         Ok(chosen) => chosen,
         Err(exit) => return exit,
     };
-    if words.config_path.is_some() && chosen.len() != 1 {
+    if words.file.config_path.is_some() && chosen.len() != 1 {
         return one_file(context, "removed");
     }
     let wish = Wish {
-        config_path: words.config_path.clone(),
+        config_path: words.file.config_path.clone(),
     };
     let plans: Vec<_> = chosen
         .iter()
         .map(|client| (*client, clients::remove(client, &places, &wish)))
         .collect();
-    carry_out(context, &places, plans, words.yes, words.dry_run, "Remove this?")
+    carry_out(
+        context,
+        &places,
+        plans,
+        words.file.yes,
+        words.dry_run,
+        "Remove this?",
+    )
 }
 
 /// Which clients are meant where none is named.
@@ -204,7 +218,7 @@ fn shown(context: &Context, places: &Places, chosen: &[&'static Client], link: b
     if !texts.is_empty() || context.out.is_json() {
         context
             .out
-            .data(&texts.join("\n\n"), &json!({ "clients": objects }));
+            .exact(&texts.join("\n\n"), &json!({ "clients": objects }));
     }
     exit
 }

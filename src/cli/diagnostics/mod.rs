@@ -68,7 +68,7 @@ fn listing(parts: &[Part], path: &Path) -> String {
         .map(|part| format!("  {:<22} {:>7}  {}", part.name, size(part.text.len()), part.what))
         .collect();
     format!(
-        "This would go into {}:\n\n{}\n\nTaken out everywhere: keys, codes, PINs, your phrase, your home folder and computer's name; of account names\nthe last three letters stay. Not packed at all: sign-ins, orders, cards, the keychain. Nothing is sent anywhere.\n",
+        "This would go into {}:\n\n{}\n\nTaken out everywhere: keys, codes, PINs, your phrase, your home folder and computer's name; of account names the last three letters stay. Not packed at all: sign-ins, orders, cards, the keychain. Nothing is sent anywhere.\n",
         path.display(),
         lines.join("\n")
     )

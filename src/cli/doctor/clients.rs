@@ -95,7 +95,10 @@ fn around(found: &[Found]) -> Seen {
     } else {
         warn(
             format!("{place} reaches CrossTrade without Countersign: an order there is held by nobody"),
-            "remove that entry from the AI client, and revoke it on CrossTrade's AI Clients page",
+            format!(
+                "remove it {}, and revoke it on CrossTrade's AI Clients page",
+                first.how()
+            ),
         )
     }
 }

@@ -57,7 +57,7 @@ impl Receipt {
 
     /// Where it lies.
     pub(super) fn path(paths: &Paths) -> PathBuf {
-        paths.state().join("installed.json")
+        paths.installed()
     }
 
     /// The receipt of this account, if an installer left one.

@@ -9,18 +9,33 @@ use crate::cli::{Exit, args, rules};
 use crate::gate::Tier;
 use crate::relay::policy_file::Approved;
 
-const TABLE: &str = "  click     You press Approve on the question.
-            Stops an AI that misunderstood you or was misled.
-            Does NOT stop a program that can use your mouse, or a terminal as
-            you: coding agents and \"computer use\" can.
-  pin       You type your PIN for each order.
-            Stops that too, and whoever copies your files.
-            Does NOT stop a program that replaces Countersign, logs your keys
-            or shows you a false page.
-  passkey   Your PIN once in each AI client, then a touch of your key (or
-            Windows Hello, Touch ID) for each order.
-            Also stops orders while you are away from the key.
-            Does NOT stop a browser that is made to show another order.";
+/// What each way is, what it stops, and what it does not.
+const TABLE: [(&str, [&str; 3]); 3] = [
+    (
+        "click",
+        [
+            "You press Approve on the question.",
+            "Stops an AI that misunderstood you or was misled.",
+            "Does NOT stop a program that can use your mouse, or a terminal as you: coding agents and \"computer use\" can.",
+        ],
+    ),
+    (
+        "pin",
+        [
+            "You type your PIN for each order.",
+            "Stops that too, and whoever copies your files.",
+            "Does NOT stop a program that replaces Countersign, logs your keys or shows you a false page.",
+        ],
+    ),
+    (
+        "passkey",
+        [
+            "Your PIN once in each AI client, then a touch of your key (or Windows Hello, Touch ID) for each order.",
+            "Also stops orders while you are away from the key.",
+            "Does NOT stop a browser that is made to show another order.",
+        ],
+    ),
+];
 
 /// How orders are approved.
 pub(super) async fn tier(setup: &mut Setup<'_>) -> Result<Came, Stop> {
@@ -60,8 +75,11 @@ pub(super) async fn tier(setup: &mut Setup<'_>) -> Result<Came, Stop> {
 async fn choose(setup: &mut Setup<'_>) -> Result<String, Stop> {
     setup.head("How you approve an order");
     let real = setup.has_real().await;
-    for line in TABLE.lines() {
-        setup.talk.line(line);
+    for (way, said) in TABLE {
+        let names = [way, "", ""];
+        for (name, line) in names.iter().zip(said) {
+            setup.talk.text(&format!("  {name:<9} {line}"));
+        }
     }
     setup.talk.gap();
     let advice = if real {

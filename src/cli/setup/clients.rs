@@ -170,17 +170,18 @@ fn around(talk: Talk, all: &[Found]) {
         for other in &found.around {
             if std::mem::take(&mut first) {
                 talk.gap();
-                talk.text("WARNING. These entries go around Countersign; an order through them is held by NOBODY. Remove them:");
+                talk.text("WARNING. These reach CrossTrade too:");
             }
             let what = if other.twin {
-                "a second entry of Countersign"
+                "starts Countersign a second time"
             } else {
-                "another way to CrossTrade"
+                "goes around Countersign: an order through it is held by NOBODY"
             };
             let line = format!(
-                "  {}: \"{}\" in {} ({what})",
+                "  {}: \"{}\" {what}. Remove it {} ({})",
                 found.client.name,
                 other.name,
+                other.how(),
                 other.file.display()
             );
             talk.text(&line);

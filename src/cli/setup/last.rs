@@ -23,11 +23,12 @@ pub(super) fn show(setup: &mut Setup<'_>) {
     talk.text("2. Paste this into it:");
     talk.gap();
     let words = if setup.trade {
-        "  Use the crosstrade tools: list my accounts and positions. Then propose,\n  but do not repeat, a limit order for 1 MES on Sim101, far below the\n  market, and wait for my decision."
+        "  Use the crosstrade tools: list my accounts and positions. Then propose, but do not repeat, a limit order for 1 MES on \
+         Sim101, far below the market, and wait for my decision."
     } else {
         "  Use the crosstrade tools: list my accounts and my open positions."
     };
-    talk.line(words);
+    talk.text(words);
     talk.gap();
     talk.line("Stop all AI trading at once:   countersign halt");
     talk.line("See how things stand:          countersign status");

@@ -1,10 +1,11 @@
-//! The talk with the person: 80 columns, and questions whose default is the safe answer.
+//! The talk with the person: folded to their terminal, and questions whose default is the safe answer.
 //!
 //! Owns: headings, folding, yes and no, words and numbers. Refuses to know: what is asked about.
 
 use super::Stop;
 use crate::approve::terminal::read_word;
-use crate::cli::out::{self, Out, WIDTH, fold};
+use crate::cli::out::{self, Out};
+use crate::system::terminal::{fold, folded, stderr_width};
 use std::io::Write as _;
 
 /// The talk of one run.
@@ -28,13 +29,15 @@ impl Talk {
     /// The heading of a step.
     pub(super) fn head(self, step: usize, title: &str) {
         let title = format!("-- {step}. {title} ");
-        self.out.say(&format!("\n{title:-<WIDTH$}\n"));
+        let width = stderr_width();
+        self.out.say(&format!("\n{title:-<width$}\n"));
     }
 
     /// A paragraph, folded.
     pub(super) fn text(self, text: &str) {
+        let width = stderr_width();
         for line in text.lines() {
-            self.out.say(&fold(&out::safe(line)));
+            self.out.say(&fold(&out::safe(line), width));
         }
     }
 
@@ -117,10 +120,12 @@ impl Talk {
 }
 
 async fn whole_line(question: &str) -> Option<String> {
-    let question = format!("{question}: ");
+    let question = folded(&format!("{question}:"), stderr_width());
     let read = tokio::task::spawn_blocking(move || {
         let mut err = std::io::stderr().lock();
-        let _ = err.write_all(question.as_bytes()).and_then(|()| err.flush());
+        let _ = err
+            .write_all(format!("{question} ").as_bytes())
+            .and_then(|()| err.flush());
         drop(err);
         let mut line = String::new();
         match std::io::stdin().read_line(&mut line) {

@@ -167,10 +167,11 @@ impl Standing {
         );
         for around in &self.around {
             let (name, file) = (safe(&around.name), around.file.display());
+            let how = around.how();
             lines.push(if around.twin {
-                format!("TWICE     \"{name}\" in {file} is Countersign once more: remove it")
+                format!("TWICE     \"{name}\" in {file} is Countersign once more: remove it {how}")
             } else {
-                format!("BYPASS    \"{name}\" in {file} reaches CrossTrade without Countersign: an order there is held by NOBODY")
+                format!("BYPASS    \"{name}\" in {file} reaches CrossTrade without Countersign: an order there is held by NOBODY. Remove it {how}")
             });
         }
         lines.push(match self.open.len() {

@@ -73,7 +73,7 @@ struct Today {
 
 pub(super) async fn status(context: &Context) -> Exit {
     let standing = Standing::of(context).await;
-    context.out.lines(&standing.text(), &standing.object());
+    context.out.data(&standing.text(), &standing.object());
     standing.exit()
 }
 

@@ -1,6 +1,9 @@
 //! Extensions of Claude Desktop: ours counts as the connection, beside an entry it is one too many, others can go around us.
 
 use super::*;
+use crate::support::folder::Folder;
+use crate::support::program::{Home, text};
+use crate::support::sim::Sim;
 
 /// What Claude Desktop leaves on the disk when an extension is opened in it.
 fn extension(app: &Path, id: &str, manifest: &serde_json::Value, on: Option<bool>) {
@@ -142,4 +145,60 @@ fn extensions_that_go_around_us_are_told() {
         .collect();
     assert_eq!(around, [("a.direct", false), ("d.typed", false)]);
     assert!(found.bundles.is_empty() && !found.is_connected());
+}
+
+/// Somebody who opened the bundle and did nothing else: no terminal of theirs knows our name, so none of our commands is named
+/// where they can do something else, and what they can do is.
+#[tokio::test]
+async fn who_has_the_extension_alone_is_sent_to_no_command() {
+    let sim = Sim::start(&[]);
+    let home = Home::new().with("PATH", "/nonexistent");
+    let keep = Folder::new();
+    let unpacked = keep.path().join("Claude Extensions/local.mcpb.the.countersign");
+    Yard::put(&unpacked.join("manifest.json"), bundle().to_string().as_bytes());
+    let program = unpacked.join("server/countersign");
+    fs::create_dir_all(program.parent().expect("a folder")).expect("a folder");
+    let built = Path::new(env!("CARGO_BIN_EXE_countersign"));
+    if fs::hard_link(built, &program).is_err() {
+        fs::copy(built, &program).expect("a copy");
+    }
+    let start = || {
+        let mut command = tokio::process::Command::from(home.shell(&program.to_string_lossy()));
+        command.args(["serve", "--url", &sim.url]).kill_on_drop(true);
+        Home::start(command)
+    };
+    home.login(&sim, false).await;
+    let mut client = start().hello().await;
+    let order = serde_json::json!({
+        "account": "Sim101", "instrument": "MES 12-26", "side": "Buy", "type": "Market", "quantity": 1, "tif": "Day"
+    });
+    let refused = client.call("PlaceOrder", &order).await;
+    let standing = client.call("countersign_status", &serde_json::json!({})).await;
+    sim.post("revoke", &serde_json::json!({})).await;
+    let ended = client.call("ListAccounts", &serde_json::json!({})).await;
+    let ended_standing = client.call("countersign_status", &serde_json::json!({})).await;
+    for (begins, answer) in [
+        ("NOT SENT. Trading is not enabled on this computer", &refused),
+        ("Signed in for reading. Trading is not enabled.", &standing),
+        ("NOT DONE. Access was withdrawn", &ended),
+        ("Not signed in. Access was withdrawn", &ended_standing),
+    ] {
+        let said = text(answer);
+        assert!(said.starts_with(begins), "{said}");
+        assert!(
+            said.contains("install Countersign on this computer with its own installer")
+                && !said.contains("`countersign"),
+            "{said}"
+        );
+    }
+    assert_eq!(ended_standing["structuredContent"]["signedIn"], false);
+    client.close().await;
+    assert!(sim.executed().await.is_empty());
+
+    // Once an installer has been here, the same extension names the command.
+    home.meddle("state/installed.json", "{}");
+    let mut client = start().hello().await;
+    let ended = client.call("ListAccounts", &serde_json::json!({})).await;
+    assert!(text(&ended).contains("`countersign setup`"), "{ended}");
+    client.close().await;
 }

@@ -2,6 +2,7 @@
 //! until it comes to its end. Whatever it left, the client's file is whole, and a second run puts everything right.
 
 use super::*;
+use crate::support::folder::Folder;
 use crate::support::program::Home;
 use countersign::system::mono_ms;
 use std::os::unix::process::ExitStatusExt;
@@ -16,13 +17,13 @@ const BEFORE: &str = "{\r\n  \"theme\": \"dark\" // mine\r\n}\r\n";
 
 /// A home with one client whose file is there, and an installation beside it.
 struct Desk {
-    keep: tempfile::TempDir,
+    keep: Folder,
     home: Home,
 }
 
 impl Desk {
     fn new(before: Option<&str>) -> Self {
-        let keep = tempfile::tempdir().expect("a folder");
+        let keep = Folder::new();
         let folder = keep.path().join("trader");
         fs::create_dir_all(folder.join(".cursor")).expect("folders");
         let desk = Self {

@@ -4,6 +4,7 @@
 //! without one, where the kernel allows that.
 
 use super::*;
+use crate::support::folder::Folder;
 use crate::support::program::Home;
 use crate::support::tools;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use std::process::{Command, Stdio};
 
 /// A home folder of somebody who uses one of these, and where they are installed.
 struct Desk {
-    keep: tempfile::TempDir,
+    keep: Folder,
     home: Home,
     packages: PathBuf,
 }
@@ -30,7 +31,7 @@ impl Desk {
         if !packages.is_dir() {
             return None;
         }
-        let keep = tempfile::tempdir().expect("a folder");
+        let keep = Folder::new();
         let home = Home::new().with("HOME", &keep.path().display().to_string());
         Some(Self { keep, home, packages })
     }

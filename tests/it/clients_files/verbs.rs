@@ -1,18 +1,19 @@
 //! `install`, `uninstall` and `clients` as people type them.
 
 use super::*;
+use crate::support::folder::Folder;
 use crate::support::program::Home;
 use serde_json::{Value, json};
 
 /// A home folder, and an installation elsewhere.
 struct Desk {
-    keep: tempfile::TempDir,
+    keep: Folder,
     home: Home,
 }
 
 impl Desk {
     fn new(folders: &[&str]) -> Self {
-        let keep = tempfile::tempdir().expect("a folder");
+        let keep = Folder::new();
         for folder in folders {
             fs::create_dir_all(keep.path().join(folder)).expect("folders");
         }

@@ -46,13 +46,13 @@ async fn under_a_pin_deleted_counters_are_used_up_until_the_person_begins_anew()
     let result = client.call("PlaceOrder", &other).await;
     assert_eq!(code(&result), "counters_unreadable", "{result}");
     // What the person does.
-    let terminal = Terminal::run(&place, &["policy", "reset-counters"]);
-    terminal.until("BEGIN ALL COUNTS ANEW");
-    terminal.until("Type approve");
+    let terminal = in_terminal(&place, &["policy", "reset-counters"]);
+    terminal.wait_for("BEGIN ALL COUNTS ANEW");
+    terminal.wait_for("Type approve");
     terminal.say("approve");
-    terminal.until("PIN (not shown)");
+    terminal.wait_for("PIN (not shown)");
     terminal.say(PIN);
-    terminal.until("All counts begin anew");
+    terminal.wait_for("All counts begin anew");
     assert!(place.kinds().contains(&"counters_reset".to_owned()));
     let _ = std::fs::remove_file(place.link());
     let id = client.send_call("PlaceOrder", &other).await;

@@ -12,9 +12,9 @@ use crate::support::browser::Browser;
 use crate::support::desktop::{Button, Desktop};
 use crate::support::program::{Client, Home, status, text};
 use crate::support::sim::Sim;
+use crate::support::terminal::Terminal;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 mod broken;
@@ -197,85 +197,8 @@ fn buy() -> Value {
     json!({ "account": "Sim101", "instrument": "MES 12-26", "side": "Buy", "type": "Market", "quantity": 1, "tif": "Day" })
 }
 
-/// A terminal of the person, held by tmux, in which a verb runs.
-struct Terminal {
-    folder: tempfile::TempDir,
-}
-
-impl Terminal {
-    fn run(place: &Place, words: &[&str]) -> Self {
-        let terminal = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        let mut command = place.home.shell("tmux");
-        command.arg("-S").arg(terminal.socket());
-        command.args([
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "120",
-            "-y",
-            "60",
-            "-s",
-            "t",
-        ]);
-        // The pane stays once the verb has ended.
-        let mut line = env!("CARGO_BIN_EXE_countersign").to_owned();
-        for word in words.iter().chain(&["--url", &place.sim.url]) {
-            line.push(' ');
-            line.push_str(word);
-        }
-        command.args(["sh", "-c", &format!("{line}; echo ended $?; sleep 600")]);
-        command.env("TERM", "xterm");
-        let started = command
-            .status()
-            .expect("`tmux` is not installed: apt-get install tmux");
-        assert!(started.success());
-        terminal
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("tmux")
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let told = Command::new("tmux")
-            .arg("-S")
-            .arg(self.socket())
-            .args(arguments)
-            .output()
-            .expect("tmux");
-        String::from_utf8_lossy(&told.stdout).into_owned()
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p", "-S", "-500", "-t", "t"])
-    }
-
-    fn until(&self, text: &str) {
-        let end = Instant::now() + PATIENCE;
-        while !self.screen().contains(text) {
-            assert!(
-                Instant::now() < end,
-                "waited for {text:?} in the terminal:\n{}",
-                self.screen()
-            );
-            std::thread::sleep(Duration::from_millis(30));
-        }
-    }
-
-    /// Types a line, once the person could have read what is there.
-    fn say(&self, text: &str) {
-        std::thread::sleep(Duration::from_millis(900));
-        self.tmux(&["send-keys", "-t", "t", "-l", text]);
-        self.tmux(&["send-keys", "-t", "t", "Enter"]);
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
+/// A verb in a terminal of the person.
+fn in_terminal(place: &Place, words: &[&str]) -> Terminal {
+    let all = [words, &["--url", place.sim.url.as_str()]].concat();
+    Terminal::start(&place.home, 120, &all)
 }

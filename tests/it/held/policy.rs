@@ -255,15 +255,15 @@ async fn under_a_pin_the_change_takes_the_pin_and_the_next_order_goes() {
 async fn policy_apply_in_a_terminal_shows_the_lines_and_takes_the_pin() {
     let place = Place::sealed(Some(PLAIN)).await;
     place.home.meddle("config/policy.toml", LOOSE);
-    let terminal = Terminal::run(&place, &["policy", "apply"]);
-    terminal.until("+ orders_per_day = 1000");
+    let terminal = in_terminal(&place, &["policy", "apply"]);
+    terminal.wait_for("+ orders_per_day = 1000");
     assert!(terminal.screen().contains("- orders_per_day = 20"));
-    terminal.until("Type approve");
+    terminal.wait_for("Type approve");
     terminal.say("approve");
-    terminal.until("PIN (not shown)");
+    terminal.wait_for("PIN (not shown)");
     terminal.say(PIN);
-    terminal.until("The policy is in force as it is now.");
-    terminal.until("ended 0");
+    terminal.wait_for("The policy is in force as it is now.");
+    terminal.wait_for("[exit 0]");
     let line = place.in_force("policy_approved").await;
     assert_eq!(
         (line["via"].as_str(), line["tier"].as_str()),
@@ -272,8 +272,8 @@ async fn policy_apply_in_a_terminal_shows_the_lines_and_takes_the_pin() {
     let (_, told, _) = place.run(&["pending"]).await;
     assert!(told.contains("Nothing is waiting"), "{told}");
     // And what lies under the seal agrees: a call is held and not refused.
-    let again = Terminal::run(&place, &["policy", "apply"]);
-    again.until("Nothing waits");
+    let again = in_terminal(&place, &["policy", "apply"]);
+    again.wait_for("Nothing waits");
 }
 
 /// `watch` shows the change by itself, and what is decided there ends the page.
@@ -285,8 +285,8 @@ async fn watch_decides_on_it_too() {
     refused(&mut client).await;
     let mut browser = Browser::start();
     place.page(&mut browser).await;
-    let terminal = Terminal::run(&place, &["watch"]);
-    terminal.until("Type approve");
+    let terminal = in_terminal(&place, &["watch"]);
+    terminal.wait_for("Type approve");
     terminal.say("approve");
     let line = place.in_force("policy_approved").await;
     assert_eq!(line["via"], "terminal");

@@ -73,8 +73,8 @@ async fn a_card_that_compares_with_an_edited_record_approves_nothing() {
         place.kinds()
     );
     place.nothing_sent().await;
-    let terminal = Terminal::run(&place, &["policy", "apply"]);
-    terminal.until("+ orders_per_day = 1000");
+    let terminal = in_terminal(&place, &["policy", "apply"]);
+    terminal.wait_for("+ orders_per_day = 1000");
 }
 
 /// The record alone was edited: the file is what was sealed, so it takes the record's place, and the next call goes.

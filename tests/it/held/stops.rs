@@ -43,12 +43,12 @@ async fn under_a_pin_a_forged_resume_allows_nothing() {
     );
     place.nothing_sent().await;
     // What the person does: `resume`, with the PIN. Then it goes.
-    let terminal = Terminal::run(&place, &["resume"]);
-    terminal.until("Type approve");
+    let terminal = in_terminal(&place, &["resume"]);
+    terminal.wait_for("Type approve");
     terminal.say("approve");
-    terminal.until("PIN (not shown)");
+    terminal.wait_for("PIN (not shown)");
     terminal.say(PIN);
-    terminal.until("AI trading is allowed again");
+    terminal.wait_for("AI trading is allowed again");
     let id = client.send_call("PlaceOrder", &buy()).await;
     place.order_page(&mut browser).await;
     type_pin(&mut browser, PIN);
@@ -107,10 +107,10 @@ async fn under_a_pin_acknowledging_takes_the_pin() {
     let (_, listed, _) = place.run(&["acknowledge"]).await;
     assert!(listed.contains(&ticket), "{listed}");
     // A stop stops, whatever it was that was asked.
-    let terminal = Terminal::run(&place, &["acknowledge", &ticket]);
-    terminal.until("Type approve");
+    let terminal = in_terminal(&place, &["acknowledge", &ticket]);
+    terminal.wait_for("Type approve");
     terminal.say("stop");
-    terminal.until("you stopped AI trading");
+    terminal.wait_for("you stopped AI trading");
     let (_, told, _) = place.run(&["status", "--json"]).await;
     assert!(
         told.contains("\"halted\":true") || told.contains("\"halted\": true"),
@@ -118,11 +118,11 @@ async fn under_a_pin_acknowledging_takes_the_pin() {
     );
     let (_, listed, _) = place.run(&["acknowledge"]).await;
     assert!(listed.contains(&ticket), "{listed}");
-    let terminal = Terminal::run(&place, &["acknowledge", &ticket]);
-    terminal.until("Type approve");
+    let terminal = in_terminal(&place, &["acknowledge", &ticket]);
+    terminal.wait_for("Type approve");
     terminal.say("approve");
-    terminal.until("PIN (not shown)");
+    terminal.wait_for("PIN (not shown)");
     terminal.say(PIN);
-    terminal.until("is acknowledged");
+    terminal.wait_for("is acknowledged");
     assert_eq!(place.sim.executed().await, ["PlaceOrder"]);
 }

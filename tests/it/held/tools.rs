@@ -65,8 +65,8 @@ async fn denied_they_stay_off_and_what_did_not_change_works() {
     assert_eq!(place.pages(), 1);
     place.nothing_sent().await;
     // The same in a terminal, by the person's own wish.
-    let terminal = Terminal::run(&place, &["policy", "apply"]);
-    terminal.until("CHANGED PlaceOrder");
+    let terminal = in_terminal(&place, &["policy", "apply"]);
+    terminal.wait_for("CHANGED PlaceOrder");
     for _ in 0..40 {
         if terminal.screen().contains("Type approve") {
             break;
@@ -74,7 +74,7 @@ async fn denied_they_stay_off_and_what_did_not_change_works() {
         terminal.say("");
     }
     terminal.say("approve");
-    terminal.until("The tool descriptions are in force as they are now.");
+    terminal.wait_for("The tool descriptions are in force as they are now.");
     let id = client.send_call("PlaceOrder", &buy()).await;
     place.click(Button::Left).await;
     assert_eq!(status(&client.result(id).await), "denied");

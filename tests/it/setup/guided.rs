@@ -1,8 +1,9 @@
 //! A person at a terminal.
 
-use super::terminal::Terminal;
+use super::terminal::start;
 use super::*;
 use crate::support::desktop::{Button, Desktop};
+use crate::support::terminal::Terminal;
 use crate::support::verb::Opened;
 
 /// Answers what comes before the practice order, for a new person; the practice is asked about next.
@@ -37,7 +38,7 @@ async fn pin(terminal: &Terminal) {
 async fn a_new_person_denies_the_practice_order_and_then_approves_it() {
     let (home, sim) = (Home::new(), Sim::start(&[]));
     let cursor = with_cursor(&person(&home));
-    let terminal = Terminal::start(&home, &sim, &["--no-browser"]);
+    let terminal = start(&home, &sim, &["--no-browser"]);
     until_practice(&terminal, &sim).await;
     terminal.answer("Practise now? [yes]", "").await;
     terminal
@@ -82,7 +83,7 @@ async fn a_new_person_denies_the_practice_order_and_then_approves_it() {
         );
     }
     // The second run has nothing to ask.
-    let again = Terminal::start(&home, &sim, &["--no-browser"]);
+    let again = start(&home, &sim, &["--no-browser"]);
     let screen = again.until("[exit 0]").await;
     for already in [
         "reading already",
@@ -102,7 +103,7 @@ async fn a_new_person_denies_the_practice_order_and_then_approves_it() {
 async fn ctrl_c_at_any_question_leaves_a_state_that_setup_goes_on_from() {
     let (home, sim) = (Home::new(), Sim::start(&[]));
     let cursor = with_cursor(&person(&home));
-    let start = || Terminal::start(&home, &sim, &["--no-browser"]);
+    let start = || start(&home, &sim, &["--no-browser"]);
     start().leave_at("Paste the address here").await;
     let trade = "trade through your AI from this computer?";
     let terminal = start();
@@ -170,7 +171,7 @@ async fn on_a_desktop_the_notification_is_denied_and_then_approved() {
     let home = Home::on(desktop.folder(), desktop.env())
         .with("COUNTERSIGN_STORE", "file")
         .with("BROWSER", &opened.script.display().to_string());
-    let terminal = Terminal::start(&home, &sim, &["--no-clients"]);
+    let terminal = start(&home, &sim, &["--no-clients"]);
     let consent = async |which: usize| {
         let address = opened.nth(which).await;
         sim.http()

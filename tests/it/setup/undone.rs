@@ -1,6 +1,6 @@
 //! `setup --undo`.
 
-use super::terminal::Terminal;
+use super::terminal::start;
 use super::*;
 
 const RUN: [&str; 9] = [
@@ -58,7 +58,7 @@ async fn rules_that_were_changed_since_stay_and_no_is_the_answer_of_a_bare_enter
     let (code, summary, err) = script(&home, &sim, &RUN, PIN, 2).await;
     assert_eq!(code, 0, "{summary} {err}");
     let written = std::fs::read_to_string(&cursor).expect("a file");
-    let terminal = Terminal::start(&home, &sim, &["--undo"]);
+    let terminal = start(&home, &sim, &["--undo"]);
     terminal.answer("Take them out? [no]", "").await;
     terminal.answer("Sign out? [no]", "").await;
     terminal.answer("Take them away? [no]", "").await;

@@ -79,7 +79,7 @@ async fn a_person_who_said_no_is_not_asked_again_by_a_repeated_call() {
         let again = client.call("ListAccounts", &json!({})).await;
         assert_eq!(opened.all().len(), 1);
         if text(&again).contains("access was denied on the consent page") {
-            assert!(text(&again).contains("`countersign login`"), "{again}");
+            assert!(text(&again).contains("`countersign setup`"), "{again}");
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -98,7 +98,7 @@ async fn withdrawn_access_never_opens_a_browser() {
     for _ in 0..3 {
         let answer = client.call("ListAccounts", &json!({})).await;
         assert!(
-            text(&answer).contains("withdrawn") && text(&answer).contains("`countersign login`"),
+            text(&answer).contains("withdrawn") && text(&answer).contains("`countersign setup`"),
             "{answer}"
         );
         assert_eq!(answer["isError"], true);

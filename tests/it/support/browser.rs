@@ -1,6 +1,6 @@
 //! A real browser: Chromium without a window, driven over its debugging pipe. Mouse and keys are real input events.
 //!
-//! Ended on drop, by its own process id.
+//! Ended on drop with its helpers, by its own process group. What it keeps lies in one folder, which goes with it.
 
 #![expect(
     clippy::expect_used,
@@ -10,8 +10,11 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+use super::folder::Folder;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -27,13 +30,13 @@ pub(crate) struct Browser {
     from: Receiver<Value>,
     next: u64,
     tab: String,
-    _profile: tempfile::TempDir,
+    profile: Folder,
 }
 
 impl Browser {
     /// Starts it with an empty profile.
     pub(crate) fn start() -> Self {
-        let profile = tempfile::tempdir().expect("a temporary folder");
+        let profile = Folder::new();
         let mut command = Command::new("sh");
         // The debugging pipe is on 3 and 4; its own chatter goes nowhere.
         command.args(["-c", "exec chromium \"$@\" 3<&0 4>&1 >/dev/null 2>&1", "sh"]);
@@ -54,6 +57,9 @@ impl Browser {
             .arg("about:blank");
         command
             .env("HOME", profile.path())
+            // Its own temporary folders too: killed, it leaves them behind.
+            .env("TMPDIR", profile.path())
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -80,7 +86,7 @@ impl Browser {
             from,
             next: 0,
             tab: String::new(),
-            _profile: profile,
+            profile,
         };
         let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
@@ -92,6 +98,11 @@ impl Browser {
         browser.call("Page.enable", &json!({}));
         browser.size(1000, 900);
         browser
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn profile(&self) -> &std::path::Path {
+        self.profile.path()
     }
 
     /// One command of the debugging protocol and its answer.
@@ -272,7 +283,8 @@ impl Accessible {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Its helpers would go on writing into the profile for a moment.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
 }

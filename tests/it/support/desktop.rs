@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+use super::folder::Folder;
 use countersign::system::{Env, Paths, World};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub(crate) enum Button {
 #[derive(Debug)]
 pub(crate) struct Desktop {
     children: Vec<(&'static str, Child)>,
-    folder: tempfile::TempDir,
+    folder: Folder,
     display: String,
     bus: String,
 }
@@ -60,7 +61,7 @@ impl Desktop {
     }
 
     fn bare(more_policy: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = Folder::new();
         for name in ["run", "home/.config", "services"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder");
         }

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+use super::folder::Folder;
 use super::sim::Sim;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -24,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Home {
     folder: PathBuf,
     env: Vec<(String, String)>,
-    _keep: Option<tempfile::TempDir>,
+    _keep: Option<Folder>,
 }
 
 impl Home {
     /// A new one without a desktop, with the key in a file.
     pub(crate) fn new() -> Self {
-        let keep = tempfile::tempdir().expect("a folder");
+        let keep = Folder::new();
         let folder = keep.path().join("countersign");
         let path = std::env::var("PATH").unwrap_or_default();
         let env = [("PATH", path), ("HOME", keep.path().display().to_string())];

@@ -63,7 +63,7 @@ async fn without_sign_in_or_service_nothing_is_sent() {
     place.home.login(&place.sim, false).await;
     let only_reading = call(&place, "PlaceOrder", &buy(1)).await;
     assert!(
-        only_reading.0 == 3 && only_reading.1.contains("countersign login --trade"),
+        only_reading.0 == 3 && only_reading.1.contains("`countersign setup`"),
         "{only_reading:?}"
     );
     let (home, url) = (place.home, place.sim.url.clone());

@@ -658,7 +658,7 @@ async fn entries_that_are_lost_and_entries_that_go_around_us() {
         &found(&told, "around"),
         "warn",
         "held by nobody",
-        "remove that entry",
+        "remove it from that file",
     );
     let (_, out, _) = place.run(&["status"]).await;
     assert!(out.contains("LOST      Cursor: our entry is gone"), "{out}");

@@ -2,6 +2,7 @@
 
 use super::doctor::{check, found, is};
 use super::*;
+use crate::support::folder::Folder;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -123,7 +124,7 @@ impl Drop for Forged {
 #[tokio::test]
 async fn a_certificate_that_nobody_trusts() {
     let home = Home::new();
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let made = Command::new("openssl")
         .args([
             "req",

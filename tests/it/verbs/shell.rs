@@ -1,6 +1,7 @@
 //! `completions` and `man`: made by the program, looked at by the programs that use them.
 
 use super::*;
+use crate::support::folder::Folder;
 use std::process::{Command, Stdio};
 
 /// Runs a checker on a script: what it complains of. Not every machine has every shell: zsh and fish may be missing.
@@ -22,7 +23,7 @@ fn checked(program: &str, words: &[&str], file: &std::path::Path) -> String {
 #[tokio::test]
 async fn five_shells_get_a_script_that_they_can_read() {
     let home = Home::new();
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let (code, script, err) = home.run(&["completions", shell]).await;
         assert_eq!((code, err.as_str()), (0, ""), "{shell}");
@@ -65,7 +66,7 @@ async fn they_need_no_home() {
 #[tokio::test]
 async fn each_verb_has_a_page_and_groff_finds_nothing_wrong_with_it() {
     let home = Home::new();
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let to = folder.path().join("man1");
     let (code, out, err) = home.run(&["man", "--to", &to.display().to_string()]).await;
     assert_eq!(code, 0, "{out}{err}");

@@ -1,107 +1,26 @@
 //! Verbs that ask in a terminal: a real one, held by tmux.
 
 use super::*;
-use std::process::Command;
+use crate::support::terminal::Terminal;
 
-/// One verb in a terminal of its own; it stays on the screen when it has ended.
-struct Terminal {
-    folder: tempfile::TempDir,
-}
-
-impl Terminal {
-    fn start(place: &Place, words: &[&str]) -> Self {
-        let terminal = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        let verb = [
-            &[env!("CARGO_BIN_EXE_countersign")],
-            words,
-            &["--url", &place.sim.url],
-        ]
-        .concat()
-        .join(" ");
-        let mut command = place.home.shell("tmux");
-        command.arg("-S").arg(terminal.socket()).args([
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "160",
-            "-y",
-            "50",
-            "-s",
-            "t",
-        ]);
-        command
-            .arg(format!("{verb}; echo \"[exit $?]\"; exec sleep 60"))
-            .env("TERM", "xterm");
-        assert!(
-            command
-                .status()
-                .expect("`tmux` is not installed: apt-get install tmux")
-                .success()
-        );
-        terminal
-    }
-
-    fn socket(&self) -> std::path::PathBuf {
-        self.folder.path().join("tmux")
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let told = Command::new("tmux")
-            .arg("-S")
-            .arg(self.socket())
-            .args(arguments)
-            .output()
-            .expect("tmux");
-        String::from_utf8_lossy(&told.stdout).into_owned()
-    }
-
-    fn screen(&self) -> String {
-        self.run(&["capture-pane", "-J", "-p", "-S", "-200", "-t", "t"])
-    }
-
-    async fn until(&self, text: &str) -> String {
-        for _ in 0..600 {
-            let screen = self.screen();
-            if screen.contains(text) {
-                return screen;
-            }
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-        panic!("waited for {text:?} in the terminal:\n{}", self.screen());
-    }
-
-    /// Types a line once the person could have read what is there.
-    async fn type_line(&self, text: &str) {
-        tokio::time::sleep(Duration::from_millis(900)).await;
-        self.run(&["send-keys", "-t", "t", "-l", text]);
-        self.run(&["send-keys", "-t", "t", "Enter"]);
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.run(&["kill-server"]);
-    }
+/// One verb in a terminal of its own.
+fn start(place: &Place, words: &[&str]) -> Terminal {
+    let all = [words, &["--url", place.sim.url.as_str()]].concat();
+    Terminal::start(&place.home, 160, &all)
 }
 
 /// Sets the PIN by typing it twice; nothing of it stands on the screen.
 async fn set_pin(place: &Place) {
-    let terminal = Terminal::start(place, &["presence", "set", "pin"]);
+    let terminal = start(place, &["presence", "set", "pin"]);
     terminal.until("A new PIN").await;
     terminal.type_line(PIN).await;
     terminal.until("The same again").await;
     terminal.type_line(PIN).await;
     let screen = terminal.until("[exit 0]").await;
     assert!(screen.contains("takes your PIN for each order"), "{screen}");
-    // The five words that are offered may hold one of ours by chance.
-    let typed: Vec<&str> = screen
-        .lines()
-        .filter(|line| !line.contains("If you like these") && !line.contains("you type them:"))
-        .collect();
+    // The five words that are offered may hold one of ours by chance: they stand alone on an indented line.
+    let screen = terminal.screen();
+    let typed: Vec<&str> = screen.lines().filter(|line| !line.starts_with("  ")).collect();
     for word in PIN.split(' ') {
         assert!(
             !typed.join("\n").contains(word),
@@ -114,7 +33,7 @@ async fn set_pin(place: &Place) {
 async fn a_pin_is_set_and_resuming_takes_it() {
     let place = Place::bare();
     place.sign_in().await;
-    let terminal = Terminal::start(&place, &["presence", "set", "pin"]);
+    let terminal = start(&place, &["presence", "set", "pin"]);
     terminal.until("A new PIN").await;
     terminal.type_line(PIN).await;
     terminal.until("The same again").await;
@@ -135,7 +54,7 @@ async fn a_pin_is_set_and_resuming_takes_it() {
     );
     set_pin(&place).await;
     place.run(&["halt"]).await;
-    let terminal = Terminal::start(&place, &["resume"]);
+    let terminal = start(&place, &["resume"]);
     terminal.until("ALLOW AI TRADING AGAIN").await;
     terminal.type_line("approve").await;
     terminal.until("PIN").await;
@@ -153,7 +72,7 @@ async fn a_new_trade_sign_in_is_sealed_again_and_logout_takes_the_pin() {
     set_pin(&place).await;
     let opened = crate::support::verb::Opened::in_folder(&place.home.folder().join("person"));
     place.home = place.home.with("BROWSER", &opened.script.display().to_string());
-    let terminal = Terminal::start(&place, &["login", "--trade"]);
+    let terminal = start(&place, &["login", "--trade"]);
     // The PIN first: what comes back from the browser goes under it at once.
     terminal.until("Your PIN for this sign-in").await;
     terminal.type_line(OTHER).await;
@@ -171,9 +90,55 @@ async fn a_new_trade_sign_in_is_sealed_again_and_logout_takes_the_pin() {
     let screen = terminal.until("[exit 0]").await;
     assert!(screen.contains("Signed in for trading"), "{screen}");
     assert!(place.run(&["status"]).await.1.contains("sealed under your PIN"));
-    let terminal = Terminal::start(&place, &["logout"]);
+    let terminal = start(&place, &["logout"]);
     terminal.until("Your PIN, to revoke the trade sign-in too").await;
     terminal.type_line(OTHER).await;
     let screen = terminal.until("[exit 0]").await;
-    assert!(screen.contains("trade  refresh  revoked"), "{screen}");
+    assert!(screen.contains("trade refresh revoked"), "{screen}");
+}
+
+/// Where the terminal itself would have to break a line, and no word is to blame.
+fn broken(screen: &str, columns: usize) -> Vec<&str> {
+    let too_long = |line: &&str| {
+        let longest = line.split_whitespace().map(|word| word.chars().count()).max();
+        // Text stands at most 24 columns from the edge.
+        line.chars().count() > columns && longest.is_some_and(|longest| longest + 24 <= columns)
+    };
+    screen.lines().filter(too_long).collect()
+}
+
+#[tokio::test]
+async fn what_is_said_fits_the_terminal_and_a_program_gets_it_whole() {
+    const STOPPED: &str =
+        "AI trading is stopped on this computer: waiting calls are void and new ones are refused.";
+    let place = Place::bare();
+    place.sign_in().await;
+    for columns in [60, 80, 120] {
+        for words in [
+            &["halt"][..],
+            &["status"],
+            &["doctor"],
+            &["presence", "show"],
+            &["deny", "ABCD"],
+            &["journal", "show"],
+            &["policy", "check"],
+        ] {
+            let all = [words, &["--url", place.sim.url.as_str()]].concat();
+            let terminal = Terminal::start(&place.home, columns, &all);
+            terminal.until("[exit ").await;
+            let screen = terminal.screen();
+            let columns = usize::try_from(columns).expect("small");
+            assert_eq!(
+                broken(&screen, columns),
+                [""; 0],
+                "{words:?} at {columns}:\n{screen}"
+            );
+            // 88 letters: on one line only where there is room.
+            if words == ["halt"] {
+                assert_eq!(screen.contains(STOPPED), columns == 120, "{screen}");
+            }
+        }
+    }
+    let (_, out, _) = place.run(&["halt"]).await;
+    assert!(out.contains(STOPPED), "{out}");
 }
