@@ -19,7 +19,10 @@ const TURNS: usize = 7;
 
 fn median(mut values: Vec<f64>) -> Outcome<f64> {
     values.sort_by(f64::total_cmp);
-    Ok(values.get(values.len() / 2).copied().ok_or("nothing was measured")?)
+    Ok(values
+        .get(values.len() / 2)
+        .copied()
+        .ok_or("nothing was measured")?)
 }
 
 /// From the start of a process to its first answer, and the time of `tools/list`, against the tools that are kept from the last
@@ -82,7 +85,11 @@ pub(crate) fn catalogue(program: &Path) -> Outcome<[Curve; 2]> {
 fn pinned(state: &Path) -> Outcome<std::path::PathBuf> {
     for entry in std::fs::read_dir(state)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if name.starts_with("pins-") {
             return Ok(path);
         }

@@ -152,11 +152,7 @@ mod run {
         }
         options.program = program.canonicalize()?;
         let serve = ["serve", "--profile", "plain", "--url", "{URL}"].map(str::to_owned);
-        let command = [
-            vec![options.program.display().to_string()],
-            serve.to_vec(),
-        ]
-        .concat();
+        let command = [vec![options.program.display().to_string()], serve.to_vec()].concat();
         let env = BTreeMap::from([
             ("COUNTERSIGN_HOME".to_owned(), "{HOME}/.countersign".to_owned()),
             ("COUNTERSIGN_STORE".to_owned(), "file".to_owned()),

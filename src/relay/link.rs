@@ -13,7 +13,7 @@ use super::output::Output;
 use super::service::Forwarding;
 use super::session::{InFlight, Refused};
 use super::{lock, words};
-use crate::system::process;
+use crate::system::{memory, process};
 use crate::upstream::{Hello, ReadLane, newest_common};
 use crate::wire::envelope::{self, Id, Line, Malformed, Message, Recovered};
 use crate::wire::frame::Frame;
@@ -70,6 +70,9 @@ pub(super) async fn run<P: Peer>(peer: Arc<P>, mut input: Input) {
             _ = tick.tick() => {
                 if peer.out.is_broken() {
                     break "the client stopped reading for good";
+                }
+                if peer.out.has_passed_large() {
+                    memory::give_back();
                 }
                 peer.tick();
             }

@@ -18,6 +18,8 @@ pub(crate) const BOUND: usize = 64 * 1024 * 1024;
 const OWN: usize = 16 * 1024 * 1024;
 /// Lines that wait go out with one write up to this size: what a pipe takes at once on most systems.
 const AT_ONCE: usize = 64 * 1024;
+/// From here on a line is a large one, whose memory is worth giving back.
+const LARGE: usize = 1024 * 1024;
 /// What a waiting line costs beside its bytes.
 const PER_LINE: usize = 64;
 
@@ -43,6 +45,8 @@ struct Queue {
     stuck_since: Option<u64>,
     closed: bool,
     broken: bool,
+    /// Something large went through since this was last asked.
+    large: bool,
 }
 
 impl Queue {
@@ -113,6 +117,7 @@ impl Output {
             return;
         }
         line.push('\n');
+        queue.large |= line.len() >= LARGE;
         if let Some(pipe) = &self.0.pipe
             && queue.is_idle()
         {
@@ -121,6 +126,9 @@ impl Output {
                 // A part of it went: no other line may come between.
                 Ok(written) => drop(line.drain(..written)),
                 Err(_) => return queue.breaks(),
+            }
+            if line.len() > AT_ONCE {
+                pipe.widen();
             }
         }
         // A large result has waited for its turn below the first bound, so it is never what is dropped here.
@@ -160,6 +168,14 @@ impl Output {
         self.queue()
             .stuck_since
             .map_or(0, |since| mono_ms().saturating_sub(since))
+    }
+
+    /// Whether something large was written since this was last asked, and nothing waits now.
+    pub(crate) fn has_passed_large(&self) -> bool {
+        let mut queue = self.queue();
+        let passed = queue.large && queue.is_idle();
+        queue.large &= !passed;
+        passed
     }
 
     /// Takes no more lines, and waits at most `limit_ms` until what was queued is written.

@@ -16,6 +16,7 @@ pub mod log;
 pub mod machine;
 #[cfg(target_os = "macos")]
 mod macos;
+pub mod memory;
 pub mod paths;
 pub mod pipe;
 pub mod probe;

@@ -16,11 +16,14 @@ mod linux {
     use rustix::io::Errno;
     use std::io::Stdout;
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
     /// What a pipe takes whole or not at all where it has room (`PIPE_BUF`, pipe(7)): then a write that begins does not wait.
     const WHOLE: usize = 4096;
+    /// What a wide pipe holds: what a user without rights may ask for (pipe(7), /proc/sys/fs/pipe-max-size).
+    const WIDE: usize = 1024 * 1024;
 
     fn is_pipe(fd: BorrowedFd<'_>) -> bool {
         fstat(fd).is_ok_and(|stat| {
@@ -76,13 +79,27 @@ mod linux {
 
     /// Our stdout, where it is a pipe.
     #[derive(Debug)]
-    pub struct Writer(Stdout);
+    pub struct Writer {
+        out: Stdout,
+        widened: AtomicBool,
+    }
 
     impl Writer {
         /// `None` where it is something else.
         pub fn stdout() -> Option<Self> {
             let stdout = std::io::stdout();
-            is_pipe(stdout.as_fd()).then_some(Self(stdout))
+            is_pipe(stdout.as_fd()).then_some(Self {
+                out: stdout,
+                widened: AtomicBool::new(false),
+            })
+        }
+
+        /// Makes room in the pipe for more at a time, once something large goes through it: each time that it is full, two
+        /// processes wait for each other. The system may refuse it, which costs nothing.
+        pub fn widen(&self) {
+            if !self.widened.swap(true, Ordering::Relaxed) {
+                let _ = rustix::pipe::fcntl_setpipe_size(&self.out, WIDE);
+            }
         }
 
         /// Writes what can be written without waiting: how much of it that was. 0 where it is too much, or there is no room.
@@ -90,10 +107,10 @@ mod linux {
         /// # Errors
         /// As the system says; the reader may be gone.
         pub fn write_some(&self, bytes: &[u8]) -> std::io::Result<usize> {
-            if bytes.len() > WHOLE || !is_ready(self.0.as_fd(), PollFlags::OUT) {
+            if bytes.len() > WHOLE || !is_ready(self.out.as_fd(), PollFlags::OUT) {
                 return Ok(0);
             }
-            match rustix::io::write(&self.0, bytes) {
+            match rustix::io::write(&self.out, bytes) {
                 Err(Errno::INTR | Errno::AGAIN) => Ok(0),
                 outcome => Ok(outcome?),
             }
@@ -130,6 +147,11 @@ mod other {
         /// There is none here.
         pub fn stdout() -> Option<Self> {
             None
+        }
+
+        /// Never called.
+        pub fn widen(&self) {
+            match *self {}
         }
 
         /// Never called.

@@ -191,11 +191,7 @@ async fn json_body(
 
 /// As [`answer_to`], of a text that is given away: the usual large one, which is the answer and nothing else, becomes the
 /// line without being copied. What holds no answer is given back.
-fn answer_in(
-    text: Vec<u8>,
-    id: &Id,
-    side: &(dyn Fn(&Message<'_>) + Send + Sync),
-) -> Result<String, Vec<u8>> {
+fn answer_in(text: Vec<u8>, id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Result<String, Vec<u8>> {
     let is_line = is_one_line(&text)
         && matches!(envelope::read(&text), Ok(Line::One(message)) if matches!(&message.kind, Kind::Response(of) if of == id));
     if is_line {

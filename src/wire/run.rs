@@ -1,9 +1,7 @@
 //! Where a run of plain bytes ends: the inner loop of every reader of this room, as results of 100 MB pass through here.
 
-/// Most runs are short, a key or a number: so many words of eight bytes are looked at one by one, before the steps get wide.
-const NARROW: usize = 4;
-/// Bytes of a wide step: the compiler makes vector instructions of it.
-const WIDE: usize = 64;
+/// Words of eight bytes that are looked at in one step, where a run is long.
+const WIDE: usize = 4;
 
 /// The plain run of a JSON string ends at a quote, a backslash or a control character.
 pub(super) fn string_end(bytes: &[u8], at: usize) -> usize {
@@ -31,25 +29,39 @@ pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
 fn end<const BELOW: u8, const ONE: u8, const OTHER: u8>(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let (words, _) = rest.as_chunks::<8>();
-    for (count, word) in words.iter().take(NARROW).enumerate() {
-        let hits = hits::<BELOW, ONE, OTHER>(u64::from_le_bytes(*word));
-        if hits != 0 {
-            return at + count * 8 + (hits.trailing_zeros() / 8) as usize;
-        }
+    let word = |word: &[u8; 8]| hits::<BELOW, ONE, OTHER>(u64::from_le_bytes(*word));
+    // Most runs are short, a key or a number: the first words are looked at one by one, and the others in wide steps.
+    let (near, far) = words.split_at(words.len().min(WIDE));
+    if let Some(end) = first(near, word) {
+        return at + end;
     }
+    let (steps, last) = far.as_chunks::<WIDE>();
+    let plain = steps
+        .iter()
+        .take_while(|step| step.iter().fold(0, |all, one| all | word(one)) == 0)
+        .count();
+    let passed = near.len() + plain * WIDE;
+    let step = steps.get(plain).map_or(last, <[_; WIDE]>::as_slice);
+    if let Some(end) = first(step, word) {
+        return at + passed * 8 + end;
+    }
+    let passed = passed * 8 + step.len() * 8;
     let stops = |byte: &u8| *byte < BELOW || *byte == ONE || *byte == OTHER;
-    let passed = words.len().min(NARROW) * 8;
-    let (wide, _) = rest.get(passed..).unwrap_or_default().as_chunks::<WIDE>();
-    // No early end within a step: that is what makes it one of vectors.
-    let any = |chunk: &[u8; WIDE]| chunk.iter().fold(false, |any, byte| any | stops(byte));
-    let plain = wide.iter().position(any).unwrap_or(wide.len());
-    let passed = passed + plain * WIDE;
     let rest = rest.get(passed..).unwrap_or_default();
     at + passed + rest.iter().position(stops).unwrap_or(rest.len())
 }
 
+/// The first byte of these words that ends a run.
+fn first(words: &[[u8; 8]], hits: impl Fn(&[u8; 8]) -> u64) -> Option<usize> {
+    let mut hits = words.iter().map(hits).enumerate();
+    let (count, hits) = hits.find(|(_, hits)| *hits != 0)?;
+    Some(count * 8 + (hits.trailing_zeros() / 8) as usize)
+}
+
 /// Sets the top bit of each byte that ends a run. A borrow can set a bit too many above a true hit, never below:
 /// the lowest is exact.
+// A call for each word would cost more than the word.
+#[inline(always)]
 fn hits<const BELOW: u8, const ONE: u8, const OTHER: u8>(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const TOPS: u64 = ONES * 128;

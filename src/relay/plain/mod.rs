@@ -11,10 +11,10 @@ mod signing;
 
 use super::bridge::From;
 use super::era::{self, Said};
+use super::input::Input;
 use super::link::{self, Link, Peer};
 use super::listen::Listens;
 use super::output::Output;
-use super::input::Input;
 use super::{LEAVE, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
 use crate::system::World;
@@ -54,12 +54,7 @@ impl std::ops::Deref for Plain {
 }
 
 /// Relays between this process's stdio and any MCP server until the client leaves.
-pub async fn serve(
-    world: World,
-    endpoint: Endpoint,
-    http: reqwest::Client,
-    options: Options,
-) {
+pub async fn serve(world: World, endpoint: Endpoint, http: reqwest::Client, options: Options) {
     let input = Input::stdin();
     let plain = Plain::new(&world, endpoint, http, options, Output::stdout());
     link::run(plain, input).await;
