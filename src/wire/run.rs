@@ -48,7 +48,7 @@ fn end<const BELOW: u8, const ONE: u8, const OTHER: u8>(bytes: &[u8], at: usize)
     let passed = passed * 8 + step.len() * 8;
     let stops = |byte: &u8| *byte < BELOW || *byte == ONE || *byte == OTHER;
     let rest = rest.get(passed..).unwrap_or_default();
-    at + passed + rest.iter().position(stops).unwrap_or(rest.len())
+    bytes.len() - rest.len() + rest.iter().position(stops).unwrap_or(rest.len())
 }
 
 /// The first byte of these words that ends a run.
