@@ -1,23 +1,21 @@
-//! How the program's cost grows: with a message's size, with the calls in flight, with the number of processes, with the
-//! length of a tool list, with the length of the journal.
+//! How the program's cost grows: with a message's size, with the calls in flight, with the number of processes; with what it
+//! keeps (`kept`).
 //!
 //! Owns: the curves and their slope. Refuses to know: what a good slope is; the reader sees it (1 is linear).
 
 use super::Outcome;
 use super::bridge::{Bridge, Peer, Place};
+use super::kept;
 use super::measure::{Candidate, big, echo};
 use super::server::{Server, Transport};
-use countersign::journal::{Journal, verify};
-use countersign::system::Paths;
-use serde_json::{Map, Value};
 use std::path::Path;
 use std::time::Instant;
 
 /// A curve: against what, in which unit it is counted, and its points.
-struct Curve {
-    against: &'static str,
-    unit: &'static str,
-    points: Vec<(f64, f64)>,
+pub(crate) struct Curve {
+    pub(crate) against: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Curve {
@@ -54,7 +52,7 @@ impl Curve {
 }
 
 /// All curves, printed as a Markdown table.
-pub(crate) fn all(peer: &Peer) -> Outcome<()> {
+pub(crate) fn all(peer: &Peer, program: &Path) -> Outcome<()> {
     println!("| against | unit | points | slope |\n|---|---|---|---|");
     for curve in sizes(peer)? {
         curve.print();
@@ -63,13 +61,16 @@ pub(crate) fn all(peer: &Peer) -> Outcome<()> {
     for curve in processes(peer)? {
         curve.print();
     }
-    for curve in journal()? {
+    for curve in kept::catalogue(program)? {
+        curve.print();
+    }
+    for curve in kept::journal(program)? {
         curve.print();
     }
     Ok(())
 }
 
-fn number(of: usize) -> Outcome<f64> {
+pub(crate) fn number(of: usize) -> Outcome<f64> {
     Ok(f64::from(u32::try_from(of)?))
 }
 
@@ -132,7 +133,7 @@ fn in_flight(peer: &Peer) -> Outcome<Curve> {
     let mut points = Vec::new();
     for at_once in [1, 4, 16, 64, 256, 1000_u64] {
         let calls = 4000;
-        let spent = candidate.at_once(calls, at_once)?;
+        let spent = candidate.at_once(echo, calls, at_once)?;
         let each = spent.as_secs_f64() * 1e6 / f64::from(u32::try_from(calls)?);
         points.push((f64::from(u32::try_from(at_once)?), each));
     }
@@ -186,59 +187,5 @@ fn processes(peer: &Peer) -> Outcome<[Curve; 2]> {
             unit: "µs a call, median",
             points: times,
         },
-    ])
-}
-
-/// An append, and a check of the whole, against the lines that are there.
-fn journal() -> Outcome<[Curve; 2]> {
-    let folder = tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() {
-        "/dev/shm"
-    } else {
-        "/tmp"
-    })?;
-    let paths = Paths::under(folder.path());
-    let journal = Journal::of(&paths);
-    let (mut appends, mut checks, mut there) = (Vec::new(), Vec::new(), 0);
-    for lines in [1_000, 10_000, 100_000, 1_000_000] {
-        while there < lines {
-            journal.append("held", line())?;
-            there += 1;
-        }
-        let begun = Instant::now();
-        for _ in 0..100 {
-            journal.append("approved", line())?;
-        }
-        there += 100;
-        appends.push((number(lines)?, begun.elapsed().as_secs_f64() * 1e4));
-        let file = std::fs::File::open(paths.journal())?;
-        let begun = Instant::now();
-        let verdict = verify(std::io::BufReader::new(file))?;
-        if !verdict.faults.is_empty() {
-            return Err("the journal that was just written has faults".into());
-        }
-        checks.push((number(lines)?, begun.elapsed().as_secs_f64() * 1e3));
-    }
-    Ok([
-        Curve {
-            against: "journal lines",
-            unit: "µs an append (in memory)",
-            points: appends,
-        },
-        Curve {
-            against: "journal lines",
-            unit: "ms to verify all",
-            points: checks,
-        },
-    ])
-}
-
-fn line() -> Map<String, Value> {
-    let text = |text: &str| Value::from(text);
-    Map::from_iter([
-        ("ticket".to_owned(), text("7QX3")),
-        ("tool".to_owned(), text("PlaceOrder")),
-        ("digest".to_owned(), text(&"a".repeat(64))),
-        ("via".to_owned(), text("notification")),
-        ("tier".to_owned(), text("click")),
     ])
 }

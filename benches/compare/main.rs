@@ -15,19 +15,28 @@
 #[cfg(target_os = "linux")]
 mod bridge;
 #[cfg(target_os = "linux")]
+#[path = "../parts/profile.rs"]
+mod counters;
+#[cfg(target_os = "linux")]
 mod direct;
 #[cfg(target_os = "linux")]
 mod growth;
 #[cfg(target_os = "linux")]
 mod instructions;
 #[cfg(target_os = "linux")]
+mod kept;
+#[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod picture;
 #[cfg(target_os = "linux")]
+mod profile;
+#[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod server;
+#[cfg(target_os = "linux")]
+mod trader;
 
 /// Whatever went wrong: there is no number then.
 #[cfg(target_os = "linux")]
@@ -50,7 +59,7 @@ mod run {
     use super::bridge::Peer;
     use super::measure::{self, Plan, Row};
     use super::server::Transport;
-    use super::{Outcome, growth, instructions, picture, report};
+    use super::{Outcome, growth, instructions, picture, profile, report, trader};
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
@@ -60,7 +69,7 @@ mod run {
   --peers FILE        other bridges: benches/compare/peers.json shows how
   --lab DIR           what stands for {LAB} in that file
   --only A,B          these bridges alone
-  --transports A,B    of http1, tls, h2 (all)
+  --transports A,B    of http1, tls, h2, and crosstrade: CrossTrade's own profile, reading at the simulator (all)
   --forms A,B         of json, sse (both)
   --rounds N          rounds (3); each number is the median of its rounds
   --calls N           calls one after the other in a round (10000)
@@ -68,6 +77,7 @@ mod run {
   --huge              results of 100 MB too
   --instructions      counts instructions a call instead (valgrind), and compares with instructions.json
   --keep              with --instructions: writes that file anew
+  --profile           counts system calls and heap blocks a call instead (strace, valgrind)
   --growth            measures how costs grow instead
   --out DIR           where compare.md, compare.json and compare.svg go (this folder's parent)";
 
@@ -76,8 +86,11 @@ mod run {
         peers: BTreeMap<String, Peer>,
         transports: Vec<Transport>,
         forms: Vec<bool>,
+        crosstrade: bool,
+        program: PathBuf,
         out: PathBuf,
         growth: bool,
+        profile: bool,
         instructions: bool,
         keep: bool,
     }
@@ -89,8 +102,11 @@ mod run {
             peers: BTreeMap::new(),
             transports: Transport::ALL.to_vec(),
             forms: vec![false, true],
+            crosstrade: true,
+            program: PathBuf::new(),
             out: here.clone(),
             growth: false,
+            profile: false,
             instructions: false,
             keep: false,
         };
@@ -101,11 +117,12 @@ mod run {
             match word.as_str() {
                 "--huge" => options.plan.sizes.push(super::HUGE),
                 "--growth" => options.growth = true,
+                "--profile" => options.profile = true,
                 "--instructions" => options.instructions = true,
                 "--keep" => options.keep = true,
                 _ => {}
             }
-            if ["--growth", "--huge", "--instructions", "--keep"].contains(&word.as_str()) {
+            if ["--growth", "--huge", "--instructions", "--keep", "--profile"].contains(&word.as_str()) {
                 continue;
             }
             let value = words
@@ -117,7 +134,9 @@ mod run {
                 "--lab" => options.plan.lab.clone_from(value),
                 "--only" => only = Some(value.clone()),
                 "--transports" => {
-                    let named = value.split(',').map(|name| Transport::of(name).ok_or(HELP));
+                    options.crosstrade = value.split(',').any(|name| name == trader::NAME);
+                    let named = value.split(',').filter(|name| *name != trader::NAME);
+                    let named = named.map(|name| Transport::of(name).ok_or(HELP));
                     options.transports = named.collect::<Result<_, _>>()?;
                 }
                 "--forms" => options.forms = value.split(',').map(|name| name == "sse").collect(),
@@ -131,12 +150,9 @@ mod run {
         if !program.is_file() {
             return Err(format!("{} is not there: cargo build --release", program.display()).into());
         }
-        let serve = ["serve", "--profile", "plain", "--no-browser", "--url", "{URL}"].map(str::to_owned);
-        let command = [
-            vec![program.canonicalize()?.display().to_string()],
-            serve.to_vec(),
-        ]
-        .concat();
+        options.program = program.canonicalize()?;
+        let serve = ["serve", "--profile", "plain", "--url", "{URL}"].map(str::to_owned);
+        let command = [vec![options.program.display().to_string()], serve.to_vec()].concat();
         let env = BTreeMap::from([
             ("COUNTERSIGN_HOME".to_owned(), "{HOME}/.countersign".to_owned()),
             ("COUNTERSIGN_STORE".to_owned(), "file".to_owned()),
@@ -157,11 +173,14 @@ mod run {
 
     pub(super) fn all(words: &[String]) -> Outcome<()> {
         let options = options(words)?;
-        if options.growth || options.instructions {
+        if options.growth || options.instructions || options.profile {
             let peer = options.peers.get("countersign");
             let peer = peer.ok_or("--only leaves nobody to measure")?;
+            if options.profile {
+                return profile::all(peer, &options.program);
+            }
             if options.growth {
-                return growth::all(peer);
+                return growth::all(peer, &options.program);
             }
             let kept = options.out.join("instructions.json");
             if instructions::all(peer, &kept, options.keep)? {
@@ -180,6 +199,10 @@ mod run {
                 eprintln!("{}, {}", transport.words(), if *events { "SSE" } else { "JSON" });
                 rows.extend(measure::all(&options.plan, &options.peers, *transport, *events)?);
             }
+        }
+        if options.crosstrade {
+            eprintln!("CrossTrade's profile");
+            rows.extend(trader::all(&options.plan, &options.program)?);
         }
         let run = report::Run {
             when: jiff::Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string(),

@@ -24,6 +24,18 @@ pub(crate) struct Plan {
     pub(crate) starts: usize,
     pub(crate) sizes: Vec<usize>,
     pub(crate) lab: String,
+    /// What is called, with this id.
+    pub(crate) call: fn(u64) -> String,
+}
+
+/// Where everybody calls, and what its rows are called by.
+pub(crate) struct Target<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) folder: &'a Path,
+    /// What opens the server for those who call it directly.
+    pub(crate) token: Option<&'a str>,
+    pub(crate) transport: &'a str,
+    pub(crate) form: &'a str,
 }
 
 impl Default for Plan {
@@ -34,6 +46,7 @@ impl Default for Plan {
             starts: 15,
             sizes: vec![1 << 20, 10 << 20],
             lab: String::new(),
+            call: echo,
         }
     }
 }
@@ -114,10 +127,10 @@ pub(crate) fn big(id: u64, bytes: usize) -> String {
 
 impl Candidate {
     /// One after the other: how long each took, in µs, in order of size.
-    fn one_by_one(&mut self, calls: u64) -> Outcome<Vec<f64>> {
+    fn one_by_one(&mut self, call: fn(u64) -> String, calls: u64) -> Outcome<Vec<f64>> {
         let mut taken = Vec::new();
         for id in 1..=calls {
-            let line = echo(id);
+            let line = call(id);
             let begun = Instant::now();
             self.call(line)?;
             taken.push(begun.elapsed().as_secs_f64() * 1e6);
@@ -138,7 +151,7 @@ impl Candidate {
     }
 
     /// So many calls in all, so many of them at a time.
-    pub(crate) fn at_once(&mut self, calls: u64, at_once: u64) -> Outcome<Duration> {
+    pub(crate) fn at_once(&mut self, call: fn(u64) -> String, calls: u64, at_once: u64) -> Outcome<Duration> {
         let begun = Instant::now();
         match self {
             Self::Direct(runtime, direct) => {
@@ -146,7 +159,7 @@ impl Candidate {
                 let worker = || async {
                     while next.get() < calls {
                         next.set(next.get() + 1);
-                        direct.post(echo(next.get())).await?;
+                        direct.post(call(next.get())).await?;
                     }
                     Ok::<_, Box<dyn std::error::Error>>(())
                 };
@@ -157,7 +170,7 @@ impl Candidate {
                 while answered < calls {
                     while sent < calls && sent - answered < at_once {
                         sent += 1;
-                        bridge.send(&echo(sent))?;
+                        bridge.send(&call(sent))?;
                     }
                     bridge.answer()?;
                     answered += 1;
@@ -169,7 +182,7 @@ impl Candidate {
 
     fn round(&mut self, plan: &Plan, taken: &mut Taken) -> Outcome<()> {
         let cpu = self.cpu();
-        let times = self.one_by_one(plan.calls)?;
+        let times = self.one_by_one(plan.call, plan.calls)?;
         if let (Some(before), Some(after)) = (cpu, self.cpu()) {
             let spent = after.saturating_sub(before).as_secs_f64() * 1e3;
             taken
@@ -192,7 +205,7 @@ impl Candidate {
         taken.p999.extend(quantile(0.999));
         for at_once in IN_FLIGHT {
             let calls = plan.calls.min(4000);
-            let spent = self.at_once(calls, at_once)?.as_secs_f64();
+            let spent = self.at_once(plan.call, calls, at_once)?.as_secs_f64();
             let rate = f64::from(u32::try_from(calls)?) / spent;
             taken.per_second.entry(at_once).or_default().push(rate);
         }
@@ -225,15 +238,23 @@ pub(crate) fn all(
 ) -> Outcome<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let server = Server::start(transport, events, folder.path())?;
-    let mut field = vec![(
-        row("direct", transport, events),
-        direct(&server.url, folder.path())?,
-        Taken::default(),
-    )];
+    let target = Target {
+        url: &server.url,
+        folder: folder.path(),
+        token: None,
+        transport: transport.name(),
+        form: if events { "sse" } else { "json" },
+    };
+    field(plan, peers, &target)
+}
+
+/// All candidates at one server.
+pub(crate) fn field(plan: &Plan, peers: &BTreeMap<String, Peer>, target: &Target<'_>) -> Outcome<Vec<Row>> {
+    let mut field = vec![(row("direct", target), direct(target)?, Taken::default())];
     let mut rows = Vec::new();
     for (name, peer) in peers {
-        let mut row = row(name, transport, events);
-        match bridge(plan, peer, &server.url, folder.path(), &mut row) {
+        let mut row = row(name, target);
+        match bridge(plan, peer, target, &mut row) {
             Ok(bridge) => field.push((row, Candidate::Bridge(bridge), Taken::default())),
             Err(trouble) => {
                 row.trouble = Some(trouble.to_string());
@@ -242,7 +263,7 @@ pub(crate) fn all(
         }
     }
     for (_, candidate, _) in &mut field {
-        candidate.one_by_one(plan.calls.min(500))?;
+        candidate.one_by_one(plan.call, plan.calls.min(500))?;
     }
     for _ in 0..plan.rounds {
         for (row, candidate, taken) in &mut field {
@@ -251,13 +272,10 @@ pub(crate) fn all(
             {
                 row.trouble = Some(trouble.to_string());
             }
-            if let Candidate::Bridge(bridge) = candidate
-                && row.calls_pss_mb.is_none()
-            {
-                row.calls_pss_mb = Some(mb(bridge.pss_kb()));
-            }
         }
     }
+    // Time to give back what only the calls needed.
+    std::thread::sleep(Duration::from_millis(2500));
     for (row, candidate, taken) in field {
         rows.push(finished(row, &candidate, taken));
     }
@@ -265,28 +283,28 @@ pub(crate) fn all(
     Ok(rows)
 }
 
-fn row(name: &str, transport: Transport, events: bool) -> Row {
+fn row(name: &str, target: &Target<'_>) -> Row {
     Row {
         name: name.to_owned(),
-        transport: transport.name().to_owned(),
-        form: if events { "sse" } else { "json" }.to_owned(),
+        transport: target.transport.to_owned(),
+        form: target.form.to_owned(),
         ..Row::default()
     }
 }
 
-fn direct(url: &str, folder: &Path) -> Outcome<Candidate> {
+fn direct(target: &Target<'_>) -> Outcome<Candidate> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let direct = runtime.block_on(Direct::start(url, folder))?;
+    let direct = runtime.block_on(Direct::start(target.url, target.folder, target.token))?;
     Ok(Candidate::Direct(runtime, direct))
 }
 
 /// Starts and ends it some times, and leaves one running whose memory was looked at after a while of rest.
-fn bridge(plan: &Plan, peer: &Peer, url: &str, folder: &Path, row: &mut Row) -> Outcome<Bridge> {
+fn bridge(plan: &Plan, peer: &Peer, target: &Target<'_>, row: &mut Row) -> Outcome<Bridge> {
     let place = Place {
-        url,
-        folder,
+        url: target.url,
+        folder: target.folder,
         lab: &plan.lab,
     };
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
@@ -310,6 +328,7 @@ fn bridge(plan: &Plan, peer: &Peer, url: &str, folder: &Path, row: &mut Row) -> 
 fn finished(mut row: Row, candidate: &Candidate, taken: Taken) -> Row {
     if let Candidate::Bridge(bridge) = candidate {
         row.peak_mb = Some(mb(bridge.peak_kb()));
+        row.calls_pss_mb = Some(mb(bridge.pss_kb()));
     }
     row.p50_us = Spread::of(taken.p50);
     row.p99_us = Spread::of(taken.p99);

@@ -7,7 +7,7 @@ use super::programs::{Home, Sim};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 impl Sim {
     /// When each order with the trade grant had been read whole, in microseconds since 1970.
@@ -39,18 +39,36 @@ impl Home {
     }
 }
 
+/// The same program, started by these words.
+fn beneath(words: &[String], program: Command) -> Command {
+    let Some((first, rest)) = words.split_first() else {
+        return program;
+    };
+    let inner = program.as_std();
+    let mut outer = Command::new(first);
+    outer
+        .args(rest)
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .env_clear()
+        .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .stdin(Stdio::piped())
+        .kill_on_drop(true);
+    outer
+}
+
 /// An AI client on the program's pipes.
 pub(crate) struct Client {
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
     next: u64,
-    _child: Child,
+    child: Child,
 }
 
 impl Client {
-    pub(crate) async fn start(home: &Home, sim: &Sim) -> Outcome<Self> {
-        let mut child = home
-            .command(&["serve", "--url", &sim.url])?
+    pub(crate) async fn start(home: &Home, sim: &Sim, under: &[String]) -> Outcome<Self> {
+        let program = home.command(&["serve", "--url", &sim.url])?;
+        let mut child = beneath(under, program)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
@@ -58,7 +76,7 @@ impl Client {
             stdin: child.stdin.take().ok_or("no pipe")?,
             lines: BufReader::new(child.stdout.take().ok_or("no pipe")?).lines(),
             next: 0,
-            _child: child,
+            child,
         };
         let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "bench", "version": "1" } });
         let id = client.send("initialize", &hello).await?;
@@ -90,6 +108,14 @@ impl Client {
             }
         }
         Err("the program ended".into())
+    }
+
+    /// Leaves, and waits until the program has ended.
+    pub(crate) async fn end(self) -> Outcome<()> {
+        let Self { stdin, mut child, .. } = self;
+        drop(stdin);
+        child.wait().await?;
+        Ok(())
     }
 
     /// Sends an order that rests at this price; the call's id.

@@ -11,6 +11,9 @@
 #[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
+#[path = "../parts/profile.rs"]
+mod counters;
+#[cfg(target_os = "linux")]
 #[path = "../parts/popup.rs"]
 mod popup;
 #[cfg(target_os = "linux")]
@@ -25,6 +28,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 mod rounds {
     use super::Outcome;
     use super::client::Client;
+    use super::counters::{Counter, each};
     use super::popup::Popups;
     use super::programs::{Bus, Home, Sim};
     use std::io::Write as _;
@@ -56,7 +60,7 @@ mod rounds {
         for (name, place) in [("disk", disk), ("memory", Path::new("/dev/shm"))] {
             let mut taken = Vec::new();
             for _ in 0..HOMES {
-                taken.extend(one(place).await?);
+                taken.extend(one(place, ORDERS, &[]).await?);
             }
             for (what, of) in [
                 ("the journal's line", (|one| one.to_line) as fn(&Taken) -> i64),
@@ -71,8 +75,30 @@ mod rounds {
         Ok(())
     }
 
-    /// One installation, new, with its state below this folder.
-    async fn one(place: &Path) -> Outcome<Vec<Taken>> {
+    /// What one held and approved order asks of the system and of the heap, from the client's line to its answer.
+    pub(crate) async fn profile() -> Outcome<()> {
+        let mut out = std::io::stdout().lock();
+        let folder = tempfile::tempdir()?;
+        let (few, more) = (1, 3);
+        writeln!(out, "\n| | a held and approved order |\n|---|---|")?;
+        for counter in Counter::ALL {
+            let mut counted = Vec::new();
+            for orders in [few, few + more] {
+                let file = folder.path().join("counted");
+                one(Path::new("/dev/shm"), orders, &counter.words(&file)).await?;
+                counted.push(counter.read(&file)?);
+            }
+            if let [few, many] = counted.as_slice() {
+                for line in each(few, many, u32::try_from(more)?) {
+                    writeln!(out, "{line}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One installation, new, with its state below this folder; the program runs under these words.
+    async fn one(place: &Path, orders: usize, under: &[String]) -> Outcome<Vec<Taken>> {
         let folder = tempfile::tempdir_in(place)?;
         let bus = Bus::start(folder.path())?;
         let popups = Popups::serve(&bus.address).await?;
@@ -80,9 +106,9 @@ mod rounds {
         let home = Home::new(folder.path(), &bus.address)?;
         home.login(&sim, &[]).await?;
         home.login(&sim, &["--trade"]).await?;
-        let mut client = Client::start(&home, &sim).await?;
+        let mut client = Client::start(&home, &sim, under).await?;
         let mut decided = Vec::new();
-        for n in 0..ORDERS {
+        for n in 0..orders {
             let id = client.order(5000 + n).await?;
             let (button, _) = popups.offered().await?;
             // Time to read it, in which the trade lane is warmed; what is pressed in the first moment is not heard.
@@ -91,10 +117,10 @@ mod rounds {
             popups.press(&button).await?;
             client.accepted(id).await?;
         }
-        drop(client);
+        client.end().await?;
         let arrived = sim.arrivals().await?;
         let written = home.approvals()?;
-        if (arrived.len(), written.len()) != (ORDERS, ORDERS) {
+        if (arrived.len(), written.len()) != (orders, orders) {
             return Err(format!("{} arrived, {} written", arrived.len(), written.len()).into());
         }
         let taken = decided.iter().zip(arrived.iter().zip(&written));
@@ -113,6 +139,9 @@ async fn main() -> Outcome<()> {
     // `cargo bench` and `cargo test` say words of their own; a list is asked for by test runners.
     if std::env::args().any(|word| word == "--list") {
         return Ok(());
+    }
+    if std::env::args().any(|word| word == "--profile") {
+        return rounds::profile().await;
     }
     rounds::all().await
 }

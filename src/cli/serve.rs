@@ -26,7 +26,7 @@ pub(super) async fn serve(context: Context, what: Serve) -> Exit {
             http,
             ..
         } = context;
-        relay::serve(world, endpoint, http, std::io::stdin(), std::io::stdout()).await;
+        relay::serve(world, endpoint, http).await;
         return Exit::Fine;
     }
     // The default address is CrossTrade's too.
@@ -50,15 +50,7 @@ pub(super) async fn serve(context: Context, what: Serve) -> Exit {
         http,
         ..
     } = context;
-    plain::serve(
-        world,
-        endpoint,
-        http,
-        options,
-        std::io::stdin(),
-        std::io::stdout(),
-    )
-    .await;
+    plain::serve(world, endpoint, http, options).await;
     Exit::Fine
 }
 

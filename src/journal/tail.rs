@@ -163,7 +163,9 @@ fn last_entry(file: &mut File, end: u64) -> io::Result<Option<(u64, (u64, String
 }
 
 fn read_between(file: &mut File, from: u64, end: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // One byte more than is read: else the end is looked for once again.
+    let room = end.saturating_sub(from).saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
     file.seek(SeekFrom::Start(from))?;
     file.take(end - from).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -37,6 +37,11 @@ impl Endpoint {
         &self.raw
     }
 
+    /// The same, read.
+    pub fn parsed(&self) -> &Url {
+        &self.url
+    }
+
     /// Whether it lies on this computer.
     pub fn is_loopback(&self) -> bool {
         is_local(&self.url)

@@ -1,6 +1,8 @@
-//! stdin: read by a thread of its own, whatever else happens.
+//! stdin: line by line. Where it is a pipe it is read when something is there; anything else has a thread that waits.
 
+use crate::system::pipe::Reader;
 use crate::wire::frame::{Frame, Framer};
+use std::collections::VecDeque;
 use std::io::Read;
 use tokio::sync::mpsc;
 
@@ -8,8 +10,72 @@ use tokio::sync::mpsc;
 const WAITING: usize = 16;
 const CHUNK: usize = 64 * 1024;
 
+/// The client's lines.
+pub(crate) enum Input {
+    /// Read by the loop itself.
+    Pipe(Box<Pipe>),
+    /// Read by a thread.
+    Thread(mpsc::Receiver<Frame>),
+}
+
+/// A pipe, and what was read of it and not yet taken.
+pub(crate) struct Pipe {
+    reader: Reader,
+    framer: Framer,
+    found: VecDeque<Frame>,
+    chunk: Vec<u8>,
+    ended: bool,
+}
+
+impl Input {
+    /// Our stdin.
+    pub(crate) fn stdin() -> Self {
+        match Reader::stdin() {
+            Some(reader) => Self::Pipe(Box::new(Pipe {
+                reader,
+                framer: Framer::new(),
+                found: VecDeque::new(),
+                chunk: vec![0; CHUNK],
+                ended: false,
+            })),
+            None => Self::Thread(start(std::io::stdin())),
+        }
+    }
+
+    /// The next line; `None` at the end of the stream. Nothing is lost where this is dropped.
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
+        match self {
+            Self::Pipe(pipe) => pipe.next().await,
+            Self::Thread(frames) => frames.recv().await,
+        }
+    }
+}
+
+impl Pipe {
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.found.pop_front() {
+                return Some(frame);
+            }
+            if self.ended {
+                return None;
+            }
+            match self.reader.read(&mut self.chunk).await {
+                Ok(0) | Err(_) => {
+                    self.ended = true;
+                    self.found.extend(self.framer.finish());
+                }
+                Ok(length) => {
+                    let bytes = self.chunk.get(..length).unwrap_or_default();
+                    self.framer.push(bytes, |frame| self.found.push_back(frame));
+                }
+            }
+        }
+    }
+}
+
 /// Starts the reader thread over `source`; the channel closes at the end of the stream.
-pub(crate) fn start(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Frame> {
+fn start(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Frame> {
     let (send, receive) = mpsc::channel(WAITING);
     let read = move || {
         let mut framer = Framer::new();

@@ -8,11 +8,12 @@ use super::batch::Batch;
 use super::bridge::newer::Parking;
 use super::bridge::older;
 use super::era::plain_name;
+use super::input::Input;
 use super::output::Output;
 use super::service::Forwarding;
 use super::session::{InFlight, Refused};
 use super::{lock, words};
-use crate::system::process;
+use crate::system::{memory, process};
 use crate::upstream::{Hello, ReadLane, newest_common};
 use crate::wire::envelope::{self, Id, Line, Malformed, Message, Recovered};
 use crate::wire::frame::Frame;
@@ -21,7 +22,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,7 +41,7 @@ pub(super) trait Peer: Deref<Target = Link> {
 }
 
 /// Serves the client until it leaves.
-pub(super) async fn run<P: Peer>(peer: Arc<P>, mut frames: mpsc::Receiver<Frame>) {
+pub(super) async fn run<P: Peer>(peer: Arc<P>, mut input: Input) {
     let ending = process::ending();
     let parent = process::Parent::now();
     let mut ending = std::pin::pin!(async move {
@@ -56,7 +56,7 @@ pub(super) async fn run<P: Peer>(peer: Arc<P>, mut frames: mpsc::Receiver<Frame>
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let why = loop {
         tokio::select! {
-            frame = frames.recv() => match frame {
+            frame = input.next() => match frame {
                 Some(Frame::Line(line)) => take(&peer, &line),
                 Some(Frame::TooLong(head)) => peer.too_long(&head),
                 None => break "the client closed its end",
@@ -70,6 +70,9 @@ pub(super) async fn run<P: Peer>(peer: Arc<P>, mut frames: mpsc::Receiver<Frame>
             _ = tick.tick() => {
                 if peer.out.is_broken() {
                     break "the client stopped reading for good";
+                }
+                if peer.out.has_passed_large() {
+                    memory::give_back();
                 }
                 peer.tick();
             }

@@ -49,6 +49,7 @@ use crate::system::World;
 use crate::upstream::{Era, Eras, GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
+use input::Input;
 use link::{Link, Peer};
 use listen::Listens;
 use lists::Lists;
@@ -56,7 +57,6 @@ use output::Output;
 use reads::Ask;
 use settings::Settings;
 use std::collections::HashSet;
-use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -135,15 +135,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Relays between this process's stdio and the endpoint until the client leaves.
-pub async fn serve(
-    world: World,
-    endpoint: Endpoint,
-    http: reqwest::Client,
-    source: impl Read + Send + 'static,
-    sink: impl Write + Send + 'static,
-) {
-    let frames = input::start(source);
-    link::run(Relay::new(world, endpoint, http, Output::start(sink)), frames).await;
+pub async fn serve(world: World, endpoint: Endpoint, http: reqwest::Client) {
+    let input = Input::stdin();
+    link::run(Relay::new(world, endpoint, http, Output::stdout()), input).await;
 }
 
 impl std::ops::Deref for Relay {

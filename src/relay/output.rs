@@ -1,6 +1,10 @@
-//! stdout: one writer, whole lines, bounded by bytes. Nothing else in the program writes there.
+//! stdout: whole lines, one after the other, bounded by bytes. Nothing else in the program writes there.
+//!
+//! A line that the client's pipe takes at once is written at once. What would have to wait, a thread writes, and while it does
+//! all that follows queues up behind.
 
 use crate::system::clock::mono_ms;
+use crate::system::pipe::Writer;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,6 +16,10 @@ pub(crate) const BOUND: usize = 64 * 1024 * 1024;
 /// Room above [`BOUND`] for small answers of our own: refusals, pings. A client that lets even these pile up gets no
 /// more of them.
 const OWN: usize = 16 * 1024 * 1024;
+/// Lines that wait go out with one write up to this size: what a pipe takes at once on most systems.
+const AT_ONCE: usize = 64 * 1024;
+/// From here on a line is a large one, whose memory is worth giving back.
+const LARGE: usize = 1024 * 1024;
 /// What a waiting line costs beside its bytes.
 const PER_LINE: usize = 64;
 
@@ -24,25 +32,68 @@ struct Shared {
     queue: Mutex<Queue>,
     filled: Condvar,
     drained: Notify,
+    /// The pipe under the thread's sink, where there is one.
+    pipe: Option<Writer>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// Each with its line end.
     lines: VecDeque<String>,
     bytes: usize,
     /// Since when a write has been under way without an end.
     stuck_since: Option<u64>,
     closed: bool,
     broken: bool,
+    /// Something large went through since this was last asked.
+    large: bool,
+}
+
+impl Queue {
+    /// Whether nothing waits and the thread writes nothing.
+    fn is_idle(&self) -> bool {
+        self.lines.is_empty() && self.stuck_since.is_none()
+    }
+
+    /// The client is gone.
+    fn breaks(&mut self) {
+        self.broken = true;
+        self.lines.clear();
+        self.bytes = 0;
+    }
+
+    /// What is written next, and what it counted for: one line, and the small ones that wait behind it.
+    fn next(&mut self) -> Option<(String, usize)> {
+        let mut text = self.lines.pop_front()?;
+        let mut bytes = text.len() + PER_LINE;
+        while let Some(line) = self.lines.front()
+            && text.len() + line.len() < AT_ONCE
+        {
+            bytes += line.len() + PER_LINE;
+            text.push_str(line);
+            self.lines.pop_front();
+        }
+        Some((text, bytes))
+    }
 }
 
 impl Output {
+    /// Our stdout.
+    pub(crate) fn stdout() -> Self {
+        Self::over(std::io::stdout(), Writer::stdout())
+    }
+
     /// Starts the writer thread over `sink`.
     pub(crate) fn start(sink: impl Write + Send + 'static) -> Self {
+        Self::over(sink, None)
+    }
+
+    fn over(sink: impl Write + Send + 'static, pipe: Option<Writer>) -> Self {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             filled: Condvar::new(),
             drained: Notify::new(),
+            pipe,
         });
         let for_thread = Arc::clone(&shared);
         let spawned = std::thread::Builder::new()
@@ -59,11 +110,26 @@ impl Output {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues one line. Small answers of our own go through whatever is waiting, up to a second bound.
-    pub(crate) fn line(&self, line: String) {
+    /// Writes one line, or queues it. Small answers of our own go through whatever is waiting, up to a second bound.
+    pub(crate) fn line(&self, mut line: String) {
         let mut queue = self.queue();
         if queue.broken || queue.closed {
             return;
+        }
+        line.push('\n');
+        queue.large |= line.len() >= LARGE;
+        if let Some(pipe) = &self.0.pipe
+            && queue.is_idle()
+        {
+            match pipe.write_some(line.as_bytes()) {
+                Ok(written) if written == line.len() => return,
+                // A part of it went: no other line may come between.
+                Ok(written) => drop(line.drain(..written)),
+                Err(_) => return queue.breaks(),
+            }
+            if line.len() > AT_ONCE {
+                pipe.widen();
+            }
         }
         // A large result has waited for its turn below the first bound, so it is never what is dropped here.
         if queue.bytes >= BOUND + OWN {
@@ -104,6 +170,14 @@ impl Output {
             .map_or(0, |since| mono_ms().saturating_sub(since))
     }
 
+    /// Whether something large was written since this was last asked, and nothing waits now.
+    pub(crate) fn has_passed_large(&self) -> bool {
+        let mut queue = self.queue();
+        let passed = queue.large && queue.is_idle();
+        queue.large &= !passed;
+        passed
+    }
+
     /// Takes no more lines, and waits at most `limit_ms` until what was queued is written.
     pub(crate) async fn finish(&self, limit_ms: u64) {
         self.queue().closed = true;
@@ -112,7 +186,7 @@ impl Output {
         while mono_ms() < until {
             {
                 let queue = self.queue();
-                if queue.broken || (queue.lines.is_empty() && queue.stuck_since.is_none()) {
+                if queue.broken || queue.is_idle() {
                     return;
                 }
             }
@@ -124,12 +198,12 @@ impl Output {
 fn write_all(shared: &Shared, mut sink: impl Write) {
     let lock = || shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let mut line = {
+        let (text, bytes) = {
             let mut queue = lock();
             loop {
-                if let Some(line) = queue.lines.pop_front() {
+                if let Some(next) = queue.next() {
                     queue.stuck_since = Some(mono_ms());
-                    break line;
+                    break next;
                 }
                 if queue.closed {
                     return;
@@ -137,16 +211,12 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
                 queue = shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let bytes = line.len() + PER_LINE;
-        line.push('\n');
-        let written = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
+        let written = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
         let mut queue = lock();
         queue.stuck_since = None;
         queue.bytes = queue.bytes.saturating_sub(bytes);
         if written.is_err() {
-            queue.broken = true;
-            queue.lines.clear();
-            queue.bytes = 0;
+            queue.breaks();
         }
         let broken = queue.broken;
         drop(queue);

@@ -238,7 +238,10 @@ pub fn read_bounded(path: &Path, bound: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn rest_of(file: File, path: &Path, bound: u64) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
+    // Room for all of it and one byte more, which shows the end: else a small file is read in half a dozen pieces.
+    let said = file.metadata().map_or(0, |found| found.len());
+    let room = said.min(bound).saturating_add(1);
+    let mut content = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
     file.take(bound.saturating_add(1)).read_to_end(&mut content)?;
     if u64::try_from(content.len()).unwrap_or(u64::MAX) > bound {
         return Err(io::Error::new(

@@ -1,4 +1,4 @@
-//! The outside world: environment, folders, files, locks, clock, browser, log, signals.
+//! The outside world: environment, folders, files, locks, clock, browser, log, signals, the client's pipes.
 //!
 //! Owns: every read of the environment and the clock, every path, every lock. Refuses to know: MCP, OAuth, orders.
 //! May call: nothing of ours.
@@ -16,7 +16,9 @@ pub mod log;
 pub mod machine;
 #[cfg(target_os = "macos")]
 mod macos;
+pub mod memory;
 pub mod paths;
+pub mod pipe;
 pub mod probe;
 pub mod process;
 pub mod terminal;

@@ -19,6 +19,8 @@ const LARGE: usize = 1024 * 1024;
 /// Large answers that may be in memory at once; with [`MAX_BODY`] this bounds what a server can make us hold. The
 /// others wait in the network.
 const LARGE_AT_ONCE: usize = 4;
+/// Room behind a body for the line's end, so that putting it there moves nothing.
+const LINE_END: usize = 1;
 /// The largest error body that is looked at.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// A stream on which not even a keep-alive came for this long is taken for dead; servers send one every 15 to 30 s.
@@ -181,10 +183,21 @@ async fn json_body(
             });
         }
     };
-    match answer_to(&body, id, side) {
-        Some(text) => Ok(Read::Answer(Answer { text, _large: place })),
-        None => Err(Failure::BadAnswer(no_answer(&body).to_owned())),
+    match answer_in(body, id, side) {
+        Ok(text) => Ok(Read::Answer(Answer { text, _large: place })),
+        Err(body) => Err(Failure::BadAnswer(no_answer(&body).to_owned())),
     }
+}
+
+/// As [`answer_to`], of a text that is given away: the usual large one, which is the answer and nothing else, becomes the
+/// line without being copied. What holds no answer is given back.
+fn answer_in(text: Vec<u8>, id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Result<String, Vec<u8>> {
+    let is_line = is_one_line(&text)
+        && matches!(envelope::read(&text), Ok(Line::One(message)) if matches!(&message.kind, Kind::Response(of) if of == id));
+    if is_line {
+        return String::from_utf8(text).map_err(std::string::FromUtf8Error::into_bytes);
+    }
+    answer_to(&text, id, side).ok_or(text)
 }
 
 /// What a body is that is no answer to the request.
@@ -209,15 +222,16 @@ async fn body(
     large: &Large,
     place: &mut Option<OwnedSemaphorePermit>,
 ) -> Result<Result<Vec<u8>, String>, Failure> {
-    let mut body = Vec::with_capacity(
-        usize::try_from(response.content_length().unwrap_or(0))
-            .unwrap_or(0)
-            .min(1024 * 1024),
-    );
+    // What it says of its length is believed up to the size of a small one; beyond that when it has its place.
+    let said = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(bound);
+    let mut body = Vec::with_capacity(said.min(LARGE).saturating_add(LINE_END));
     let mut pace = Pace::default();
     loop {
         if large.place(body.len(), place).await {
             pace.begin();
+            let rest = said.min(bound).saturating_sub(body.len());
+            // Where there is no room for it all at once, it grows as it comes.
+            let _ = body.try_reserve_exact(rest.saturating_add(LINE_END));
         }
         match tokio::time::timeout_at(pace.until(), response.chunk()).await {
             Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= bound => {
@@ -255,11 +269,15 @@ pub fn answer_to(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Syn
 
 /// A message as it may stand on a line: untouched, unless it goes over several lines.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(['\n', '\r']) {
-        json::minify(text)
-    } else {
+    if is_one_line(text.as_bytes()) {
         Cow::Borrowed(text)
+    } else {
+        json::minify(text)
     }
+}
+
+fn is_one_line(text: &[u8]) -> bool {
+    memchr::memchr2(b'\n', b'\r', text).is_none()
 }
 
 fn envelope_error(id: &Id, error: &str) -> String {
@@ -317,7 +335,7 @@ pub(super) async fn stream(
             retry = event.retry.or(retry);
             if event.kind == "message" && !event.data.is_empty() && answer.is_none() {
                 answer = match id {
-                    Some(id) => answer_to(event.data.as_bytes(), id, side),
+                    Some(id) => answer_in(event.data.into_bytes(), id, side).ok(),
                     None => loose(event.data.as_bytes(), side),
                 };
             }

@@ -10,6 +10,7 @@ use super::http::{self, LAST_EVENT};
 use super::keys::{Challenged, Keys};
 use super::modern::Mirrors;
 use super::read_session::{InUse, Sessions};
+use super::sse_legacy::TwoAddresses;
 use crate::oauth::{Bearer, Endpoint};
 use crate::wire::envelope::{self, Id, Message};
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use url::Url;
 
 /// The longest wait that a `Retry-After` may ask of a read.
 pub(super) const PATIENCE: u64 = 10;
@@ -324,8 +326,8 @@ impl ReadLane {
         session: &InUse,
         purpose: Use,
     ) -> Result<Response, Failure> {
-        let to = session.two_addresses().map(|two| two.to().to_owned());
-        let to = to.as_deref().unwrap_or_else(|| self.0.endpoint.url());
+        let to = session.two_addresses().map(TwoAddresses::to);
+        let to = to.unwrap_or_else(|| self.0.endpoint.parsed());
         self.authorized_at(to, text, &session.headers(), purpose).await
     }
 
@@ -336,14 +338,14 @@ impl ReadLane {
         extra: &HeaderMap,
         purpose: Use,
     ) -> Result<Response, Failure> {
-        self.authorized_at(self.0.endpoint.url(), text, extra, purpose)
+        self.authorized_at(self.0.endpoint.parsed(), text, extra, purpose)
             .await
     }
 
     /// The same to an address of the endpoint's origin.
     pub(super) async fn authorized_at(
         &self,
-        to: &str,
+        to: &Url,
         text: &Bytes,
         extra: &HeaderMap,
         purpose: Use,
@@ -374,7 +376,7 @@ impl ReadLane {
     /// One POST; its answer's head comes within [`http::HEAD`] or not at all.
     async fn send(
         &self,
-        to: &str,
+        to: &Url,
         text: Bytes,
         bearer: Option<&Bearer>,
         extra: &HeaderMap,
@@ -383,7 +385,7 @@ impl ReadLane {
         // The service counts every HTTP request, the lifecycle included.
         self.0.budget.turn(purpose).await;
         let headers = self.headers(bearer, extra);
-        let post = self.0.http.post(to);
+        let post = self.0.http.post(to.clone());
         head(post.headers(headers).body(text)).await
     }
 

@@ -92,8 +92,8 @@ impl TwoAddresses {
     }
 
     /// Where the server wants to be spoken to.
-    pub(super) fn to(&self) -> &str {
-        self.0.to.as_str()
+    pub(super) fn to(&self) -> &Url {
+        &self.0.to
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<Id, oneshot::Sender<Answer>>> {

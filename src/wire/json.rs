@@ -201,11 +201,10 @@ pub(super) fn known<'a, const N: usize>(text: &'a str, words: [&str; N]) -> Resu
     let mut values = [None; N];
     let mut others: Vec<Cow<'a, str>> = Vec::new();
     each_member(text, |key, value| {
-        let folded = keys::fold(&key);
         let slot = words
             .iter()
             .zip(&mut values)
-            .find(|(word, _)| keys::fold(&Cow::Borrowed(**word)) == folded);
+            .find(|(word, _)| keys::alike(word, &key));
         match slot {
             Some((word, _)) if key != *word => {
                 return Err(JsonError::CaseTwins((*word).to_owned(), shown(&key)));

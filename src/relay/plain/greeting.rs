@@ -160,9 +160,8 @@ impl Greeting {
 
     /// The era that is known, the client's own first.
     pub(super) fn known(&self, client: Era) -> Option<Era> {
-        let kept = self.kept();
-        let (legacy, modern) = (kept.legacy.is_some(), kept.modern.is_some());
-        match (legacy, modern) {
+        let kept = lock(&self.kept);
+        match (kept.legacy.is_some(), kept.modern.is_some()) {
             (true, true) => Some(client),
             (true, false) => Some(Era::Legacy),
             (false, true) => Some(Era::Modern),

@@ -11,10 +11,11 @@ mod signing;
 
 use super::bridge::From;
 use super::era::{self, Said};
+use super::input::Input;
 use super::link::{self, Link, Peer};
 use super::listen::Listens;
 use super::output::Output;
-use super::{LEAVE, input, lock, words};
+use super::{LEAVE, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
 use crate::system::World;
 use crate::upstream::{Answer, Budget, Era, Failure, ReadLane, Repeat, Word};
@@ -23,7 +24,6 @@ use crate::wire::json;
 use greeting::Greeting;
 use keys::PlainKeys;
 use reqwest::header::HeaderMap;
-use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, Weak};
 use tokio_util::sync::CancellationToken;
 
@@ -54,17 +54,10 @@ impl std::ops::Deref for Plain {
 }
 
 /// Relays between this process's stdio and any MCP server until the client leaves.
-pub async fn serve(
-    world: World,
-    endpoint: Endpoint,
-    http: reqwest::Client,
-    options: Options,
-    source: impl Read + Send + 'static,
-    sink: impl Write + Send + 'static,
-) {
-    let frames = input::start(source);
-    let plain = Plain::new(&world, endpoint, http, options, Output::start(sink));
-    link::run(plain, frames).await;
+pub async fn serve(world: World, endpoint: Endpoint, http: reqwest::Client, options: Options) {
+    let input = Input::stdin();
+    let plain = Plain::new(&world, endpoint, http, options, Output::stdout());
+    link::run(plain, input).await;
 }
 
 impl Plain {

@@ -74,6 +74,14 @@ fn twins(earlier: &str, later: &str) -> JsonError {
     }
 }
 
+/// Whether two keys differ in letter case only, or not at all. Nearly all keys are ASCII: then nothing is copied.
+pub(super) fn alike(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    fold(&Cow::Borrowed(one)) == fold(&Cow::Borrowed(other))
+}
+
 /// The key without its letter case. Down, up and down again, character by character, so that also those pairs meet
 /// that one step keeps apart: `ẞ`/`ß`/`ss`, `ς`/`σ`, the Kelvin sign and `k`.
 pub(super) fn fold<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
