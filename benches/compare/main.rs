@@ -89,10 +89,17 @@ mod run {
         crosstrade: bool,
         program: PathBuf,
         out: PathBuf,
-        growth: bool,
-        profile: bool,
-        instructions: bool,
+        what: What,
         keep: bool,
+    }
+
+    /// What is measured.
+    #[derive(Clone, Copy, PartialEq)]
+    enum What {
+        Compare,
+        Growth,
+        Profile,
+        Instructions,
     }
 
     fn options(words: &[String]) -> Outcome<Options> {
@@ -105,9 +112,7 @@ mod run {
             crosstrade: true,
             program: PathBuf::new(),
             out: here.clone(),
-            growth: false,
-            profile: false,
-            instructions: false,
+            what: What::Compare,
             keep: false,
         };
         let mut program = here.join("../target/release/countersign");
@@ -116,9 +121,9 @@ mod run {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--huge" => options.plan.sizes.push(super::HUGE),
-                "--growth" => options.growth = true,
-                "--profile" => options.profile = true,
-                "--instructions" => options.instructions = true,
+                "--growth" => options.what = What::Growth,
+                "--profile" => options.what = What::Profile,
+                "--instructions" => options.what = What::Instructions,
                 "--keep" => options.keep = true,
                 _ => {}
             }
@@ -173,13 +178,13 @@ mod run {
 
     pub(super) fn all(words: &[String]) -> Outcome<()> {
         let options = options(words)?;
-        if options.growth || options.instructions || options.profile {
+        if options.what != What::Compare {
             let peer = options.peers.get("countersign");
             let peer = peer.ok_or("--only leaves nobody to measure")?;
-            if options.profile {
+            if options.what == What::Profile {
                 return profile::all(peer, &options.program);
             }
-            if options.growth {
+            if options.what == What::Growth {
                 return growth::all(peer, &options.program);
             }
             let kept = options.out.join("instructions.json");

@@ -1,4 +1,4 @@
-//! CrossTrade's own profile: a read after sign-in, with the simulator in the place of the service.
+//! `CrossTrade`'s own profile: a read after sign-in, with the simulator in the place of the service.
 //!
 //! Owns: the simulator, the installation that is signed in there, and what is asked. Refuses to know: how it is measured.
 //!
@@ -53,7 +53,7 @@ pub(crate) fn all(plan: &Plan, program: &Path) -> Outcome<Vec<Row>> {
     measure::field(&plan, &peers, &target)
 }
 
-/// The program in CrossTrade's profile, with the installation in `home`.
+/// The program in `CrossTrade`'s profile, with the installation in `home`.
 pub(crate) fn peer(program: &Path, url: &str, home: &Path, folder: &Path) -> Peer {
     let words = [&program.display().to_string(), "serve", "--url", url];
     let variables = [
