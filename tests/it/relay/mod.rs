@@ -15,6 +15,8 @@ mod client_silence;
 mod handshake;
 mod lanes;
 mod lossless;
+#[cfg(unix)]
+mod pipes;
 mod sessions;
 mod streams;
 mod upstream_faults;
