@@ -134,8 +134,13 @@ pub(super) fn unread_position(
 }
 
 pub(super) fn matches_unknown(call: &Call, situation: &Situation<'_>) -> bool {
-    situation.unknown_outcomes.iter().any(|(account, root)| {
-        // An outcome without an account or a root may be anywhere.
+    may_be_at(call, situation.unknown_outcomes)
+}
+
+/// Whether the call may act where one of these does: accounts in lower case, with roots.
+pub(super) fn may_be_at(call: &Call, others: &[(String, String)]) -> bool {
+    others.iter().any(|(account, root)| {
+        // One without an account or a root may be anywhere.
         let may_be = |own: Option<&str>, there: &str| {
             there.is_empty() || own.is_none_or(|own| own.eq_ignore_ascii_case(there))
         };

@@ -102,6 +102,36 @@ fn an_account_in_reach_twice_is_looked_at_once() {
     assert_eq!(own.count(), 1);
 }
 
+/// No list shows what a call on its way does: a way out beside one may close more than there is.
+#[test]
+fn a_way_out_beside_a_call_on_its_way_says_so_and_is_never_allowed_unasked() {
+    let policy = sim("[[rule]]\nclass = \"exit\"\naccount = \"Sim101\"\ndo = \"allow\"");
+    let judged = |arguments: &str, account: &str, root: &str| {
+        let call = held("PlaceOrder", arguments);
+        let there = [(account.to_owned(), root.to_owned())];
+        let counters = Counters::parse(None);
+        let situation = Situation {
+            on_their_way: &there,
+            ..situation(&counters, NOW)
+        };
+        let judged = judge(&call, &LONG.facts(&call), &policy, &situation);
+        let told = judged
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("HAS NO ANSWER YET"));
+        (told, judged.verdict)
+    };
+    let (sell, buy) = (order("Sell", MARKET, 1), order("Buy", MARKET, 1));
+    assert_eq!(judged(&sell, "sim101", "MES"), (true, Verdict::Ask));
+    assert_eq!(judged(&sell, "", ""), (true, Verdict::Ask));
+    assert_eq!(judged(&sell, "sim101", "NQ"), (false, Verdict::Allow));
+    assert_eq!(
+        judged(&buy, "sim101", "MES"),
+        (false, Verdict::Ask),
+        "an entry stands in line"
+    );
+}
+
 /// A call without an account or a contract may be where an outcome is not known.
 #[test]
 fn an_unknown_outcome_may_be_anywhere_that_a_call_reaches() {
