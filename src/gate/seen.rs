@@ -155,7 +155,7 @@ pub fn is_missing(ticket: &Ticket, facts: &Facts) -> bool {
         before: Some(before),
         ..Around::default()
     };
-    call.form() == Form::PlaceOrder
+    matches!(call.form(), Form::PlaceOrder | Form::ClosePosition)
         && before.positions.is_some()
         && facts.positions.known().is_some()
         && !ids.is_empty()

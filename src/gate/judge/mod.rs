@@ -242,11 +242,18 @@ fn judged(
             .push("THE OUTCOME OF AN EARLIER ORDER IS NOT KNOWN".to_owned());
     }
     // What reads prove to only close holds as long as nothing else closes beside it.
-    let beside = state::is_exit(effect.class) && state::may_be_at(call, situation.on_their_way);
+    let exits = state::is_exit(effect.class);
+    let beside = exits && state::may_be_at(call, situation.on_their_way);
     if beside {
         judgement
             .warnings
             .push("AN ORDER THERE HAS NO ANSWER YET: BOTH TOGETHER MAY CLOSE TOO MUCH".to_owned());
+    }
+    let missing = (exits || effect.opening) && state::lists_lag(call, facts, situation);
+    if missing {
+        judgement
+            .warnings
+            .push("THE LISTS DO NOT SHOW AN ORDER OF A MOMENT AGO YET".to_owned());
     }
     if judgement.sent_before.is_some() {
         judgement
@@ -279,7 +286,7 @@ fn judged(
         judgement.rule = refusal.rule;
         return judgement;
     }
-    decide(&mut judgement, call, facts, policy, &reach, beside);
+    decide(&mut judgement, call, facts, policy, &reach, beside || missing);
     judgement
 }
 
@@ -386,7 +393,7 @@ fn decide(
     } else if names_an_unread_order(call, facts) {
         Some("an order that it names was not found")
     } else if beside {
-        Some("an order there has no answer yet")
+        Some("an order there has no answer yet, or is in no list yet")
     } else if judgement.live {
         Some("the account is not proven to be a simulation")
     } else if judgement.tier != Tier::Click {

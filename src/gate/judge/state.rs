@@ -11,6 +11,7 @@ use super::{Effect, Situation};
 use crate::gate::call::Call;
 use crate::gate::catalogue::{Class, Form};
 use crate::gate::facts::Facts;
+use crate::gate::outcome::is_missing;
 use crate::gate::policy::{Do, Policy};
 use crate::gate::value;
 
@@ -135,6 +136,19 @@ pub(super) fn unread_position(
 
 pub(super) fn matches_unknown(call: &Call, situation: &Situation<'_>) -> bool {
     may_be_at(call, situation.unknown_outcomes)
+}
+
+/// Whether the lists leave out an order that was taken a moment ago where this call may act: the position on the card is
+/// not the one that there is.
+pub(super) fn lists_lag(call: &Call, facts: &Facts, situation: &Situation<'_>) -> bool {
+    let mut lately = situation.lately.iter();
+    lately.any(|ticket| {
+        let place = (
+            ticket.account.clone().unwrap_or_default(),
+            ticket.root.clone().unwrap_or_default(),
+        );
+        may_be_at(call, &[place]) && is_missing(ticket, facts)
+    })
 }
 
 /// Whether the call may act where one of these does: accounts in lower case, with roots.

@@ -160,6 +160,7 @@ async fn approve_once_more(desk: &Desk) {
     desk.journaled("not_run").await;
     desk.screen.until("APPROVE ONCE MORE TO SEND IT").await;
     desk.card().await;
+    desk.desktop.screenshot("trade-once-more");
     desk.desktop.click(Button::Middle);
 }
 
