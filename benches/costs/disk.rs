@@ -64,6 +64,8 @@ fn save_a_ticket(bencher: Bencher<'_, '_>, place: &str) {
         open_entry_tickets: 0,
         unknown_outcomes: &[],
         unacknowledged: false,
+        on_their_way: &[],
+        lately: &[],
     };
     let judgement = judge(&call, &Facts::default(), &policy, &situation);
     let origin = Origin {

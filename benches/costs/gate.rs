@@ -111,6 +111,8 @@ fn situation(counters: &Counters) -> Situation<'_> {
         open_entry_tickets: 1,
         unknown_outcomes: &[],
         unacknowledged: false,
+        on_their_way: &[],
+        lately: &[],
     }
 }
 

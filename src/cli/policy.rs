@@ -204,6 +204,8 @@ async fn explained(context: &Context, policy: &Policy, path: &Path, from: &str) 
         open_entry_tickets: 0,
         unknown_outcomes: &[],
         unacknowledged: false,
+        on_their_way: &[],
+        lately: &[],
     };
     let read = facts.is_some();
     let facts = facts.unwrap_or_default();

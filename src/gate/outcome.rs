@@ -13,8 +13,9 @@ use super::Call;
 use super::catalogue::{Class, Form};
 use super::instrument::Instrument;
 use super::value::{self, Decimal, Side};
+use crate::wire::json;
 
-pub use super::seen::{Around, Seen, seen};
+pub use super::seen::{Around, Seen, is_missing, seen, trace};
 
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,18 @@ pub fn order_ids(result: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether an object has a key twice, or its `structuredContent` has: two readers could disagree on what it says.
+fn says_twice(object: &str) -> bool {
+    let Ok(members) = json::members(object) else {
+        return true;
+    };
+    members.iter().any(|member| {
+        member.key == "structuredContent"
+            && member.value.starts_with('{')
+            && json::members(member.value).is_err()
+    })
+}
+
 /// An answer that is a result.
 struct Answer {
     /// The first text.
@@ -125,11 +138,17 @@ impl Answer {
             let kind: String = kind.chars().filter(char::is_ascii_graphic).take(40).collect();
             return Err(format!("an answer of the kind \"{kind}\" instead of a result"));
         }
+        if says_twice(result) {
+            return Err("an answer that says one thing twice".to_owned());
+        }
         let text = whole
             .get("content")
             .and_then(|content| content.get(0)?.get("text")?.as_str())
             .unwrap_or_default();
         let spoken = serde_json::from_str::<Value>(text).ok();
+        if spoken.as_ref().is_some_and(Value::is_object) && says_twice(text) {
+            return Err("an answer that says one thing twice".to_owned());
+        }
         let inner = match (whole.get("structuredContent"), &spoken) {
             (Some(Value::Object(inner)), _) | (_, Some(Value::Object(inner))) => inner.clone(),
             (_, _) => Map::new(),

@@ -13,6 +13,8 @@ use super::catalogue::Form;
 use super::deed::describe;
 use super::effect::signed;
 use super::facts::{Fact, Fill, Order, Position};
+use super::outcome::order_ids;
+use super::ticket::Ticket;
 use super::value::{Decimal, OrderKind, Price, Side};
 use super::{Call, Facts, Millis};
 
@@ -121,6 +123,44 @@ pub fn seen(call: &Call, around: Around<'_>, after: &Facts) -> Seen {
         }
         (None, None) => Seen::NotFound,
     }
+}
+
+/// What shows that a call may have run although the service said that it did not: an order or a position that was not
+/// there before. `None` where nothing does, where it was not read what was there before, and for changes and cancels: what
+/// was to be changed or cancelled is as before then, and doing it twice is doing it once.
+pub fn trace(call: &Call, around: Around<'_>, after: &Facts) -> Option<String> {
+    around.before?.orders.as_ref()?;
+    if matches!(
+        call.form(),
+        Form::Change | Form::CancelOne | Form::CancelOrders | Form::CancelAllOrders
+    ) {
+        return None;
+    }
+    match seen(call, around, after) {
+        Seen::Done { what, .. } | Seen::Dead { what, .. } | Seen::Maybe(what) => Some(what),
+        Seen::NotFound | Seen::CouldNotLook(_) => None,
+    }
+}
+
+/// Whether the lists do not show an order yet that the service has just taken: none of its ids is there, and no position
+/// moved since before it. They lag; what is measured by them leaves that order out.
+pub fn is_missing(ticket: &Ticket, facts: &Facts) -> bool {
+    let (Some(before), Some(outcome), Some(_)) = (&ticket.before, &ticket.outcome, facts.orders.known())
+    else {
+        return false;
+    };
+    let Ok(call) = ticket.call() else { return false };
+    let ids = order_ids(outcome);
+    let around = Around {
+        before: Some(before),
+        ..Around::default()
+    };
+    matches!(call.form(), Form::PlaceOrder | Form::ClosePosition)
+        && before.positions.is_some()
+        && facts.positions.known().is_some()
+        && !ids.is_empty()
+        && !ids.iter().any(|id| facts.order(id).is_some())
+        && moved(&call, around, facts).is_none()
 }
 
 fn why_unread(after: &Facts) -> String {

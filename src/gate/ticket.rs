@@ -209,6 +209,9 @@ pub struct Ticket {
     pub policy_digest: String,
     /// How often it was cleared and proven not run.
     pub not_run: u32,
+    /// When a sending began that the service says it did not run; `None` where not a byte ever left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_wall: Option<Millis>,
     /// What was there before it was sent, for a look after an unknown outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
@@ -246,6 +249,7 @@ impl Ticket {
             schema_digest: origin.schema_digest,
             policy_digest: origin.policy_digest,
             not_run: 0,
+            refused_wall: None,
             before: None,
             open_for: Some(judgement.open_for),
         }
@@ -386,9 +390,25 @@ impl Ticket {
         Ok(())
     }
 
+    /// Held to unknown: the service said that it did not run a sending, and by now something shows that it may have.
+    pub fn doubt(&mut self, why: &str, now_wall: Millis) -> Result<(), Illegal> {
+        let Some(sent) = self.refused_wall.filter(|_| self.state == State::Held) else {
+            return Err(self.illegal("only what left once and was refused unrun can be doubted"));
+        };
+        self.state = State::Unknown;
+        self.sent_wall = Some(sent);
+        self.ended_wall = Some(now_wall);
+        self.reason = Some(why.to_owned());
+        Ok(())
+    }
+
     /// What becomes of the ticket of a dead owner: held is voided, sending is unknown. `None` where it had ended.
     pub fn recover(&mut self, now_wall: Millis) -> Option<State> {
         let (state, reason) = match self.state {
+            State::Held if self.refused_wall.is_some() => (
+                State::Voided,
+                "the program that held it is gone; the service had said that it did not run it",
+            ),
             State::Held => (
                 State::Voided,
                 "the program that held it is gone; nothing was sent",
@@ -414,7 +434,7 @@ impl Ticket {
     }
 
     /// Sending back to held, because the lane proved that nothing ran and gave the cleared call back. The deadline
-    /// stays: a late second try must be asked again.
+    /// stays: a late second try must be asked again. Where the call had left, note that: [`Self::refused`].
     pub fn not_run(&mut self, not_run: NotRun) -> Result<(), Illegal> {
         let NotRun(cleared) = not_run;
         let own = cleared.ticket == self.id && cleared.call.digest() == self.digest;
@@ -427,6 +447,14 @@ impl Ticket {
         self.decided_wall = None;
         self.via = None;
         self.not_run = self.not_run.saturating_add(1);
+        Ok(())
+    }
+
+    /// The same where the call had left: that it did not run is the service's word, and a later look may show otherwise.
+    pub fn refused(&mut self, not_run: NotRun) -> Result<(), Illegal> {
+        let sent = self.sent_wall;
+        self.not_run(not_run)?;
+        self.refused_wall = sent;
         Ok(())
     }
 

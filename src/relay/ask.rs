@@ -448,16 +448,21 @@ impl Live {
     /// Judgement and card on facts that are read now; `None` where policy or settings cannot be read.
     async fn judged_anew(&self, round: Round) -> Option<(Judgement, Card)> {
         let facts = self.read_facts(round).await;
+        self.judged_on(&facts).await
+    }
+
+    /// The same on these facts.
+    pub(super) async fn judged_on(&self, facts: &Facts) -> Option<(Judgement, Card)> {
         let (relay, call) = (&self.relay, &self.held.call);
         let (rules, settings) = Rules::of(relay).ok().zip(relay.settings().ok())?;
         let kept = counters(relay).await;
         let judgement = rules
-            .judge(|policy| judging::judge_again(relay, self.id(), call, &facts, policy, &settings, &kept));
+            .judge(|policy| judging::judge_again(relay, self.id(), call, facts, policy, &settings, &kept));
         let card = make_card(
             relay,
             self.id(),
             call,
-            &facts,
+            facts,
             &judgement,
             rules.approved(),
             &settings,

@@ -57,6 +57,8 @@ pub(super) fn judge_again(
 struct Around {
     open_entries: usize,
     unknown: Vec<(String, String)>,
+    sending: Vec<(String, String)>,
+    lately: Vec<Arc<Ticket>>,
 }
 
 impl Around {
@@ -64,6 +66,8 @@ impl Around {
         let mut around = Self {
             open_entries: 0,
             unknown: Vec::new(),
+            sending: Vec::new(),
+            lately: Vec::new(),
         };
         let survey = relay.tickets.survey();
         for ticket in survey
@@ -71,6 +75,18 @@ impl Around {
             .iter()
             .filter(|ticket| Some(ticket.id.as_str()) != but)
         {
+            let place = || {
+                (
+                    ticket.account.clone().unwrap_or_default(),
+                    ticket.root.clone().unwrap_or_default(),
+                )
+            };
+            if ticket.state == State::Sending && may_move_a_position(ticket.class) {
+                around.sending.push(place());
+            }
+            if ticket.state == State::Accepted && ticket.ended_wall.is_some_and(is_lately) {
+                around.lately.push(Arc::clone(ticket));
+            }
             match ticket.state {
                 State::Held if limits::group(ticket.class, ticket.opening) == limits::Group::Entry => {
                     around.open_entries += 1;
@@ -80,10 +96,7 @@ impl Around {
                     if limits::group(ticket.class, ticket.opening) != limits::Group::Aside
                         && is_in_doubt(relay, ticket) =>
                 {
-                    around.unknown.push((
-                        ticket.account.clone().unwrap_or_default(),
-                        ticket.root.clone().unwrap_or_default(),
-                    ));
+                    around.unknown.push(place());
                 }
                 _ => {}
             }
@@ -105,8 +118,26 @@ impl Around {
             open_entry_tickets: self.open_entries,
             unknown_outcomes: &self.unknown,
             unacknowledged: !self.unknown.is_empty(),
+            on_their_way: &self.sending,
+            lately: &self.lately,
         }
     }
+}
+
+/// For how long (ms) a list that does not show an order that was taken counts as one that lags.
+const LAG_MS: u64 = 10_000;
+
+/// A time to come counts: a clock that was set back frees nothing.
+fn is_lately(ended: u64) -> bool {
+    wall_ms().saturating_sub(ended) < LAG_MS
+}
+
+/// Whether a call of this class may trade by itself; a cancel takes orders away and trades nothing.
+const fn may_move_a_position(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Order | Class::Exit | Class::Protect | Class::Strategy | Class::Unknown
+    )
 }
 
 /// How long an answer may be on its way before its order counts as one whose outcome is not known.

@@ -9,7 +9,7 @@ use super::{Relay, outcomes, words};
 use crate::approve::Notice;
 use crate::gate::outcome::{self, Around, Seen, seen};
 use crate::gate::ticket::{State, Ticket};
-use crate::gate::{Call, Class};
+use crate::gate::{Call, Class, Facts};
 use crate::system::clock::wall_ms;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +78,23 @@ pub(super) fn start(relay: &Arc<Relay>, locks: Option<Locks>, ticket: Ticket) {
             let ago = wall_ms().saturating_sub(ticket.sent_wall.unwrap_or_default());
             run(&relay, &ticket, Since::Before(ago)).await;
         }
+    });
+}
+
+/// Tells that a call which the service had refused unrun may have run all the same, and looks for it, in the background.
+pub(super) fn doubted(relay: &Arc<Relay>, locks: Option<Locks>, ticket: Ticket) {
+    let (relay, tracker) = (Arc::clone(relay), relay.tasks.clone());
+    tracker.spawn(async move {
+        let _locks = locks;
+        let why = ticket.reason.clone().unwrap_or_default();
+        let lines = vec![
+            format!("Ticket {}: it was NOT sent again.", ticket.id),
+            super::again::ascii(&why),
+            words::MAY_HAVE_RUN.to_owned(),
+        ];
+        let title = format!("OUTCOME UNKNOWN: {}", outcomes::headline(&ticket));
+        notice(&relay, title, lines).await;
+        run(&relay, &ticket, Since::Now).await;
     });
 }
 
@@ -162,9 +179,20 @@ pub(super) async fn run(relay: &Arc<Relay>, ticket: &Ticket, since: Since) {
     tell(relay, ticket, last, left == 0).await;
 }
 
-/// One look, with what is known of all other calls.
+/// One look.
 async fn look(relay: &Relay, ticket: &Ticket, call: &Call) -> Seen {
     let facts = relay.facts.look(&relay.read, call).await;
+    around(relay, ticket, |around| seen(call, around, &facts))
+}
+
+/// What these facts show of a call that the service says it did not run, and that may come from it.
+pub(super) fn trace(relay: &Relay, ticket: &Ticket, call: &Call, facts: &Facts) -> Option<String> {
+    around(relay, ticket, |around| outcome::trace(call, around, facts))
+}
+
+/// With what is known of all other calls.
+fn around<T>(relay: &Relay, ticket: &Ticket, look: impl FnOnce(Around<'_>) -> T) -> T {
+    let sent_at = ticket.sent_wall.or(ticket.refused_wall);
     let (mut claimed, mut rivals) = (Vec::new(), Vec::new());
     for other in relay.tickets.all() {
         if other.id == ticket.id || other.endpoint != ticket.endpoint || other.sent_wall.is_none() {
@@ -183,18 +211,17 @@ async fn look(relay: &Relay, ticket: &Ticket, call: &Call) -> Seen {
         let apart = other
             .sent_wall
             .unwrap_or_default()
-            .abs_diff(ticket.sent_wall.unwrap_or_default());
+            .abs_diff(sent_at.unwrap_or_default());
         if doubtful && apart <= RIVAL_MS {
             rivals.extend(other.call().ok());
         }
     }
-    let around = Around {
+    look(Around {
         before: ticket.before.as_ref(),
-        sent: ticket.sent_wall,
+        sent: sent_at,
         claimed: &claimed,
         rivals: &rivals,
-    };
-    seen(call, around, &facts)
+    })
 }
 
 /// Writes down what was seen so far: whoever asks for the outcome is told.

@@ -4,6 +4,7 @@
 //! Refuses to know: how a call is judged (`gate`), how a person is asked (`approve`), how bytes are cut (`wire`).
 //! May call: every room but `cli`.
 
+mod again;
 mod arming;
 mod ask;
 mod batch;

@@ -1,5 +1,6 @@
 //! What an approval sets off: judged again, sent once, told.
 
+use super::again::ascii;
 use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pin_changed};
 use super::facts::Round;
 use super::judging::{self, counters, make_card};
@@ -11,13 +12,11 @@ use super::unwritten::{Late, Locks};
 use super::{Relay, lock, lookup, words};
 use crate::approve::Notice;
 use crate::gate::ticket::{Approval, Outcome, State, Ticket};
-use crate::gate::{
-    Before, Card, Class, Cleared, Counters, Facts, Judgement, NotRun, Tier, Verdict, limits, outcome,
-};
+use crate::gate::{Before, Card, Class, Cleared, Counters, Facts, Judgement, Tier, Verdict, limits, outcome};
 use crate::oauth::{Bearer, GrantKind, SealedExtras};
 use crate::system::clock::{mono_ms, wall_ms};
 use crate::system::{FileLock, aside, file};
-use crate::upstream::{Failure, NotSent, Sent};
+use crate::upstream::{Failure, GivenBack, NotSent, Sent};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,8 +27,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 const STALE_MS: u64 = 2000;
 /// Sending starts within this time of the approval or not at all.
 const START_MS: u64 = 10_000;
-/// How long an order waits for the one before it.
-const IN_LINE: Duration = Duration::from_secs(3);
+/// How long an order waits for the one before it. With what is read and written after it, it starts in time.
+const IN_LINE: Duration = Duration::from_secs(5);
 /// The longest answer to an order that a ticket keeps (bytes). Real ones are below a kilobyte.
 const MAX_OUTCOME: usize = 1024 * 1024;
 
@@ -88,9 +87,20 @@ impl Live {
             Ok(bearer) => bearer,
             Err(why) => return self.void(why).await,
         };
-        let _line = self.in_line().await;
+        let mut line = match self.in_line().await {
+            Ok(line) => line,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return self.asked_anew(words::STILL_ON_ITS_WAY).await;
+            }
+            Err(error) => {
+                return self
+                    .void(format!("the state folder cannot be written: {error}"))
+                    .await;
+            }
+        };
         for attempt in 0..2 {
-            let cleared = match self.clear(via, signed.as_ref(), approved_mono, attempt > 0).await {
+            let anew = attempt > 0 || self.again.is_some();
+            let cleared = match self.clear(via, signed.as_ref(), approved_mono, anew).await {
                 Ok(cleared) => cleared,
                 Err(decided) => return decided,
             };
@@ -110,42 +120,49 @@ impl Live {
                         .await
                 })
                 .await;
-            let (not_run, why) = match sent {
-                Ok(Ok(sent)) => {
+            let back = match sent {
+                Ok(Ok(Sent::Refused(said))) => {
+                    let trace = self.trace(true).await;
+                    let sent = trace.map_or_else(
+                        || Sent::Refused(said.clone()),
+                        |trace| Sent::Unknown(words::refused_but(&said, &trace)),
+                    );
                     self.counted = false;
-                    self.finish(sent, on_its_way).await;
+                    self.finish(sent, on_its_way, line.take()).await;
                     return Decided::Done;
                 }
-                Ok(Err(given_back)) => given_back,
+                Ok(Ok(sent)) => {
+                    self.counted = false;
+                    self.finish(sent, on_its_way, line.take()).await;
+                    return Decided::Done;
+                }
+                Ok(Err(back)) => back,
                 Err(_) => {
                     self.counted = false;
                     let failed = Sent::Unknown("the program failed while sending".to_owned());
-                    self.finish(failed, on_its_way).await;
+                    self.finish(failed, on_its_way, line.take()).await;
                     return Decided::Done;
                 }
             };
-            if let Err(why) = self.give_back(not_run, &why, attempt).await {
+            let GivenBack { not_run, why, left } = back;
+            if let Some(trace) = self.trace(left).await {
+                // Spent: nothing makes it a call again.
+                drop(not_run);
+                self.counted = false;
+                let unknown = Sent::Unknown(words::refused_but(&why.to_string(), &trace));
+                self.finish(unknown, on_its_way, line.take()).await;
+                return Decided::Done;
+            }
+            if let Err(why) = self.give_back(not_run, &why, left, attempt).await {
                 return Decided::NotSent(why);
             }
             drop(on_its_way);
-            if matches!(why, NotSent::RateLimited(_)) {
-                self.again =
-                    Some("NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT".to_owned());
-                let card = lock(&self.first).clone();
-                return Decided::Again(Box::new(self.marked(card)));
+            match self.made_good(&why, &bearer).await {
+                Ok(same_or_renewed) => bearer = same_or_renewed,
+                Err(why) => return self.void(why).await,
             }
-            // A description that is another one by now ends it before anything is sent (DESIGN, definitions are pinned).
-            if matches!(why, NotSent::Headers) {
-                match self.look_at_definitions(bearer.clone()).await {
-                    Ok(same_or_renewed) => bearer = same_or_renewed,
-                    Err(why) => return self.void(why).await,
-                }
-            }
-            if matches!(why, NotSent::Unauthorized) {
-                match self.renewed(&bearer).await {
-                    Ok(renewed) => bearer = renewed,
-                    Err(why) => return self.void(why).await,
-                }
+            if left || matches!(why, NotSent::RateLimited(_)) {
+                return self.asked_anew(words::not_taken(&why)).await;
             }
         }
         Decided::Done
@@ -195,7 +212,7 @@ impl Live {
 
     /// What lies under a seal may not have been warmed, in the armed time as well: its list of tools is looked at now,
     /// before anything is sent.
-    async fn look_at_definitions(&self, mut bearer: Bearer) -> Result<Bearer, String> {
+    pub(super) async fn look_at_definitions(&self, mut bearer: Bearer) -> Result<Bearer, String> {
         let mut tools = self.relay.trade.list_tools(&bearer).await;
         if matches!(tools, Err(Failure::Unauthorized)) {
             bearer = self.renewed(&bearer).await?;
@@ -210,7 +227,7 @@ impl Live {
         Ok(bearer)
     }
 
-    async fn renewed(&self, refused: &Bearer) -> Result<Bearer, String> {
+    pub(super) async fn renewed(&self, refused: &Bearer) -> Result<Bearer, String> {
         let unsealed = lock(&self.unsealed).clone();
         let renewed = match unsealed {
             Some(unsealed) => unsealed.renew(refused).await,
@@ -225,11 +242,11 @@ impl Live {
         via: &'static str,
         signed: Option<&Signed>,
         approved_mono: u64,
-        again: bool,
+        anew: bool,
     ) -> Result<Cleared, Decided> {
         let relay = Arc::clone(&self.relay);
-        // The service says that it refused the call unrun. What it did in truth stands in facts from after it only.
-        let _ = if again {
+        // The service may have said that it refused the call unrun. What it did in truth stands in facts from after it only.
+        let _ = if anew {
             self.read_facts(Round::Again).await
         } else {
             self.fresh_facts(STALE_MS, true).await
@@ -242,7 +259,7 @@ impl Live {
                 Err(_) => return Err(self.not_here("another process held its ticket".to_owned()).await),
             }
         };
-        let mut ticket = match relay.tickets.load(self.id()) {
+        let ticket = match relay.tickets.load(self.id()) {
             Ok(Some(ticket)) if ticket.state == State::Held => ticket,
             // Another process was quicker, and tells what came of it.
             Ok(Some(_)) => return Err(Decided::Done),
@@ -261,6 +278,7 @@ impl Live {
         }
         // Again only where the turn was long in coming, or another order went meanwhile.
         let facts = self.fresh_facts(2 * STALE_MS, false).await;
+        let mut ticket = self.undoubted(ticket, &facts).await?;
         let verdict = self.judge_again(&facts, &ticket).await;
         match verdict {
             Ok(None) => {}
@@ -363,7 +381,7 @@ impl Live {
     }
 
     /// Takes the right to send, and keeps it: a second try has it already.
-    fn is_sender(&self) -> bool {
+    pub(super) fn is_sender(&self) -> bool {
         let mut sender = lock(&self.sender);
         if sender.is_none() {
             *sender = self.relay.tickets.sender(self.id()).ok().flatten();
@@ -372,7 +390,7 @@ impl Live {
     }
 
     /// Ends the held ticket, whose turn we have; an end that the disk does not take is kept and told all the same.
-    async fn end_in_turn(&self, mut ticket: Ticket, state: State, reason: &str) {
+    pub(super) async fn end_in_turn(&self, mut ticket: Ticket, state: State, reason: &str) {
         if ticket.end(state, reason, wall_ms()).is_ok() {
             // An end that the disk does not take is kept with this lock: nobody sends the call meanwhile.
             self.is_sender();
@@ -398,17 +416,26 @@ impl Live {
     }
 
     /// One order of all processes at a time, so that each is judged on what the one before it did. A way out waits for
-    /// none, and no order waits long for an answer that does not come.
-    async fn in_line(&self) -> Option<FileLock> {
+    /// none, and what opens nothing waits only so long for an answer that does not come.
+    ///
+    /// # Errors
+    /// `TimedOut` where an entry would go beside an order of which nobody knows what it does: no list shows that one yet,
+    /// so both together could pass every limit on a position.
+    async fn in_line(&self) -> io::Result<Option<FileLock>> {
         let (class, opening) = {
             let basis = lock(&self.basis);
             (basis.judgement.class, basis.judgement.opening)
         };
-        if limits::group(class, opening) == limits::Group::Free {
-            return None;
+        let group = limits::group(class, opening);
+        if group == limits::Group::Free {
+            return Ok(None);
         }
         let line = self.relay.world.paths.lock("sending.lock");
-        FileLock::take(&line, IN_LINE).await.ok()
+        match FileLock::take(&line, IN_LINE).await {
+            Ok(line) => Ok(Some(line)),
+            Err(_) if group != limits::Group::Entry => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// `Ok(None)`: as good as when it was shown. `Ok(Some)`: ask again. `Err`: not any more.
@@ -502,47 +529,8 @@ impl Live {
         Ok(None)
     }
 
-    /// The call provably did not run. Where it may be tried once more, by itself or after another approval, the ticket
-    /// is held again; else it has ended, and the error says why.
-    async fn give_back(&self, not_run: NotRun, why: &NotSent, attempt: u32) -> Result<(), String> {
-        let relay = &self.relay;
-        let unkept = |what: String| format!("{why}; {what}");
-        let _turn = relay
-            .tickets
-            .turn(self.id())
-            .await
-            .map_err(|error| unkept(error.to_string()))?;
-        let loaded = relay
-            .tickets
-            .load(self.id())
-            .map_err(|error| unkept(error.to_string()))?;
-        let mut ticket = loaded.ok_or_else(|| unkept("its ticket is gone".to_owned()))?;
-        ticket
-            .not_run(not_run)
-            .map_err(|illegal| unkept(illegal.to_string()))?;
-        let _ = journal(relay, "not_run", &ticket, &[("reason", why.to_string().into())]).await;
-        let again = match why {
-            NotSent::Unauthorized
-            | NotSent::SessionLost
-            | NotSent::Headers
-            | NotSent::Revision
-            | NotSent::Connect(_) => attempt == 0,
-            NotSent::RateLimited(_) => ticket.not_run <= 1,
-            NotSent::Scope(_) | NotSent::Plan | NotSent::Handshake(_) | NotSent::Stopped(_) => false,
-        };
-        if again {
-            return relay
-                .tickets
-                .keep(&ticket)
-                .await
-                .map_err(|error| unkept(error.to_string()));
-        }
-        self.end_in_turn(ticket, State::Voided, &why.to_string()).await;
-        Err(why.to_string())
-    }
-
-    /// The call was sent: write down what came back, and tell the person.
-    async fn finish(&self, sent: Sent, on_its_way: TaskTrackerToken) {
+    /// The call was sent: write down what came back, and tell the person. From the outcome on the next order goes.
+    async fn finish(&self, sent: Sent, on_its_way: TaskTrackerToken, line: Option<FileLock>) {
         let relay = &self.relay;
         // The trade grant has done its work.
         *lock(&self.unsealed) = None;
@@ -571,6 +559,7 @@ impl Live {
         // What was read before is old now, and what waits may have become an exit or a protection.
         relay.facts.forget();
         relay.deeds.send_modify(|deeds| *deeds = deeds.wrapping_add(1));
+        drop(line);
         // Whatever the files do, the person hears what is known.
         self.tell(kind, &said).await;
         if kind == "rejected" {
@@ -645,13 +634,6 @@ fn kept(result: String) -> String {
         result.len()
     );
     serde_json::json!({ "content": [{ "type": "text", "text": text }] }).to_string()
-}
-
-fn ascii(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
-        .take(200)
-        .collect()
 }
 
 impl Relay {

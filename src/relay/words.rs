@@ -8,6 +8,7 @@ pub use sign_in::{sign_in_ended, signed_in, trade_sign_in, withdrawn};
 
 use super::change::{Kind, Raised, Standing};
 use crate::gate::outcome::Seen;
+use crate::upstream::NotSent;
 use rmcp::model::{CallToolResult, ContentBlock, ErrorCode};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -295,6 +296,42 @@ pub const MAY_HAVE_RUN: &str =
     "It may or may not have been executed. Check orders and positions in NinjaTrader.";
 /// For the person: what is done about it.
 pub const LOOKING: &str = "Countersign looks for it for a minute and tells you what it sees.";
+
+/// The first line of a card that comes back: the order before it has no answer yet.
+pub const STILL_ON_ITS_WAY: &str =
+    "NOT SENT: THE ORDER BEFORE IT HAS NO ANSWER YET. APPROVE ONCE MORE TO SEND IT";
+
+/// The first line of a card that comes back: the service did not take the call, and says so.
+pub fn not_taken(why: &NotSent) -> &'static str {
+    match why {
+        NotSent::RateLimited(_) => "NOT SENT: THE SERVICE ASKED TO SLOW DOWN. APPROVE ONCE MORE TO SEND IT",
+        NotSent::Unauthorized => {
+            "NOT SENT: THE SERVICE REFUSED THE SIGN-IN, WHICH IS RENEWED. APPROVE ONCE MORE TO SEND IT"
+        }
+        NotSent::SessionLost => {
+            "NOT SENT: THE SERVICE HAD FORGOTTEN THE CONNECTION. APPROVE ONCE MORE TO SEND IT"
+        }
+        NotSent::Connect(_)
+        | NotSent::Scope(_)
+        | NotSent::Plan
+        | NotSent::Headers
+        | NotSent::Revision
+        | NotSent::Handshake(_)
+        | NotSent::Stopped(_) => "NOT SENT: THE SERVICE REFUSED ITS FORM. APPROVE ONCE MORE TO SEND IT",
+    }
+}
+
+/// Why an outcome is unknown although the service said that it did not run the call.
+pub fn refused_but(why: &str, trace: &str) -> String {
+    format!("{why}; yet something is there that may be this call's: {trace}")
+}
+
+/// The same, found out when it was to be sent a second time.
+pub fn refused_and_seen(trace: &str) -> String {
+    format!(
+        "the service had said that it did not run it; yet something is there that may be this call's: {trace}"
+    )
+}
 
 /// What a look after an unknown outcome saw, and what that proves. `seconds` since it was sent.
 pub fn looked(seen: &Seen, seconds: u64, again: bool) -> String {
@@ -684,6 +721,23 @@ mod tests {
                 standing("Signed in.", 2, Some("15:45:00"), &["7QK4".to_owned()])
             ),
             format!("paused\n  {:?}", paused("15:45:00")),
+            format!("on its way\n  {STILL_ON_ITS_WAY}"),
+            format!(
+                "not taken\n  {}",
+                [
+                    NotSent::RateLimited(None),
+                    NotSent::Unauthorized,
+                    NotSent::SessionLost,
+                    NotSent::Headers,
+                ]
+                .map(|why| not_taken(&why))
+                .join("\n  ")
+            ),
+            format!(
+                "refused, but\n  {}\n  {}",
+                refused_but("the service had forgotten the session", "the new order O7"),
+                refused_and_seen("the new order O7")
+            ),
             line("unreadable", &unreadable(ticket, "permission denied")),
             line(
                 "not withdrawn",

@@ -38,6 +38,9 @@ const STOPPED: &str = "the answer stopped coming";
 pub struct Answer {
     /// The whole message.
     pub text: String,
+    /// Whether it names the request itself, and no other answer to that request stood beside it. An order's outcome is
+    /// read from no other one.
+    pub(super) sole: bool,
     /// Held by a large one until it is on its way to the client.
     _large: Option<OwnedSemaphorePermit>,
 }
@@ -45,12 +48,20 @@ pub struct Answer {
 impl Answer {
     /// One that takes no place of a large one.
     pub fn small(text: String) -> Self {
-        Self { text, _large: None }
+        Self {
+            text,
+            sole: true,
+            _large: None,
+        }
     }
 
     /// One that came on a stream of its own, with the place that it took.
     pub(super) fn placed(text: String, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { text, _large: place }
+        Self {
+            text,
+            sole: true,
+            _large: place,
+        }
     }
 }
 
@@ -183,21 +194,30 @@ async fn json_body(
             });
         }
     };
-    match answer_in(body, id, side) {
-        Ok(text) => Ok(Read::Answer(Answer { text, _large: place })),
+    match found_in(body, id, side) {
+        Ok((text, sole)) => Ok(Read::Answer(Answer {
+            text,
+            sole,
+            _large: place,
+        })),
         Err(body) => Err(Failure::BadAnswer(no_answer(&body).to_owned())),
     }
 }
 
-/// As [`answer_to`], of a text that is given away: the usual large one, which is the answer and nothing else, becomes the
-/// line without being copied. What holds no answer is given back.
-fn answer_in(text: Vec<u8>, id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Result<String, Vec<u8>> {
+/// As [`found`], of a text that is given away: the usual large one, which is the answer and nothing else, becomes the line
+/// without being copied. What holds no answer is given back.
+fn found_in(
+    text: Vec<u8>,
+    id: &Id,
+    side: &(dyn Fn(&Message<'_>) + Send + Sync),
+) -> Result<(String, bool), Vec<u8>> {
     let is_line = is_one_line(&text)
         && matches!(envelope::read(&text), Ok(Line::One(message)) if matches!(&message.kind, Kind::Response(of) if of == id));
     if is_line {
-        return String::from_utf8(text).map_err(std::string::FromUtf8Error::into_bytes);
+        let text = String::from_utf8(text).map_err(std::string::FromUtf8Error::into_bytes)?;
+        return Ok((text, true));
     }
-    answer_to(&text, id, side).ok_or(text)
+    found(&text, id, side).ok_or(text)
 }
 
 /// What a body is that is no answer to the request.
@@ -249,11 +269,19 @@ async fn body(
 /// Finds the answer to `id` in a text that holds one message or several: a JSON body, or the data of an event. It stands
 /// on one line; every request and notification beside it goes to `side`.
 pub fn answer_to(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<String> {
+    found(text, id, side).map(|(answer, _)| answer)
+}
+
+/// The same, with whether it is the only one and says itself that it is.
+fn found(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<(String, bool)> {
     let mut answer = None;
     let mut take = |message: &Message<'_>| match &message.kind {
         Kind::Response(of) if of == id => {
             // The first answer counts: a server that answers twice is not believed the second time.
-            answer.get_or_insert_with(|| one_line(message.text).into_owned());
+            answer = match answer.take() {
+                None => Some((one_line(message.text).into_owned(), true)),
+                Some((first, _)) => Some((first, false)),
+            };
         }
         Kind::Response(_) => tracing::warn!("an answer to no request of ours was dropped"),
         Kind::Request(_) | Kind::Notification => side(message),
@@ -262,7 +290,7 @@ pub fn answer_to(text: &[u8], id: &Id, side: &(dyn Fn(&Message<'_>) + Send + Syn
         Ok(Line::One(message)) => take(&message),
         Ok(Line::Batch(messages)) => messages.iter().filter_map(|m| m.as_ref().ok()).for_each(take),
         // JSON-RPC allows an error without an id; it can only mean this request (MCP, HTTP error bodies).
-        Err(_) => answer = error_member(text).map(|error| envelope_error(id, error)),
+        Err(_) => answer = error_member(text).map(|error| (envelope_error(id, error), false)),
     }
     answer
 }
@@ -335,7 +363,7 @@ pub(super) async fn stream(
             retry = event.retry.or(retry);
             if event.kind == "message" && !event.data.is_empty() && answer.is_none() {
                 answer = match id {
-                    Some(id) => answer_in(event.data.into_bytes(), id, side).ok(),
+                    Some(id) => found_in(event.data.into_bytes(), id, side).ok(),
                     None => loose(event.data.as_bytes(), side),
                 };
             }
@@ -343,8 +371,12 @@ pub(super) async fn stream(
         parser
             .push(&chunk, &mut take)
             .map_err(|error| Failure::BadAnswer(error.to_string()))?;
-        if let Some(text) = answer {
-            return Ok(Read::Answer(Answer { text, _large: place }));
+        if let Some((text, sole)) = answer {
+            return Ok(Read::Answer(Answer {
+                text,
+                sole,
+                _large: place,
+            }));
         }
         if whole {
             (pending, place, pace) = (0, None, None);
@@ -363,7 +395,7 @@ pub(super) async fn stream(
 }
 
 /// A message on a stream that answers nothing.
-fn loose(text: &[u8], side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<String> {
+fn loose(text: &[u8], side: &(dyn Fn(&Message<'_>) + Send + Sync)) -> Option<(String, bool)> {
     match envelope::read(text) {
         Ok(Line::One(message)) if !matches!(message.kind, Kind::Response(_)) => side(&message),
         Ok(Line::Batch(messages)) => messages
@@ -430,8 +462,8 @@ fn retry_after(text: &str, now: u64) -> Option<u64> {
     Some(u64::try_from(date).ok()?.saturating_sub(now))
 }
 
-fn forbidden(told: &str, text: &str) -> Failure {
-    let bearer = headers::challenges(told)
+fn forbidden(challenge: &str, text: &str) -> Failure {
+    let bearer = headers::challenges(challenge)
         .into_iter()
         .find(|challenge| challenge.scheme == "bearer");
     if bearer.as_ref().and_then(|b| b.param("error")) == Some("insufficient_scope")
@@ -443,7 +475,9 @@ fn forbidden(told: &str, text: &str) -> Failure {
             .unwrap_or("mcp:trade");
         return Failure::Scope(scope.chars().filter(char::is_ascii_graphic).take(80).collect());
     }
-    if text.contains("subscription") {
+    // The documented words alone: others speak of the subscription to a market's data.
+    let told = text.to_ascii_lowercase();
+    if told.contains("elite subscription") || told.contains("subscription_required") {
         return Failure::Plan;
     }
     Failure::Forbidden("HTTP 403".to_owned())

@@ -14,7 +14,7 @@ pub enum Failure {
     /// The service refused the token twice.
     #[error("the service refuses this sign-in: run `countersign login` once more")]
     Unauthorized,
-    /// HTTP 403 that speaks of the subscription.
+    /// HTTP 403 in the documented words about the plan.
     #[error("CrossTrade's MCP needs the Elite plan")]
     Plan,
     /// HTTP 403 `insufficient_scope`, with the scope that is asked for.

@@ -16,6 +16,11 @@ pub(super) const HEAD: Duration = Duration::from_secs(60);
 /// Idle connections are kept this long: below the usual 60 s of load balancers, so that we close first.
 const KEEP: Duration = Duration::from_secs(50);
 
+/// On a connection of HTTP/2 on which nothing came for this long a sign of life is asked for, and how long that may take.
+/// After a change of the network a connection still seems to stand for minutes: everything would be sent into it, also an
+/// order, whose outcome nobody knew then.
+const ALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
+
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 pub(super) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
@@ -42,6 +47,9 @@ pub fn client(endpoint: &Endpoint) -> Result<reqwest::Client, String> {
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT)
         .pool_idle_timeout(KEEP)
+        .http2_keep_alive_interval(ALIVE.0)
+        .http2_keep_alive_timeout(ALIVE.1)
+        .http2_keep_alive_while_idle(true)
         .tcp_nodelay(true);
     let builder = if endpoint.is_loopback() {
         builder.no_proxy()

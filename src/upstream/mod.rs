@@ -29,4 +29,4 @@ pub use keys::{Challenged, GrantKeys, Keys};
 pub use modern::{META_CAPABILITIES, META_INFO, META_VERSION, MODERN};
 pub use read_lane::{ReadLane, Repeat, SideEvent, Word};
 pub use read_session::{Hello, InUse};
-pub use trade_lane::{NotSent, Sent, TradeLane};
+pub use trade_lane::{GivenBack, NotSent, Sent, TradeLane};

@@ -7,7 +7,7 @@ use super::Failure;
 use super::answer::{self, Read};
 use super::budget::Use;
 use super::http::{self, SESSION, newest_common};
-use super::read_lane::{ReadLane, result_of};
+use super::read_lane::{PATIENCE, ReadLane, result_of};
 use super::sse_legacy::{Listening, TwoAddresses};
 use crate::wire::envelope::{Id, Kind, Message};
 use crate::wire::json;
@@ -385,7 +385,10 @@ impl ReadLane {
         }
         drop(state);
         match session {
-            Some(session) if fits => self.keep_stream(session.clone()),
+            Some(session) if fits => {
+                self.keep_told(session.clone());
+                self.keep_stream(session.clone());
+            }
             // The client has said another hello meanwhile.
             Some(session) => self.retire(session.clone()),
             None => {}
@@ -483,20 +486,93 @@ impl ReadLane {
             let refused = answer::refusal(ready, None, true).await;
             return Err(refused.err().unwrap_or(Failure::Status(status.as_u16())));
         }
-        self.tell_again(&in_use).await;
         Ok(session)
     }
 
-    /// Tells a new session what the ones before it had been told.
-    async fn tell_again(&self, session: &InUse) {
+    /// Tells a new session what the ones before it had been told: beside its requests, in the client's part of the budget.
+    /// What an order or a way out has to read waits for none of it.
+    fn keep_told(&self, session: Session) {
         let told = self.state().told.clone();
-        let level = told.level.into_iter().map(|params| ("logging/setLevel", params));
-        let subscriptions = told.subscriptions.into_values();
-        for (method, params) in level.chain(subscriptions.map(|params| ("resources/subscribe", params))) {
-            let (_, text) = self.compose(method, &params);
-            if let Err(failure) = self.in_session(&Bytes::from(text), session, Use::Own).await {
-                tracing::info!(%failure, method, "the new session could not be told again");
+        if told.level.is_none() && told.subscriptions.is_empty() {
+            return;
+        }
+        let lane = self.clone();
+        crate::system::spawn(async move {
+            let over = session.0.over.clone();
+            tokio::select! {
+                () = lane.0.sessions.closed.cancelled() => {}
+                () = over.cancelled() => {}
+                () = lane.tell_again(&session, told) => {}
             }
+        });
+    }
+
+    async fn tell_again(&self, session: &Session, told: Told) {
+        // A session that was lost by now is not told the rest: the next one is told all of it.
+        let _ = async {
+            let level = || self.state().told.level.clone();
+            if let Some(params) = level() {
+                self.tell_one(session, "logging/setLevel", &params).await?;
+                // Set anew meanwhile: the last word counts, whichever came first there.
+                if let Some(newer) = level().filter(|newer| *newer != params) {
+                    self.tell_one(session, "logging/setLevel", &newer).await?;
+                }
+            }
+            let follows = |uri: &String| self.state().told.subscriptions.contains_key(uri);
+            for (uri, params) in told.subscriptions {
+                if !follows(&uri) {
+                    continue;
+                }
+                self.tell_one(session, "resources/subscribe", &params).await?;
+                // Let go of meanwhile.
+                if !follows(&uri) {
+                    self.tell_one(session, "resources/unsubscribe", &params).await?;
+                }
+            }
+            Ok::<_, Failure>(())
+        }
+        .await;
+    }
+
+    /// Says one thing in this session, twice where the limiter asks for time.
+    ///
+    /// # Errors
+    /// Where the session is gone. Another refusal is only logged.
+    async fn tell_one(&self, session: &Session, method: &'static str, params: &str) -> Result<(), Failure> {
+        for _ in 0..2 {
+            let (id, text) = self.compose(method, params);
+            let told = self.told_in(session, &Bytes::from(text), &id).await;
+            let Err(failure) = told else { break };
+            tracing::info!(%failure, method, "the new session could not be told again");
+            match failure {
+                Failure::RateLimited(wait) | Failure::Throttled(wait) if wait.unwrap_or(1) <= PATIENCE => {
+                    tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
+                }
+                Failure::SessionLost => {
+                    self.session_is_lost(&session.clone().in_use());
+                    return Err(failure);
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn told_in(&self, session: &Session, text: &Bytes, id: &Id) -> Result<String, Failure> {
+        let in_use = session.clone().in_use();
+        if let Some(two) = in_use.two_addresses() {
+            let answer = two
+                .request(self, text, id, &in_use.headers(), Use::Client)
+                .await?;
+            return result_of(&answer.text);
+        }
+        let response = self.in_session(text, &in_use, Use::Client).await?;
+        if !response.status().is_success() {
+            return result_of(&answer::refusal(response, Some(id), in_use.id().is_some()).await?);
+        }
+        match answer::read(response, id, &self.0.large, &self.side(&in_use, None)).await? {
+            Read::Answer(answer) => result_of(&answer.text),
+            Read::Ended { why, .. } => Err(Failure::Broken(why)),
         }
     }
 

@@ -28,6 +28,9 @@ const OUTCOME: Duration = Duration::from_secs(60);
 /// How often a handshake waits for the rate limiter, and how long (seconds) at most: an approved order has 10 s.
 const RATE_TRIES: usize = 3;
 const RATE_PATIENCE: u64 = 2;
+/// How long a call waits for the handshake that another one began; then it makes one of its own. Where that one hangs, a way
+/// out must not hang with it.
+const SHARED: Duration = Duration::from_secs(2);
 /// Pages of the tool list that are followed.
 const PAGES: usize = 100;
 
@@ -40,6 +43,28 @@ pub enum Sent {
     Refused(String),
     /// Nothing that proves either way; why.
     Unknown(String),
+}
+
+/// A call that provably did not run, given back.
+#[derive(Debug)]
+pub struct GivenBack {
+    /// The call.
+    pub not_run: NotRun,
+    /// The proof.
+    pub why: NotSent,
+    /// Whether the call had left: then the service's answer is all that says that it did not run.
+    pub left: bool,
+}
+
+impl GivenBack {
+    /// One of which no byte left.
+    fn unsent(cleared: Cleared, why: NotSent) -> Self {
+        Self {
+            not_run: cleared.not_run(),
+            why,
+            left: false,
+        }
+    }
 }
 
 /// Why a call provably did not run.
@@ -184,7 +209,7 @@ impl TradeLane {
     /// run.
     ///
     /// # Errors
-    /// [`NotSent`] where the service, the network or we ourselves prove that nothing ran.
+    /// [`GivenBack`] where the service, the network or we ourselves prove that nothing ran.
     pub async fn send(
         &self,
         cleared: Cleared,
@@ -192,12 +217,10 @@ impl TradeLane {
         schema: &str,
         start_by: u64,
         still: &(dyn Fn() -> Result<(), String> + Send + Sync),
-    ) -> Result<Sent, (NotRun, NotSent)> {
+    ) -> Result<Sent, GivenBack> {
         if cleared.endpoint() != self.endpoint.url() {
-            return Err((
-                cleared.not_run(),
-                NotSent::Stopped("it was held for another address".to_owned()),
-            ));
+            let why = "it was held for another address".to_owned();
+            return Err(GivenBack::unsent(cleared, NotSent::Stopped(why)));
         }
         let ready = async {
             let session = self.session(bearer).await?;
@@ -207,25 +230,25 @@ impl TradeLane {
         let left = Duration::from_millis(start_by.saturating_sub(crate::system::mono_ms()));
         let session = match tokio::time::timeout(left, ready).await {
             Ok(Ok(session)) => session,
-            Ok(Err(failure)) => return Err((cleared.not_run(), before(failure))),
+            Ok(Err(failure)) => return Err(GivenBack::unsent(cleared, before(failure))),
             Err(_) => {
                 let why = "sending could not start within 10 s of the approval".to_owned();
-                return Err((cleared.not_run(), NotSent::Stopped(why)));
+                return Err(GivenBack::unsent(cleared, NotSent::Stopped(why)));
             }
         };
         let (params, headers) = match written(&session.way, &cleared, schema) {
             Ok(written) => written,
-            Err(why) => return Err((cleared.not_run(), NotSent::Stopped(why))),
+            Err(why) => return Err(GivenBack::unsent(cleared, NotSent::Stopped(why))),
         };
         let (id, text) = self.compose("tools/call", &params);
         if let Err(why) = still() {
-            return Err((cleared.not_run(), NotSent::Stopped(why)));
+            return Err(GivenBack::unsent(cleared, NotSent::Stopped(why)));
         }
         // One minute for head and body together: what is told after it must not have taken longer.
         let until = tokio::time::Instant::now() + OUTCOME;
         let response = match tokio::time::timeout_at(until, self.post(&text, bearer, headers)).await {
             Err(_) => return Ok(Sent::Unknown("no answer within 60 s".to_owned())),
-            Ok(Err(Failure::Connect(why))) => return Err((cleared.not_run(), NotSent::Connect(why))),
+            Ok(Err(Failure::Connect(why))) => return Err(GivenBack::unsent(cleared, NotSent::Connect(why))),
             Ok(Err(failure)) => return Ok(Sent::Unknown(failure.to_string())),
             Ok(Ok(response)) => response,
         };
@@ -233,7 +256,11 @@ impl TradeLane {
             return Ok(
                 match tokio::time::timeout_at(until, answer::read(response, &id, &self.large, &|_| {})).await
                 {
-                    Ok(Ok(Read::Answer(answer))) => told(&answer.text),
+                    Ok(Ok(Read::Answer(answer))) if answer.sole => told(&answer.text),
+                    // An error without an id may be about anything, and of two answers neither counts.
+                    Ok(Ok(Read::Answer(_))) => {
+                        Sent::Unknown("an answer that may be to something else".to_owned())
+                    }
                     Ok(Ok(Read::Ended { why, .. })) => Sent::Unknown(why),
                     Ok(Err(failure)) => Sent::Unknown(failure.to_string()),
                     Err(_) => Sent::Unknown("no answer within 60 s".to_owned()),
@@ -249,7 +276,7 @@ impl TradeLane {
         response: Response,
         id: &Id,
         session: &Session,
-    ) -> Result<Sent, (NotRun, NotSent)> {
+    ) -> Result<Sent, GivenBack> {
         let status = response.status();
         let in_newer = matches!(session.way, Way::Modern);
         let refusal = tokio::time::timeout(
@@ -257,7 +284,7 @@ impl TradeLane {
             answer::refusal(response, Some(id), session.has_id()),
         )
         .await;
-        let not_sent = match refusal {
+        let why = match refusal {
             Ok(Ok(text)) => match (status, error_code(&text)) {
                 // Found before anything is run (2026-07-28, Streamable HTTP, server validation; versioning). In the older
                 // era these codes are free: a server may mean anything by them. There only the one proves it that names
@@ -266,6 +293,9 @@ impl TradeLane {
                 (StatusCode::BAD_REQUEST, Some(UNSUPPORTED_VERSION)) if in_newer != supports_ours(&text) => {
                     self.eras.learn(if in_newer { Era::Legacy } else { Era::Modern });
                     NotSent::Revision
+                }
+                _ if status.is_server_error() => {
+                    return Ok(Sent::Unknown(format!("HTTP {}", status.as_u16())));
                 }
                 _ => return Ok(told(&text)),
             },
@@ -279,7 +309,11 @@ impl TradeLane {
             Err(_) => return Ok(Sent::Unknown(format!("HTTP {}", status.as_u16()))),
         };
         *self.kept() = None;
-        Err((cleared.not_run(), not_sent))
+        Err(GivenBack {
+            not_run: cleared.not_run(),
+            why,
+            left: true,
+        })
     }
 
     /// The tools that the trade grant sees, as texts.
@@ -408,7 +442,7 @@ impl TradeLane {
     }
 
     async fn session(&self, bearer: &Bearer) -> Result<Session, Failure> {
-        let _turn = self.opening.lock().await;
+        let _turn = tokio::time::timeout(SHARED, self.opening.lock()).await.ok();
         if let Some(session) = self
             .kept()
             .clone()

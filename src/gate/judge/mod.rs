@@ -24,10 +24,12 @@ use super::effect::{Effect, effect};
 use super::facts::Facts;
 use super::limits::{Counters, Group, group};
 use super::policy::{Do, Policy};
+use super::ticket::Ticket;
 use super::value::{self, Decimal};
 use super::{Millis, Tier};
 use reach::Reach;
 use state::{Refused, refused};
+use std::sync::Arc;
 
 /// What becomes of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,6 +170,10 @@ pub struct Situation<'a> {
     pub unknown_outcomes: &'a [(String, String)],
     /// Whether the person has not acknowledged those yet.
     pub unacknowledged: bool,
+    /// The same of calls that are on their way this moment: no list shows what they do.
+    pub on_their_way: &'a [(String, String)],
+    /// Calls that the service took a moment ago.
+    pub lately: &'a [Arc<Ticket>],
 }
 
 /// Judges one call before anyone is asked.
@@ -235,6 +241,20 @@ fn judged(
             .warnings
             .push("THE OUTCOME OF AN EARLIER ORDER IS NOT KNOWN".to_owned());
     }
+    // What reads prove to only close holds as long as nothing else closes beside it.
+    let exits = state::is_exit(effect.class);
+    let beside = exits && state::may_be_at(call, situation.on_their_way);
+    if beside {
+        judgement
+            .warnings
+            .push("AN ORDER THERE HAS NO ANSWER YET: BOTH TOGETHER MAY CLOSE TOO MUCH".to_owned());
+    }
+    let missing = (exits || effect.opening) && state::lists_lag(call, facts, situation);
+    if missing {
+        judgement
+            .warnings
+            .push("THE LISTS DO NOT SHOW AN ORDER OF A MOMENT AGO YET".to_owned());
+    }
     if judgement.sent_before.is_some() {
         judgement
             .warnings
@@ -266,7 +286,7 @@ fn judged(
         judgement.rule = refusal.rule;
         return judgement;
     }
-    decide(&mut judgement, call, facts, policy, &reach);
+    decide(&mut judgement, call, facts, policy, &reach, beside || missing);
     judgement
 }
 
@@ -346,7 +366,14 @@ fn twin(call: &Call) -> String {
 }
 
 /// Allow or ask. An allow needs every account proven play money, tier click, and everything read.
-fn decide(judgement: &mut Judgement, call: &Call, facts: &Facts, policy: &Policy, reach: &Reach) {
+fn decide(
+    judgement: &mut Judgement,
+    call: &Call,
+    facts: &Facts,
+    policy: &Policy,
+    reach: &Reach,
+    beside: bool,
+) {
     let mut decided: Option<(Do, String)> = None;
     for account in reach.all().map(reach::Reached::name) {
         let Some(rule) = policy.deciding(judgement.class, call.tool(), account) else {
@@ -365,6 +392,8 @@ fn decide(judgement: &mut Judgement, call: &Call, facts: &Facts, policy: &Policy
         Some("it may reach every account, not only the one that it names")
     } else if names_an_unread_order(call, facts) {
         Some("an order that it names was not found")
+    } else if beside {
+        Some("an order there has no answer yet, or is in no list yet")
     } else if judgement.live {
         Some("the account is not proven to be a simulation")
     } else if judgement.tier != Tier::Click {

@@ -12,6 +12,7 @@ use crate::gate::call::Call;
 use crate::gate::catalogue::{Class, Form};
 use crate::gate::effect::Effect;
 use crate::gate::exposure::{Adding, Adds, Exposure};
+use crate::gate::outcome::is_missing;
 use crate::gate::policy::{AccountRule, Limit};
 use crate::gate::value::Decimal;
 
@@ -110,6 +111,9 @@ fn position(measure: &Measure<'_>, rule: &AccountRule, whose: Whose<'_>) -> Opti
     };
     let root = adds.root();
     let limit = AccountRule::of_root(&rule.max_position, root)?;
+    if let Some(lags) = lags(measure, key, limit.line, whose) {
+        return Some(lags);
+    }
     let read = whose
         .account
         .and_then(|account| exposures(measure, account, adds));
@@ -143,6 +147,9 @@ fn contracts(measure: &Measure<'_>, rule: &AccountRule, whose: Whose<'_>) -> Opt
         Adding::Unread => return unnamed(key, Some(limit), measure, whose),
         Adding::These(adds) => adds,
     };
+    if let Some(lags) = lags(measure, key, limit.line, whose) {
+        return Some(lags);
+    }
     let read = whose
         .account
         .and_then(|account| exposures(measure, account, adds));
@@ -171,6 +178,24 @@ fn contracts(measure: &Measure<'_>, rule: &AccountRule, whose: Whose<'_>) -> Opt
     let mut looked = whose.looked(key, limit.line, came, detail);
     looked.room = Some(room(most.saturating_sub(after), most));
     Some(looked)
+}
+
+/// Where the lists do not show an order yet that was taken a moment ago, and that may lie on this account: what they show is
+/// less than there is.
+fn lags(measure: &Measure<'_>, key: &'static str, line: u32, whose: Whose<'_>) -> Option<Looked> {
+    let missing = measure.situation.lately.iter().find(|ticket| {
+        let elsewhere = ticket
+            .account
+            .as_deref()
+            .zip(whose.account)
+            .is_some_and(|(there, here)| !there.eq_ignore_ascii_case(here));
+        !elsewhere && is_missing(ticket, measure.facts)
+    })?;
+    let detail = format!(
+        "the order of ticket {} was taken a moment ago and is not in the lists yet; ask again in a moment",
+        missing.id
+    );
+    Some(whose.looked(key, line, Came::Unread("position_unread"), detail))
 }
 
 fn unread(key: &'static str, line: u32, whose: Whose<'_>) -> Looked {

@@ -11,6 +11,7 @@ use super::{Effect, Situation};
 use crate::gate::call::Call;
 use crate::gate::catalogue::{Class, Form};
 use crate::gate::facts::Facts;
+use crate::gate::outcome::is_missing;
 use crate::gate::policy::{Do, Policy};
 use crate::gate::value;
 
@@ -134,8 +135,26 @@ pub(super) fn unread_position(
 }
 
 pub(super) fn matches_unknown(call: &Call, situation: &Situation<'_>) -> bool {
-    situation.unknown_outcomes.iter().any(|(account, root)| {
-        // An outcome without an account or a root may be anywhere.
+    may_be_at(call, situation.unknown_outcomes)
+}
+
+/// Whether the lists leave out an order that was taken a moment ago where this call may act: the position on the card is
+/// not the one that there is.
+pub(super) fn lists_lag(call: &Call, facts: &Facts, situation: &Situation<'_>) -> bool {
+    let mut lately = situation.lately.iter();
+    lately.any(|ticket| {
+        let place = (
+            ticket.account.clone().unwrap_or_default(),
+            ticket.root.clone().unwrap_or_default(),
+        );
+        may_be_at(call, &[place]) && is_missing(ticket, facts)
+    })
+}
+
+/// Whether the call may act where one of these does: accounts in lower case, with roots.
+pub(super) fn may_be_at(call: &Call, others: &[(String, String)]) -> bool {
+    others.iter().any(|(account, root)| {
+        // One without an account or a root may be anywhere.
         let may_be = |own: Option<&str>, there: &str| {
             there.is_empty() || own.is_none_or(|own| own.eq_ignore_ascii_case(there))
         };

@@ -553,6 +553,8 @@ fn busy(counters: &Counters) -> Situation<'_> {
         open_entry_tickets: 3,
         unknown_outcomes: &[],
         unacknowledged: false,
+        on_their_way: &[],
+        lately: &[],
     }
 }
 

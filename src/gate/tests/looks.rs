@@ -72,6 +72,45 @@ fn done(seen: &Seen, id: &str) -> bool {
     seen.order() == Some(id) && matches!(seen, Seen::Done { .. })
 }
 
+/// What the service says that it did not run, and something shows that it may have: an order or a position that was not
+/// there before. What a change or a cancel aims at says nothing: not run, it is as before.
+#[test]
+fn a_trace_is_what_was_not_there_before() {
+    let trace = |tool: &str, arguments: &str, before: &Facts, after: &Facts| {
+        let call = held(tool, arguments);
+        let before = Before::of(&call, before);
+        let around = Around {
+            before: Some(&before),
+            sent: Some(NOW),
+            ..Around::default()
+        };
+        outcome::trace(&call, around, after).is_some()
+    };
+    let (none, one) = (lists(""), lists(&working("O1", "6000")));
+    let rejected = lists(&row("O1", r#""limit_price":6000,"status":"Rejected""#));
+    let moved = facts(Some(""), Some(""), Some(&long(2)));
+    assert!(trace("PlaceOrder", ORDER, &none, &one));
+    assert!(trace("PlaceOrder", ORDER, &none, &rejected));
+    assert!(trace("PlaceOrder", MARKET, &none, &moved));
+    assert!(!trace("PlaceOrder", ORDER, &none, &none));
+    assert!(!trace("PlaceOrder", ORDER, &one, &one));
+    // What was not read before, and what cannot be read now, shows nothing.
+    let unread = facts(None, None, None);
+    assert!(!trace("PlaceOrder", ORDER, &unread, &one));
+    assert!(!trace("PlaceOrder", ORDER, &none, &unread));
+    for (tool, arguments) in [
+        ("CancelOrder", r#"{"account":"Sim101","order_id":"O1"}"#),
+        ("CancelAllOrders", r#"{"account":"Sim101"}"#),
+        (
+            "Change",
+            r#"{"account":"Sim101","order_id":"O1","limit_price":5999}"#,
+        ),
+    ] {
+        assert!(!trace(tool, arguments, &one, &one), "{tool}");
+        assert!(!trace(tool, arguments, &one, &none), "{tool}");
+    }
+}
+
 /// An older resting order of the same side, size and price proves nothing, whether it was in the list before or came
 /// late into it.
 #[test]

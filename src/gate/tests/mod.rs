@@ -141,6 +141,8 @@ pub(super) fn judged_with(
         open_entry_tickets: open,
         unknown_outcomes: unknown,
         unacknowledged: true,
+        on_their_way: &[],
+        lately: &[],
     };
     judge(call, facts, policy, &situation)
 }

@@ -29,6 +29,29 @@ fn word(call: &Call, answer: &str) -> &'static str {
     }
 }
 
+/// Two readers could disagree on what such an answer says.
+#[test]
+fn an_answer_that_says_one_thing_twice_says_nothing() {
+    let (yes, no) = (
+        r#""content":[{"type":"text","text":"{\"order_id\":\"1\",\"status\":\"Working\"}"}]"#,
+        r#""content":[{"type":"text","text":"{\"success\":false,\"error\":\"account_not_found\"}"}]"#,
+    );
+    assert_eq!(word(&order(), &format!("{{{yes}}}")), "accepted");
+    assert_eq!(word(&order(), &format!("{{{no}}}")), "rejected");
+    for twice in [
+        format!("{{{yes},{no}}}"),
+        format!("{{{no},{yes}}}"),
+        text(
+            r#"{"order_id":"1","status":"Working","status":"Rejected"}"#,
+            false,
+        ),
+        r#"{"content":[],"structuredContent":{"success":true,"success":false,"error":"account_not_found"}}"#
+            .to_owned(),
+    ] {
+        assert_eq!(word(&order(), &twice), "unclear", "{twice}");
+    }
+}
+
 #[test]
 fn answers_to_an_order_are_read_with_caution() {
     for (inner, error, expected) in [

@@ -68,6 +68,8 @@ fn situation(counters: &Counters, now: u64) -> Situation<'_> {
         open_entry_tickets: 0,
         unknown_outcomes: &[],
         unacknowledged: false,
+        on_their_way: &[],
+        lately: &[],
     }
 }
 

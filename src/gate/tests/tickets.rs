@@ -137,6 +137,26 @@ fn what_did_not_run_is_tried_once_more_and_no_oftener() {
     assert!(ticket.approve(click(), &call(false), NOW + 1).is_err());
 }
 
+/// That it did not run is the service's word where it had left: only then a trace makes the outcome unknown, with the time
+/// of that sending.
+#[test]
+fn what_left_and_was_refused_can_be_doubted() {
+    let mut ticket = ticket(false);
+    assert!(ticket.doubt("x", NOW).is_err(), "nothing left");
+    ticket.show(NOW).unwrap();
+    let unsent = ticket.approve(click(), &call(false), NOW + 1).unwrap();
+    ticket.not_run(unsent.not_run()).unwrap();
+    assert!(ticket.doubt("x", NOW + 2).is_err(), "not a byte left");
+    let refused = ticket.approve(click(), &call(false), NOW + 3).unwrap();
+    ticket.refused(refused.not_run()).unwrap();
+    assert_eq!((ticket.state, ticket.sent_wall), (State::Held, None));
+    ticket.doubt("seen", NOW + 9).unwrap();
+    assert_eq!((ticket.state, ticket.sent_wall), (State::Unknown, Some(NOW + 3)));
+    assert!(ticket.doubt("x", NOW + 10).is_err(), "an end is an end");
+    let kept = serde_json::to_string(&ticket).unwrap();
+    assert_eq!(serde_json::from_str::<Ticket>(&kept).unwrap(), ticket);
+}
+
 #[test]
 fn a_call_given_back_belongs_to_its_own_ticket() {
     let (mut one, mut other) = (ticket(true), ticket(true));

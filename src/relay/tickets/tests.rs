@@ -17,6 +17,8 @@ fn ticket(id: &str, tool: &str, arguments: &str) -> Ticket {
         open_entry_tickets: 0,
         unknown_outcomes: &[],
         unacknowledged: false,
+        on_their_way: &[],
+        lately: &[],
     };
     let judgement = judge::judge(&call, &Facts::default(), &Policy::default(), &situation);
     let origin = Origin {

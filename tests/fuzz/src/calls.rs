@@ -131,6 +131,8 @@ fn shown(call: &Call, facts: &Facts, policy: &Policy, counters: &Counters) {
         open_entry_tickets: 0,
         unknown_outcomes: &[],
         unacknowledged: false,
+        on_their_way: &[],
+        lately: &[],
     };
     let judgement = judged(call, facts, policy, &situation(Tier::Click));
     let strict = judged(call, facts, policy, &situation(Tier::Passkey));

@@ -96,8 +96,11 @@ async fn an_exit_that_was_approved_and_not_sent() {
     let fault = json!({ "kind": "401_once", "tool": "ClosePosition", "scope": "mcp:trade", "times": 0 });
     desk.sim.post("fault", &fault).await;
     desk.desktop.click(Button::Middle);
+    desk.screen.until("APPROVE ONCE MORE TO SEND IT").await;
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
     assert_eq!(status(&client.result(id).await), "voided");
-    desk.screen.until("NOT SENT").await;
+    desk.screen.until("and it was NOT sent").await;
     client.close().await;
     alarms(&desk, 1).await;
     assert_eq!(desk.sim.executed().await, [""; 0]);

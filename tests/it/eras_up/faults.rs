@@ -3,21 +3,37 @@
 use super::*;
 use crate::support::desktop::Button;
 use crate::support::program::{status, text};
-use crate::trade::{Desk, buy};
+use crate::trade::{Desk, bid, buy};
 
 /// Approves one order under a fault, and returns what became of it.
 async fn approve_under(era: &str, fault: Value) -> (Desk, Client, Value) {
+    let (desk, mut client, id) = approved_under(era, &buy(), fault).await;
+    let result = client.result(id).await;
+    (desk, client, result)
+}
+
+/// Approves this order under a fault; the call's id.
+async fn approved_under(era: &str, order: &Value, fault: Value) -> (Desk, Client, u64) {
     let desk = Desk::with(&["--era", era]).await;
     let mut client = desk.client().await;
-    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    let id = desk.hold(&mut client, "PlaceOrder", order).await;
     let mut whole = json!({ "tool": "PlaceOrder", "scope": "mcp:trade" });
     for (key, value) in fault.as_object().into_iter().flatten() {
         whole[key] = value.clone();
     }
     desk.sim.post("fault", &whole).await;
     desk.desktop.click(Button::Middle);
-    let result = client.result(id).await;
-    (desk, client, result)
+    (desk, client, id)
+}
+
+/// The card comes back, and is approved once more; what became of it.
+async fn once_more(desk: &Desk, client: &mut Client, id: u64) -> Value {
+    desk.journaled("not_run").await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1, "no approval is used twice");
+    desk.screen.until("APPROVE ONCE MORE TO SEND IT").await;
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    client.result(id).await
 }
 
 /// Nobody knows; it is looked for, and never sent again.
@@ -80,21 +96,26 @@ async fn codes_of_the_newer_era_prove_nothing_in_the_older_one() {
     }
 }
 
-/// A server that breaks its own protocol and runs what it says that it refused: the second judgement reads anew, and sees
-/// a position that was not there.
+/// A server that breaks its own protocol and runs what it says that it refused: the lists show a position, or a resting
+/// order, that was not there before.
 #[tokio::test]
 async fn a_refusal_that_was_none_is_seen_before_a_second_sending() {
-    let (desk, client, result) = approve_under("modern", json!({ "kind": "-32020", "execute": true })).await;
-    assert_ne!(status(&result), "accepted", "{}", text(&result));
-    client.close().await;
-    assert_eq!(desk.sent("PlaceOrder").await, 1);
-    assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
+    for order in [buy(), bid(5000.0)] {
+        let fault = json!({ "kind": "-32020", "execute": true });
+        let (desk, mut client, id) = approved_under("modern", &order, fault).await;
+        let result = client.result(id).await;
+        assert_eq!(status(&result), "unknown", "{}", text(&result));
+        client.close().await;
+        assert_eq!(desk.sent("PlaceOrder").await, 1);
+        assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
+    }
 }
 
-/// The headers were refused, so it was not run: judged again and sent once more.
+/// The headers were refused, so it was not run: the person is asked again.
 #[tokio::test]
 async fn other_headers_once() {
-    let (desk, client, result) = approve_under("modern", json!({ "kind": "-32020" })).await;
+    let (desk, mut client, id) = approved_under("modern", &buy(), json!({ "kind": "-32020" })).await;
+    let result = once_more(&desk, &mut client, id).await;
     assert_eq!(status(&result), "accepted", "{}", text(&result));
     client.close().await;
     assert_eq!(desk.sent("PlaceOrder").await, 2);
@@ -104,7 +125,9 @@ async fn other_headers_once() {
 
 #[tokio::test]
 async fn other_headers_for_ever() {
-    let (desk, client, result) = approve_under("modern", json!({ "kind": "-32020", "times": 0 })).await;
+    let fault = json!({ "kind": "-32020", "times": 0 });
+    let (desk, mut client, id) = approved_under("modern", &buy(), fault).await;
+    let result = once_more(&desk, &mut client, id).await;
     assert_eq!(status(&result), "voided", "{}", text(&result));
     assert!(text(&result).starts_with("NOT SENT"), "{}", text(&result));
     client.close().await;
@@ -134,10 +157,12 @@ async fn other_headers_of_another_definition() {
     assert_eq!(desk.sim.executed().await, [""; 0]);
 }
 
-/// The service gives the newer revision up with this very call: not run, and sent once more as the older one is spoken.
+/// The service gives the newer revision up with this very call: not run, and after another approval sent as the older one
+/// is spoken.
 #[tokio::test]
 async fn the_revision_is_not_spoken_any_more() {
-    let (desk, client, result) = approve_under("both", json!({ "kind": "-32022" })).await;
+    let (desk, mut client, id) = approved_under("both", &buy(), json!({ "kind": "-32022" })).await;
+    let result = once_more(&desk, &mut client, id).await;
     assert_eq!(status(&result), "accepted", "{}", text(&result));
     client.close().await;
     let calls = desk.sim.calls().await;

@@ -55,7 +55,9 @@ pub(super) async fn serve(shared: Arc<Shared>, mut wire: impl Wire, connection: 
                     play = then(upstream.run(&request).await.expect("an answer"));
                     continue;
                 }
-                Play::ResetStream(_) | Play::GoAway(_) | Play::GoAwayGently(_) => panic!("not in HTTP/1.1"),
+                Play::ResetStream(_) | Play::GoAway(_) | Play::GoAwayGently(_) | Play::Freeze => {
+                    panic!("not in HTTP/1.1")
+                }
             }
             break;
         }

@@ -122,6 +122,8 @@ pub(crate) enum Play {
     GoAway(h2::Reason),
     /// HTTP/2: the connection takes no more streams, and this one is answered.
     GoAwayGently(Answer),
+    /// HTTP/2: nothing more is read or written on the connection, and it stays open.
+    Freeze,
     /// Handed to the service behind this server; what comes back goes to the client as it is.
     Forward,
     /// Handed to the service behind this server, which runs it; then this is done with what came back.

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 enum Wish {
     Abrupt(h2::Reason),
     Gentle,
+    Freeze,
 }
 
 /// Serves one connection to its end.
@@ -34,6 +35,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TlsStream<TcpStream>, con
             Some(wish) = wishes.recv() => match wish {
                 Wish::Abrupt(reason) => speaking.abrupt_shutdown(reason),
                 Wish::Gentle => speaking.graceful_shutdown(),
+                Wish::Freeze => return std::future::pending().await,
             }
         }
     }
@@ -77,6 +79,11 @@ async fn one(
             Play::ResetStream(reason) => respond.send_reset(reason),
             Play::GoAway(reason) => {
                 let _ = wish.send(Wish::Abrupt(reason));
+            }
+            Play::Freeze => {
+                let _ = wish.send(Wish::Freeze);
+                // Held: its end would be told to the other side.
+                return std::future::pending().await;
             }
             Play::GoAwayGently(answer) => {
                 let _ = wish.send(Wish::Gentle);

@@ -43,15 +43,16 @@ const SECTIONS: [Section; 4] = [
         heading: "An order",
         text: "\
 CrossTrade's profile. The simulator is the service, and says how often the order ran. `unknown` means: it was sent once, nobody knows what
-came of it, it is looked for and never sent again. `voided` means: it provably did not run, or was not sent. Where the order was seen twice,
-the first one was refused in a way that proves that it did not run. The policy of these tests lets the orders through; where a person has to be
-asked once more there is nobody on that machine.",
+came of it, it is looked for and never sent again. `voided` means: it provably did not run, or was not sent. Where an answer says that it did
+not run, no approval is used a second time: orders and positions are looked at, and the person is asked once more. The policy of these tests
+lets the orders through; where a person has to be asked there is nobody on that machine.",
         columns: "| fault | the client saw | time | requests seen (executed) | next order |",
         families: &[
             "orders-cut",
             "orders-idle",
             "orders-answers",
             "orders-statuses",
+            "orders-lies",
             "orders-redirects",
             "orders-http2",
             "orders-stall-head",

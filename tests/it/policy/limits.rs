@@ -245,3 +245,83 @@ async fn two_orders_at_once_do_not_share_one_flat_position() {
     assert_eq!(sent, 1, "{} / {}", text(&told[0]), text(&told[1]));
     assert_eq!(place.sim.executed().await, ["PlaceOrder"]);
 }
+
+/// The first one has no answer for longer than the second one waits: no list shows what it does, so the second one is not sent
+/// beside it. Here is nobody who could be asked again.
+#[tokio::test]
+async fn no_entry_goes_beside_one_that_has_no_answer() {
+    let place = Place::new().await;
+    place.limit("max_position = { MES = 2 }");
+    let (mut one, mut two) = (place.client().await, place.client().await);
+    one.call("ListAccounts", &json!({})).await;
+    two.call("ListAccounts", &json!({})).await;
+    let slow =
+        json!({ "kind": "stall", "tool": "PlaceOrder", "scope": "mcp:trade", "seconds": 9, "times": 1 });
+    place.sim.post("fault", &slow).await;
+    let first = one.send_call("PlaceOrder", &market(2)).await;
+    on_its_way(&place).await;
+    let told = two.call("PlaceOrder", &market(1)).await;
+    assert_eq!(status(&told), "voided", "{}", text(&told));
+    assert!(text(&told).starts_with("NOT SENT"), "{}", text(&told));
+    let told = one.result(first).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert_eq!(place.sim.executed().await, ["PlaceOrder"]);
+}
+
+/// Two ways out of one position at once: together they would open the other side. The second one is not sent by itself.
+#[tokio::test]
+async fn two_ways_out_at_once_do_not_reverse_the_position() {
+    let place = Place::new().await;
+    place.limit("");
+    let (mut one, mut two) = (place.client().await, place.client().await);
+    assert_eq!(status(&one.call("PlaceOrder", &market(2)).await), "accepted");
+    two.call("ListAccounts", &json!({})).await;
+    let slow =
+        json!({ "kind": "stall", "tool": "PlaceOrder", "scope": "mcp:trade", "seconds": 3, "times": 1 });
+    place.sim.post("fault", &slow).await;
+    let mut sell = market(2);
+    sell["side"] = "Sell".into();
+    let first = one.send_call("PlaceOrder", &sell).await;
+    on_its_way(&place).await;
+    sell["tif"] = "Gtc".into();
+    let told = two.call("PlaceOrder", &sell).await;
+    assert_eq!(status(&told), "voided", "{}", text(&told));
+    let told = one.result(first).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert_eq!(place.sim.executed().await, ["PlaceOrder", "PlaceOrder"]);
+}
+
+async fn on_its_way(place: &Place) {
+    let tickets = || crate::trade::tickets(&place.home);
+    until("the first one on its way", async || {
+        tickets()
+            .iter()
+            .any(|ticket| ticket["state"] == "sending")
+            .then_some(())
+    })
+    .await;
+}
+
+/// The lists lag behind what was just taken: what they leave out counts as unread, so that no limit is passed by it.
+#[tokio::test]
+async fn orders_that_no_list_shows_yet_do_not_pass_a_limit() {
+    let place = Place::new().await;
+    place.limit("max_position = { MES = 2 }");
+    let mut client = place.client().await;
+    client.call("ListAccounts", &json!({})).await;
+    let lag = json!({ "kind": "lag_orders", "seconds": 60 });
+    place.sim.post("fault", &lag).await;
+    let told = client.call("PlaceOrder", &bid(5000.0, 2)).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    // Play money: it is asked, and here is nobody.
+    let told = client.call("PlaceOrder", &bid(5001.0, 2)).await;
+    assert_eq!(status(&told), "voided", "{}", text(&told));
+    let held = place
+        .home
+        .journal()
+        .into_iter()
+        .rfind(|entry| entry["kind"] == "held");
+    let card = held.expect("held")["card"].to_string();
+    assert!(card.contains("MAX POSITION"), "{card}");
+    assert_eq!(place.sim.executed().await, ["PlaceOrder"]);
+}

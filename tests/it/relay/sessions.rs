@@ -12,6 +12,38 @@ async fn sessions(bench: &Bench) -> Vec<Value> {
         .clone()
 }
 
+/// What a new session is told again is told beside its requests: a read for a way out waits for none of it.
+#[tokio::test]
+async fn what_is_told_again_holds_up_no_read() {
+    let bench = Bench::new().await;
+    let mut client = bench.client("2025-06-18").await;
+    let level = json!({ "level": "warning" });
+    client.request("logging/setLevel", &level).await;
+    let months = ["MES 12-26", "ES 12-26", "NQ 12-26"];
+    for month in months {
+        let uri = json!({ "uri": format!("crosstrade://quote/{month}") });
+        let told = client.request("resources/subscribe", &uri).await;
+        assert_eq!(told["result"], json!({}), "{told}");
+    }
+    for method in ["logging/setLevel", "resources/subscribe"] {
+        let slow = json!({ "kind": "stall", "method": method, "seconds": 2, "times": 0 });
+        bench.fault(&slow).await;
+    }
+    bench.fault(&json!({ "kind": "session_lost" })).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    bench
+        .until("all of it is told again", async || {
+            bench.count("resources/subscribe").await == 6
+        })
+        .await;
+    let list = sessions(&bench).await;
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(list[0]["log_level"], "warning");
+}
+
 #[tokio::test]
 async fn a_lost_session_is_opened_once_for_twenty_calls() {
     let bench = Bench::new().await;
@@ -46,11 +78,15 @@ async fn a_lost_session_is_opened_once_for_twenty_calls() {
         2,
         "one handshake for all of them"
     );
+    bench
+        .until("the new session is told again", async || {
+            bench.count("resources/subscribe").await == 2
+        })
+        .await;
     let list = sessions(&bench).await;
     assert_eq!(list.len(), 1);
     assert_eq!(list[0]["log_level"], "warning", "told again");
     assert_eq!(list[0]["capabilities"], everything(), "the client's own");
-    assert_eq!(bench.count("resources/subscribe").await, 2, "told again");
     bench
         .until("its standing stream", async || {
             bench.status("open_get_streams").await == 1

@@ -225,6 +225,33 @@ async fn an_exit_goes_ahead_of_a_waiting_entry() {
     assert_eq!(desk.sim.executed().await, ["ClosePosition"]);
 }
 
+/// The handshake that was begun for an entry's card hangs: a way out makes one of its own.
+#[tokio::test]
+async fn an_exit_does_not_hang_with_the_handshake_of_an_entry() {
+    let desk = Desk::new().await;
+    // What the sign-in asked is not counted.
+    desk.sim.post("reset", &Value::Null).await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    let hangs =
+        json!({ "kind": "stall", "method": "initialize", "scope": "mcp:trade", "seconds": 30, "times": 1 });
+    desk.sim.post("fault", &hangs).await;
+    desk.hold(&mut client, "PlaceOrder", &bid(5000.0)).await;
+    let begun = async || {
+        let calls = desk.sim.calls().await;
+        let mut handshakes = calls.iter().filter(|call| call["method"] == "initialize");
+        handshakes.any(|call| call["grant"] == "mcp:trade").then_some(())
+    };
+    until("the handshake for the entry's card", begun).await;
+    let exit = client.send_call("ClosePosition", &close()).await;
+    desk.screen.until("Approve CLOSE").await;
+    desk.desktop.settle();
+    desk.desktop.click(Button::Middle);
+    let told = client.result(exit).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert_eq!(desk.sim.executed().await, ["ClosePosition"]);
+}
+
 /// Only halt, a blocked account and a broken policy stop an exit, and each names the way out.
 #[tokio::test]
 async fn what_does_stop_an_exit_names_the_way_out() {

@@ -155,11 +155,27 @@ async fn the_connection_is_cut_before() {
     desk.check(&[], &["held", "approved", "unknown", "looked"]).await;
 }
 
-/// The token is refused: proof that nothing ran. It is renewed, judged again, and sent once more.
+/// The card comes back, and is approved once more.
+async fn approve_once_more(desk: &Desk) {
+    desk.journaled("not_run").await;
+    desk.screen.until("APPROVE ONCE MORE TO SEND IT").await;
+    desk.card().await;
+    desk.desktop.screenshot("trade-once-more");
+    desk.desktop.click(Button::Middle);
+}
+
+/// The token is refused. That nothing ran is the service's word: the token is renewed, and the person is asked again.
 #[tokio::test]
 async fn a_401_in_between() {
     let desk = Desk::new().await;
-    let (_client, result) = approve_with(&desk, order_fault("401_once", &json!({}))).await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    desk.sim.post("fault", &order_fault("401_once", &json!({}))).await;
+    desk.desktop.click(Button::Middle);
+    desk.journaled("not_run").await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1, "no approval is used twice");
+    approve_once_more(&desk).await;
+    let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{}", text(&result));
     assert_eq!(desk.sent("PlaceOrder").await, 2);
     desk.check(
@@ -173,7 +189,13 @@ async fn a_401_in_between() {
 #[tokio::test]
 async fn a_401_that_stays() {
     let desk = Desk::new().await;
-    let (_client, result) = approve_with(&desk, order_fault("401_once", &json!({ "times": 0 }))).await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
+    let fault = order_fault("401_once", &json!({ "times": 0 }));
+    desk.sim.post("fault", &fault).await;
+    desk.desktop.click(Button::Middle);
+    approve_once_more(&desk).await;
+    let result = client.result(id).await;
     assert_eq!(status(&result), "voided", "{}", text(&result));
     assert!(desk.sent("PlaceOrder").await <= 2);
     assert_eq!(desk.sim.executed().await, [""; 0]);
@@ -187,6 +209,7 @@ async fn the_session_is_lost_in_between() {
     let id = desk.hold(&mut client, "PlaceOrder", &buy()).await;
     desk.sim.fault("session_lost", "").await;
     desk.desktop.click(Button::Middle);
+    approve_once_more(&desk).await;
     let result = client.result(id).await;
     assert_eq!(status(&result), "accepted", "{}", text(&result));
     desk.check(
@@ -194,6 +217,62 @@ async fn the_session_is_lost_in_between() {
         &["held", "approved", "not_run", "approved", "accepted"],
     )
     .await;
+}
+
+/// A service that runs a resting order and says that it did not: the order that was not there before is seen at once, and
+/// no second one is sent.
+#[tokio::test]
+async fn a_refusal_of_what_was_run() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &bid(5000.0)).await;
+    let fault = order_fault("401_once", &json!({ "execute": true }));
+    desk.sim.post("fault", &fault).await;
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "unknown", "{}", text(&result));
+    assert!(text(&result).starts_with("OUTCOME UNKNOWN"), "{}", text(&result));
+    desk.screen.until("OUTCOME UNKNOWN").await;
+    let looked = desk.journaled("looked").await;
+    assert!(
+        looked["found"].as_str().expect("a finding").starts_with("FOUND"),
+        "{looked}"
+    );
+    client.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    desk.check(&["PlaceOrder"], &["held", "approved", "unknown", "looked"])
+        .await;
+}
+
+/// The same where the list shows it only while the card is up again: the second approval sends nothing.
+#[tokio::test]
+async fn a_refusal_of_what_was_run_and_shows_late() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    let id = desk.hold(&mut client, "PlaceOrder", &bid(5000.0)).await;
+    let lag = json!({ "kind": "lag_orders", "seconds": 4 });
+    desk.sim.post("fault", &lag).await;
+    let fault = order_fault("401_once", &json!({ "execute": true }));
+    desk.sim.post("fault", &fault).await;
+    desk.desktop.click(Button::Middle);
+    desk.journaled("not_run").await;
+    desk.screen.until("APPROVE ONCE MORE TO SEND IT").await;
+    let orders = json!({ "name": "ListOrders", "arguments": { "account": "Sim101" } });
+    until("the order in the list", async || {
+        let listed = client.request("tools/call", &orders).await;
+        listed.to_string().contains("5000").then_some(())
+    })
+    .await;
+    desk.card().await;
+    desk.desktop.click(Button::Middle);
+    let result = client.result(id).await;
+    assert_eq!(status(&result), "unknown", "{}", text(&result));
+    desk.screen.until("it was NOT sent again").await;
+    desk.journaled("looked").await;
+    client.close().await;
+    assert_eq!(desk.sent("PlaceOrder").await, 1);
+    let kinds = ["held", "approved", "not_run", "unknown", "looked"];
+    desk.check(&["PlaceOrder"], &kinds).await;
 }
 
 /// The documented answer of the rate limiter proves that nothing ran; the person is asked again.

@@ -1,9 +1,12 @@
 //! What a limit says that it found, and which of several bounds it took.
 
 use super::*;
+use crate::gate::before::Before;
 use crate::gate::facts::ReadFailure;
 use crate::gate::judge::{Came, Looked};
+use crate::gate::ticket::{Origin, Ticket};
 use crate::gate::value::Decimal;
+use std::sync::Arc;
 
 /// What this limit found about a call; `None` where it was not looked at.
 fn looked(world: &World, tool: &str, arguments: &str, keys: &str, key: &str) -> Option<Looked> {
@@ -100,6 +103,83 @@ fn an_account_in_reach_twice_is_looked_at_once() {
     let judged = with(&FLAT, "SomethingNew", "{}", &policy);
     let own = judged.looked.iter().filter(|one| one.key == "orders_per_day");
     assert_eq!(own.count(), 1);
+}
+
+/// No list shows what a call on its way does: a way out beside one may close more than there is.
+#[test]
+fn a_way_out_beside_a_call_on_its_way_says_so_and_is_never_allowed_unasked() {
+    let policy = sim("[[rule]]\nclass = \"exit\"\naccount = \"Sim101\"\ndo = \"allow\"");
+    let judged = |arguments: &str, account: &str, root: &str| {
+        let call = held("PlaceOrder", arguments);
+        let there = [(account.to_owned(), root.to_owned())];
+        let counters = Counters::parse(None);
+        let situation = Situation {
+            on_their_way: &there,
+            ..situation(&counters, NOW)
+        };
+        let judged = judge(&call, &LONG.facts(&call), &policy, &situation);
+        let told = judged
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("HAS NO ANSWER YET"));
+        (told, judged.verdict)
+    };
+    let (sell, buy) = (order("Sell", MARKET, 1), order("Buy", MARKET, 1));
+    assert_eq!(judged(&sell, "sim101", "MES"), (true, Verdict::Ask));
+    assert_eq!(judged(&sell, "", ""), (true, Verdict::Ask));
+    assert_eq!(judged(&sell, "sim101", "NQ"), (false, Verdict::Allow));
+    assert_eq!(
+        judged(&buy, "sim101", "MES"),
+        (false, Verdict::Ask),
+        "an entry stands in line"
+    );
+}
+
+/// What was taken a moment ago and is in no list: the position on the card is not the one that there is, and a limit on it
+/// cannot be looked at.
+#[test]
+fn an_order_that_no_list_shows_yet_is_told_and_counts_as_unread() {
+    let policy = sim("max_position = { MES = 9 }");
+    let sent = held("PlaceOrder", &order("Buy", MARKET, 1));
+    let taken = |id: &str| {
+        let origin = Origin {
+            endpoint: String::new(),
+            client: String::new(),
+            schema_digest: None,
+            policy_digest: String::new(),
+        };
+        let counters = Counters::parse(None);
+        let judgement = judge(&sent, &FLAT.facts(&sent), &policy, &situation(&counters, NOW));
+        let mut ticket = Ticket::hold("7QK4".to_owned(), &sent, &judgement, origin, NOW);
+        ticket.before = Some(Before::of(&sent, &FLAT.facts(&sent)));
+        let inner = format!(r#"{{\"order_id\":\"{id}\"}}"#);
+        ticket.outcome = Some(format!(r#"{{"content":[{{"type":"text","text":"{inner}"}}]}}"#));
+        [Arc::new(ticket)]
+    };
+    let told = |world: &World, arguments: &str, lately: &[Arc<Ticket>]| {
+        let call = held("PlaceOrder", arguments);
+        let counters = Counters::parse(None);
+        let situation = Situation {
+            lately,
+            ..situation(&counters, NOW)
+        };
+        let judged = judge(&call, &world.facts(&call), &policy, &situation);
+        let warned = |text: &str| judged.warnings.iter().any(|warning| warning == text);
+        let lags = warned("THE LISTS DO NOT SHOW AN ORDER OF A MOMENT AGO YET");
+        (lags, warned("NOT CHECKED: MAX POSITION"))
+    };
+    let (buy, nq) = (
+        order("Buy", MARKET, 1),
+        order("Buy", MARKET, 1).replace("MES", "NQ"),
+    );
+    assert_eq!(told(&FLAT, &buy, &taken("new")), (true, true));
+    assert_eq!(told(&FLAT, &buy, &[]), (false, false));
+    assert!(!told(&FLAT, &nq, &taken("new")).0, "elsewhere");
+    assert_eq!(
+        told(&LONG, &buy, &taken("new")),
+        (false, false),
+        "the position moved"
+    );
 }
 
 /// A call without an account or a contract may be where an outcome is not known.

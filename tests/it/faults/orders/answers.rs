@@ -72,6 +72,41 @@ async fn answers_that_are_none() {
             }),
         )
         .await;
+    let no = |id: Value| {
+        let error = json!({ "code": -32600, "message": "Invalid Request" });
+        json!({ "jsonrpc": "2.0", "id": id, "error": error })
+    };
+    bench
+        .case(
+            "an error without an id first, then the right answer",
+            &RAN,
+            ran_raw(move |message| events(format!("data: {}\n\ndata: {message}\n\n", no(Value::Null)))),
+        )
+        .await;
+    bench
+        .case(
+            "a batch of two answers, the first one an error",
+            &RAN,
+            ran(move |answer| {
+                let message = answer.message();
+                json_answer(200, &json!([no(message["id"].clone()), message]))
+            }),
+        )
+        .await;
+    bench
+        .case(
+            "an error that says that it was not taken, although it was run",
+            &RAN,
+            ran(move |answer| json_answer(200, &no(answer.message()["id"].clone()))),
+        )
+        .await;
+    bench
+        .case(
+            "the same with status 500",
+            &RAN,
+            ran(move |answer| json_answer(500, &no(answer.message()["id"].clone()))),
+        )
+        .await;
     bench
         .case(
             "lines that end in CR alone",
@@ -170,11 +205,7 @@ async fn refusals() {
         )
         .await;
     bench
-        .case(
-            "401 again and again",
-            &expect(&["voided"], 2, 0),
-            says(401, json!({ "error": "invalid_token" })),
-        )
+        .case("401", &not_sent, says(401, json!({ "error": "invalid_token" })))
         .await;
     let scope = Answer::new(403, "application/json", r#"{"error":"insufficient_scope"}"#).with(
         "www-authenticate",
@@ -189,11 +220,30 @@ async fn refusals() {
         .await;
     bench
         .case(
-            "404 once: the session is gone",
-            &expect(&["accepted"], 2, 1),
-            |nth| (nth == 0).then(|| json_answer(404, &json!({ "error": "session" }))),
+            "404: the session is gone",
+            &not_sent,
+            says(404, json!({ "error": "session" })),
         )
         .await;
+    bench.done().await;
+}
+
+/// Words that prove that an order was not run, after it was run: by a service that lies, or by another machine behind the same
+/// address. The order that was not there before is seen, and no second one is sent.
+#[tokio::test]
+async fn refusals_of_what_was_run() {
+    let mut bench = Bench::new("orders-lies").await;
+    let said = [
+        (401, json!({ "error": "invalid_token" })),
+        (403, json!({ "error": "MCP requires an Elite subscription" })),
+        (404, json!({ "error": "session" })),
+        (429, json!({ "error": "Rate limit exceeded" })),
+    ];
+    for (status, value) in said {
+        let fault = format!("{status} in words that say no, although it was run");
+        let lie = ran(move |_| json_answer(status, &value));
+        bench.case(&fault, &RAN, lie).await;
+    }
     bench.done().await;
 }
 

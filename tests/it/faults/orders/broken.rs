@@ -146,6 +146,15 @@ async fn http2() {
             ran(Play::GoAwayGently),
         )
         .await;
+    // As after a change of the network: the connection seems to stand, and leads nowhere. It is found out, and the next order
+    // goes on another one.
+    bench
+        .case(
+            "HTTP/2: the connection leads nowhere any more, after it was run",
+            &RAN,
+            ran(|_| Play::Freeze),
+        )
+        .await;
     bench.done().await;
 }
 

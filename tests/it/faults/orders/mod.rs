@@ -199,7 +199,13 @@ fn short(came: &Came) -> String {
     let text = ticket.map_or(came.text.clone(), |(id, _)| {
         came.text.replace(&format!(" (ticket {id})"), "")
     });
-    let ends = [". It may or may not", ": {", ". Tell the person", "; there is no"];
+    let ends = [
+        ". It may or may not",
+        ": {",
+        ". Tell the person",
+        "; there is no",
+        ": the new order",
+    ];
     let end = ends.iter().filter_map(|end| text.find(end)).min();
     text[..end.unwrap_or(text.len())].to_owned()
 }
