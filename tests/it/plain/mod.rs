@@ -11,6 +11,7 @@ mod bridge;
 mod everything;
 mod moves;
 mod one_pipe;
+mod rounds;
 mod start;
 mod two_addresses;
 
