@@ -38,7 +38,7 @@ proxy that does not work is an error, never a reason to go past it. `countersign
 
 const COLUMNS: &str = "| fault | the client saw | time | requests seen | next call |";
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     Section {
         heading: "An order",
         text: "\
@@ -59,7 +59,16 @@ asked once more there is nobody on that machine.",
             "orders-drip",
             "orders-late",
             "orders-asleep",
+            "orders-proxy",
         ],
+    },
+    Section {
+        heading: "A read",
+        text: "\
+CrossTrade's profile: the same refusal for three calls in a row. Access is renewed once for a call, no window is opened, and the calls
+after it are answered.",
+        columns: "| fault | the client saw | time | requests seen | next call |",
+        families: &["reads-refused"],
     },
     Section {
         heading: "Any server",
