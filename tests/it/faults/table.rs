@@ -65,8 +65,8 @@ asked once more there is nobody on that machine.",
     Section {
         heading: "A read",
         text: "\
-CrossTrade's profile: the same refusal for three calls in a row. Access is renewed once for a call, no window is opened, and the calls
-after it are answered.",
+CrossTrade's profile: the same refusal for three calls in a row. Access is renewed at most once for a call, no window is opened, and
+the calls after it are answered.",
         columns: "| fault | the client saw | time | requests seen | next call |",
         families: &["reads-refused"],
     },
