@@ -5,7 +5,10 @@
 //! gate: a held call is the same call in either era. No I/O.
 
 use super::words;
-use crate::upstream::{Answer, Hello, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, PROTOCOL_VERSIONS};
+use crate::upstream::{
+    Answer, Hello, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, PROTOCOL_VERSIONS, TASKS,
+    without_tasks,
+};
 use crate::wire::envelope::{self, Id};
 use crate::wire::json::{self, Member};
 use serde_json::{Value, json};
@@ -20,8 +23,6 @@ const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
 pub(super) const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 /// The `_meta` key with the level of log messages that a request wants on its stream.
 const META_LOG: &str = "io.modelcontextprotocol/logLevel";
-/// The extension whose wire form the older era does not share; the others pass.
-const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// A revision that is not spoken here (2026-07-28, versioning).
 const UNSUPPORTED_VERSION: i32 = -32_022;
@@ -205,11 +206,7 @@ impl Said {
         let parts: Vec<String> = members
             .iter()
             .filter_map(|member| match &*member.key {
-                "extensions" => {
-                    let inner = json::members(member.value).unwrap_or_default();
-                    let kept: Vec<String> = inner.iter().filter(|one| one.key != TASKS).map(shown).collect();
-                    (!kept.is_empty()).then(|| format!(r#""extensions":{{{}}}"#, kept.join(",")))
-                }
+                "extensions" => without_tasks(member.value).map(|kept| format!(r#""extensions":{kept}"#)),
                 _ => Some(shown(member)),
             })
             .collect();
@@ -280,18 +277,49 @@ pub(super) fn server_info() -> Value {
     json!({ "name": "countersign", "title": "CrossTrade through Countersign", "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// The result of `server/discover`. `extensions` are those that the service offers.
-pub(super) fn discovery(capabilities: &Value, instructions: &str) -> String {
-    json!({
+/// What we offer, to clients of both eras, as JSON text: every list may change, as what the service really has arrives later.
+/// `extensions` are those of the service.
+pub(super) fn capabilities(extensions: Option<&str>) -> String {
+    let own = json!({
+        "tools": { "listChanged": true },
+        "resources": { "listChanged": true, "subscribe": true },
+        "prompts": { "listChanged": true },
+        "logging": {},
+        "completions": {}
+    });
+    match extensions {
+        Some(extensions) => in_front(&format!(r#""extensions":{extensions}"#), &own.to_string()),
+        None => own.to_string(),
+    }
+}
+
+/// The result of `server/discover`, with these capabilities as JSON text.
+pub(super) fn discovery(capabilities: &str, instructions: &str) -> String {
+    let rest = json!({
         "resultType": "complete",
         "supportedVersions": supported(),
-        "capabilities": capabilities,
         "instructions": instructions,
         "ttlMs": 0,
         "cacheScope": "private",
         "_meta": { META_SERVER: server_info() },
-    })
-    .to_string()
+    });
+    in_front(&format!(r#""capabilities":{capabilities}"#), &rest.to_string())
+}
+
+/// The result of `initialize` in this revision, with these capabilities as JSON text.
+pub(super) fn handshake(version: &str, capabilities: &str, instructions: &str) -> String {
+    debug_assert!(PROTOCOL_VERSIONS.contains(&version));
+    let rest = json!({
+        "protocolVersion": version,
+        "serverInfo": server_info(),
+        "instructions": instructions,
+    });
+    in_front(&format!(r#""capabilities":{capabilities}"#), &rest.to_string())
+}
+
+/// Whether capabilities of a client name the extension of tasks.
+pub(super) fn knows_tasks(capabilities: &str) -> bool {
+    member(capabilities, "extensions").is_some_and(|extensions| member(extensions, TASKS).is_some())
 }
 
 /// An answer of a service of the older era, as the newer one knows it, under the client's id.
@@ -544,5 +572,22 @@ mod tests {
             r#"{"extensions":{"io.modelcontextprotocol/ui":{"a":1}}}"#
         );
         assert_eq!(said("{}"), "{}");
+    }
+
+    #[test]
+    fn extensions_of_the_service_stand_beside_what_we_offer() {
+        let ui = r#"{"io.modelcontextprotocol/ui":{"a":1.50}}"#;
+        let with = capabilities(Some(ui));
+        assert!(with.contains(&format!(r#""extensions":{ui}"#)), "{with}");
+        for said in [discovery(&with, "Read."), handshake("2025-11-25", &with, "Read.")] {
+            let said: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!(said["capabilities"]["tools"]["listChanged"], true, "{said}");
+            assert_eq!(
+                said["capabilities"]["extensions"]["io.modelcontextprotocol/ui"]["a"],
+                1.5
+            );
+            assert_eq!(said["instructions"], "Read.");
+        }
+        assert!(!capabilities(None).contains("extensions"));
     }
 }

@@ -5,6 +5,7 @@
 //! [`Peer`] knows those.
 
 use super::batch::Batch;
+use super::bridge::logs::Logs;
 use super::bridge::newer::Parking;
 use super::bridge::older;
 use super::era::plain_name;
@@ -104,6 +105,8 @@ pub struct Link {
     pub(super) older: older::Session,
     /// Calls that are open at the service, for a client of the newer era on a service of the older.
     pub(super) newer: Parking,
+    /// The log messages that such clients ask for.
+    pub(super) logs: Logs,
     /// Fires when the connection ends: everything that is held is voided.
     pub(crate) ending: CancellationToken,
     /// Tasks that the end waits for.
@@ -148,6 +151,7 @@ impl Link {
             forwarding: Arc::default(),
             client: Mutex::default(),
             older: older::Session::default(),
+            logs: Logs::default(),
             ending,
             tasks,
         })

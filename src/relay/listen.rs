@@ -1,13 +1,16 @@
 //! What clients of 2026-07-28 are told unasked: the streams that they open with `subscriptions/listen`.
 //!
 //! Owns: who listens to what on this pipe, and that each gets what it asked for and nothing else, tagged with the id of
-//! its own request. Refuses to know: what changed, and how it was learned of.
+//! its own request. Refuses to know: what changed, and how it was learned of; what a task is (`listen/tasks.rs` has the streams
+//! on which a service tells of those).
+
+mod tasks;
 
 use super::era::{META_SUBSCRIPTION, OWN_META, member, shown};
 use super::link::Peer;
 use super::output::Output;
 use super::{lock, words};
-use crate::upstream::{Failure, Use};
+use crate::upstream::{Failure, META_CAPABILITIES, Use};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use serde_json::Value;
@@ -50,6 +53,8 @@ struct State {
     claimed: HashMap<String, usize>,
     /// Resources that a client of the older era follows in the same session.
     older: HashSet<String>,
+    /// Streams of the service's own, by the id under which we asked for each.
+    of_tasks: HashMap<Id, tasks::OfTasks>,
     count: u64,
 }
 
@@ -67,6 +72,8 @@ struct Wish {
     prompts: bool,
     resources: bool,
     uris: BTreeSet<String>,
+    /// Tasks of the service's (the extension of tasks, 2026-07-28), by their ids.
+    tasks: BTreeSet<String>,
 }
 
 /// What a notification is about.
@@ -87,16 +94,12 @@ impl Wish {
     fn of(params: &str) -> Option<Self> {
         let notifications = member(params, "notifications").filter(|text| text.starts_with('{'))?;
         let wants = |key: &str| member(notifications, key) == Some("true");
-        let uris = member(notifications, "resourceSubscriptions").unwrap_or("[]");
-        let uris = json::items(uris).ok()?.into_iter();
         Some(Self {
             tools: wants("toolsListChanged"),
             prompts: wants("promptsListChanged"),
             resources: wants("resourcesListChanged"),
-            uris: uris
-                .filter_map(|raw| json::string(raw).ok())
-                .map(std::borrow::Cow::into_owned)
-                .collect(),
+            uris: texts(notifications, "resourceSubscriptions")?,
+            tasks: texts(notifications, "taskIds")?,
         })
     }
 
@@ -120,12 +123,21 @@ impl Wish {
         .filter(|(_, granted)| *granted)
         .map(|(key, _)| format!(r#""{key}":true"#))
         .collect();
-        if !self.uris.is_empty() {
-            let uris = Value::from(self.uris.iter().cloned().collect::<Vec<_>>());
-            parts.push(format!(r#""resourceSubscriptions":{uris}"#));
+        for (key, names) in [("resourceSubscriptions", &self.uris), ("taskIds", &self.tasks)] {
+            if !names.is_empty() {
+                let names = Value::from(names.iter().cloned().collect::<Vec<_>>());
+                parts.push(format!(r#""{key}":{names}"#));
+            }
         }
         format!("{{{}}}", parts.join(","))
     }
+}
+
+/// The texts of a list; none where there is no such list, `None` where it is something else.
+fn texts(object: &str, key: &str) -> Option<BTreeSet<String>> {
+    let items = json::items(member(object, key).unwrap_or("[]")).ok()?;
+    let texts = items.into_iter().filter_map(|raw| json::string(raw).ok());
+    Some(texts.map(std::borrow::Cow::into_owned).collect())
 }
 
 /// Whether an update of `uri` is one of what is followed: of the resource itself, or of one below it (2026-07-28,
@@ -149,6 +161,11 @@ impl Listens {
         state.count += 1;
         let serial = state.count;
         state.open.insert(id.clone(), Listen { serial, wish });
+        // What came before there was a stream to tell it on.
+        let early = state.of_tasks.values_mut().filter(|of| of.is_for(id));
+        for line in early.flat_map(tasks::OfTasks::early) {
+            out.line(line);
+        }
         serial
     }
 
@@ -281,21 +298,30 @@ pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>
         let why = "`notifications` must say what to listen to";
         return peer.fail(id, words::invalid_params(), why);
     };
+    let meta = message
+        .params
+        .and_then(|params| member(params, "_meta"))
+        .unwrap_or("{}");
+    if !wish.tasks.is_empty() && !super::era::knows_tasks(member(meta, META_CAPABILITIES).unwrap_or("{}")) {
+        return peer.answer(id, tasks::undeclared(id));
+    }
     // From local state where it can be: an acknowledgement waits for nothing but what only the service can grant.
-    let at_once = wish
-        .uris
-        .is_empty()
-        .then(|| peer.listens().open(&peer.out, id, wish.clone()));
+    let is_ours = wish.uris.is_empty() && wish.tasks.is_empty();
+    let at_once = is_ours.then(|| peer.listens().open(&peer.out, id, wish.clone()));
     let claimed = peer.listens().claim(&wish.uris);
-    let (peer, id) = (Arc::clone(peer), id.clone());
+    let (peer, id, meta) = (Arc::clone(peer), id.clone(), meta.to_owned());
     peer.clone().tasks.spawn(async move {
         let (serial, uris) = match at_once {
             Some(serial) => (serial, BTreeSet::new()),
-            None => match cancel.run_until_cancelled(accepted(&*peer, &claimed)).await {
-                Some(uris) => {
+            None => match cancel
+                .run_until_cancelled(granted(&peer, &id, &wish, &claimed, meta, &cancel))
+                .await
+            {
+                Some((uris, tasks)) => {
                     peer.listens().release(claimed.difference(&uris));
                     let granted = Wish {
                         uris: uris.clone(),
+                        tasks,
                         ..wish
                     };
                     // Cancelled in this moment: nothing is written for it any more.
@@ -320,6 +346,27 @@ pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>
     });
 }
 
+/// What of a wish only the service can grant: the resources and the tasks that it lets us follow.
+async fn granted<P: Listening>(
+    peer: &Arc<P>,
+    id: &Id,
+    wish: &Wish,
+    claimed: &BTreeSet<String>,
+    meta: String,
+    cancel: &CancellationToken,
+) -> (BTreeSet<String>, BTreeSet<String>) {
+    let until = Instant::now() + ACCEPT;
+    let tasks = async {
+        if wish.tasks.is_empty() {
+            return BTreeSet::new();
+        }
+        let told = tasks::follow(peer, id, &wish.tasks, meta, cancel);
+        let granted = tokio::time::timeout_at(until, told).await;
+        granted.unwrap_or_default()
+    };
+    tokio::join!(accepted(&**peer, claimed), tasks)
+}
+
 /// Those of these resources that the service lets us follow.
 async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<String> {
     let until = Instant::now() + ACCEPT;
@@ -327,7 +374,7 @@ async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<S
         let (uri, params) = (uri.clone(), serde_json::json!({ "uri": uri }).to_string());
         async move {
             if peer.has_stream() {
-                peer.follow(&params, true);
+                peer.remember("resources/subscribe", &params);
                 return Some(uri);
             }
             // The service was asked for another stream.
@@ -337,7 +384,7 @@ async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<S
             let asked = asked(peer, "resources/subscribe", &params);
             match tokio::time::timeout_at(until, asked).await {
                 Ok(Ok(_)) => {
-                    peer.read.remember("resources/subscribe", &params);
+                    peer.remember("resources/subscribe", &params);
                     Some(uri)
                 }
                 Ok(Err(failure)) => {
@@ -368,11 +415,10 @@ async fn let_go<P: Listening>(peer: &P, uris: &BTreeSet<String>) {
             continue;
         }
         let params = serde_json::json!({ "uri": uri }).to_string();
-        peer.follow(&params, false);
+        peer.remember("resources/unsubscribe", &params);
         if peer.has_stream() {
             continue;
         }
-        peer.read.remember("resources/unsubscribe", &params);
         let asked = asked(peer, "resources/unsubscribe", &params);
         let _ = peer
             .ending
@@ -402,10 +448,14 @@ mod tests {
             "{}",
             r#"{"notifications":true}"#,
             r#"{"notifications":{"resourceSubscriptions":1}}"#,
+            r#"{"notifications":{"taskIds":{}}}"#,
         ] {
             assert_eq!(Wish::of(none), None, "{none}");
         }
         assert_eq!(Wish::of(r#"{"notifications":{}}"#).unwrap().granted(), "{}");
+        let tasks = r#"{"taskIds":["a","b"]}"#;
+        let wish = Wish::of(&format!(r#"{{"notifications":{tasks}}}"#)).unwrap();
+        assert_eq!(wish.granted(), tasks);
     }
 
     #[test]

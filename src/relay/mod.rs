@@ -47,7 +47,7 @@ use crate::approve::Desk;
 use crate::journal::Journal;
 use crate::oauth::{Endpoint, GrantKind, Grants};
 use crate::system::World;
-use crate::upstream::{Era, Eras, GrantKeys, PROTOCOL_VERSIONS, ReadLane, TradeLane, Word};
+use crate::upstream::{Era, Eras, GrantKeys, ReadLane, TradeLane, Word};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use input::Input;
@@ -313,7 +313,9 @@ impl Relay {
     /// The handshake, from local state alone.
     fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
         if let Some(version) = self.hello(id, params) {
-            self.answer(id, envelope::response(id, &handshake(version)));
+            let capabilities = era::capabilities(self.eras.offered_to(Era::Legacy).as_deref());
+            let result = era::handshake(version, &capabilities, words::INSTRUCTIONS);
+            self.answer(id, envelope::response(id, &result));
         }
     }
 
@@ -414,27 +416,4 @@ impl Peer for Relay {
         running::leave(self);
         self.leave().await;
     }
-}
-
-/// The result of `initialize`. Every list may change: what upstream really has arrives later.
-fn handshake(version: &str) -> String {
-    debug_assert!(PROTOCOL_VERSIONS.contains(&version));
-    let result = serde_json::json!({
-        "protocolVersion": version,
-        "capabilities": capabilities(),
-        "serverInfo": era::server_info(),
-        "instructions": words::INSTRUCTIONS
-    });
-    result.to_string()
-}
-
-/// What we offer, to clients of both eras.
-fn capabilities() -> serde_json::Value {
-    serde_json::json!({
-        "tools": { "listChanged": true },
-        "resources": { "listChanged": true, "subscribe": true },
-        "prompts": { "listChanged": true },
-        "logging": {},
-        "completions": {}
-    })
 }

@@ -6,8 +6,8 @@
 use super::bridge::From;
 use super::era::{self, Asker, Said};
 use super::reads::Ask;
-use super::{Relay, capabilities, lock, words};
-use crate::upstream::{Answer, Failure, Hello, ReadLane, Repeat};
+use super::{Relay, lock, words};
+use crate::upstream::{Answer, Era, Failure, Hello, ReadLane, Repeat};
 use crate::wire::envelope::{self, Id, Message};
 use futures_util::future::join_all;
 use std::sync::{Arc, Mutex};
@@ -113,8 +113,24 @@ impl Relay {
 
     /// `server/discover`, from local state alone.
     pub(super) fn discover(self: &Arc<Self>, id: &Id) {
-        let result = era::discovery(&capabilities(), words::INSTRUCTIONS);
+        let capabilities = era::capabilities(self.eras.offered_to(Era::Modern).as_deref());
+        let result = era::discovery(&capabilities, words::INSTRUCTIONS);
         self.answer(id, envelope::response(id, &result));
+    }
+
+    /// Takes over which extensions the service offers, from its handshake; one of the newer era is asked at most once a day.
+    pub(super) async fn note_offer(&self) {
+        let said = match self.eras.known() {
+            Some(Era::Legacy) => self.read.greeting().await.map(|said| (Era::Legacy, said)),
+            Some(Era::Modern) if self.eras.is_offer_old() => {
+                self.read.discover().await.map(|said| (Era::Modern, said))
+            }
+            Some(Era::Modern) | None => return,
+        };
+        match said {
+            Ok((era, said)) => self.eras.note_offer(era, &said),
+            Err(failure) => tracing::info!(%failure, "what the service offers could not be learned"),
+        }
     }
 
     /// The lane for a request of such a client: a session knows one set of capabilities, and no request may be asked what

@@ -95,15 +95,15 @@ impl Relay {
         let (relay, text) = (Arc::clone(self), message.text.to_owned());
         let set = message
             .params
-            .filter(|_| sets_session(&ask.method))
+            .filter(|_| super::bridge::sets_session(&ask.method))
             .map(str::to_owned);
         self.tasks.spawn(async move {
             let work = relay.answer_of(&ask, text, tool.as_deref());
             let Some(answer) = ask.cancel.run_until_cancelled(work).await else {
                 return;
             };
-            if let Some(params) = set {
-                relay.read.remember(&ask.method, &params);
+            if let Some(params) = set.filter(|_| super::bridge::is_taken(&ask.method, &answer)) {
+                relay.remember(&ask.method, &params);
                 relay.older_set(&ask.method, &params);
             }
             if ask.cancel.run_until_cancelled(relay.out.room()).await.is_some() {
@@ -207,14 +207,6 @@ fn is_unknown_method(answer: &Answer) -> bool {
     message.error.is_some_and(|error| {
         crate::wire::json::member(error, "code").is_ok_and(|code| code == Some("-32601"))
     })
-}
-
-/// Whether a method sets something in the session that the next one must be told again.
-pub(super) fn sets_session(method: &str) -> bool {
-    matches!(
-        method,
-        "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe"
-    )
 }
 
 /// A failure as a word for programs.

@@ -150,6 +150,9 @@ impl Relay {
                 Some(lane) => self.refuse_beside(lane, id, message),
             };
         }
+        if is_first && self.listens.told_of_tasks(&self.out, with, message) {
+            return;
+        }
         let params = message.params.unwrap_or("{}");
         let about = match &*message.method {
             "notifications/progress" => return self.progress(message),
@@ -162,6 +165,15 @@ impl Relay {
             }
             // And a service of the newer era says it there alone.
             "notifications/message" if self.is_modern() => return self.lowered(message),
+            // Or beside it, on the standing stream of its session.
+            "notifications/message"
+                if with.is_none()
+                    && self
+                        .logs
+                        .wants(beside.unwrap_or(&self.read), &text_of(params, "level")) =>
+            {
+                return self.say(message.text);
+            }
             _ if !is_first => return,
             "notifications/tools/list_changed" => {
                 self.tools_told.send_replace(());
@@ -248,8 +260,16 @@ impl Relay {
     /// While the service is of the newer era, a stream of ours stands for the one that a session has.
     async fn keep_listening(&self) {
         let mut era = self.eras.watch();
+        let mut was = None;
         loop {
             let now = *era.borrow_and_update();
+            if was == Some(Era::Modern) && now == Some(Era::Legacy) {
+                // What is followed is told to its session, whether anybody asks for something or not.
+                if let Some(Err(failure)) = self.ending.run_until_cancelled(self.read.open()).await {
+                    tracing::info!(%failure, "the service's session could not be opened yet");
+                }
+            }
+            was = now;
             if now == Some(Era::Modern) {
                 tokio::select! {
                     // Until it is not offered any more.
@@ -272,7 +292,7 @@ impl Relay {
         if self.refresh_waits.swap(true, Ordering::Relaxed) {
             return;
         }
-        let _one = self.refreshing.lock().await;
+        let one = self.refreshing.lock().await;
         self.refresh_waits.store(false, Ordering::Relaxed);
         let list = self.read.list("tools/list", "tools");
         match self.ending.run_until_cancelled(list).await {
@@ -281,6 +301,9 @@ impl Relay {
                     self.list_changed();
                 }
                 self.note_left_out(&self.read.left_out(), &tools).await;
+                // The next look does not wait for this.
+                drop(one);
+                let _ = self.ending.run_until_cancelled(self.note_offer()).await;
             }
             Some(Err(failure)) => {
                 tracing::info!(%failure, "the tool list could not be refreshed; the last good one stands");

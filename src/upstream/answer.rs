@@ -501,6 +501,28 @@ mod tests {
         assert_eq!(pace.until(), begun + PACE / 2 + PACE);
     }
 
+    /// The limit itself is five minutes of a clock that does not wait here.
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_silent_between_events_is_given_up() {
+        use futures_util::stream::{self, StreamExt};
+        let (begun, almost) = (Instant::now(), IDLE.mul_f32(0.9));
+        // A comment counts as a sign of life; what comes after it never does.
+        let late = stream::once(async move {
+            tokio::time::sleep(almost).await;
+            Ok::<_, std::io::Error>(": still here\n\n")
+        });
+        let chunks = stream::iter([Ok("data: {}\n\n")])
+            .chain(late)
+            .chain(stream::pending());
+        let response = hyper::Response::new(reqwest::Body::wrap_stream(chunks)).into();
+        let read = stream(response, Some(&Id::ours("a")), None, &Large::default(), &|_| {}).await;
+        let Ok(Read::Ended { why, .. }) = read else {
+            panic!("{read:?}");
+        };
+        assert_eq!(why, "the stream went silent");
+        assert_eq!(begun.elapsed(), almost + IDLE);
+    }
+
     #[test]
     fn a_server_says_when_by_a_number_or_a_date() {
         let now = 1_445_412_480;

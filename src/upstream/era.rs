@@ -5,6 +5,7 @@
 //! which question comes first: a service that has moved says so by itself, and is believed (2026-07-28, versioning).
 
 use super::answer::Answer;
+use super::offers::Offers;
 use super::read_lane::ReadLane;
 use super::{Failure, MODERN};
 use crate::system::{Paths, file};
@@ -62,6 +63,7 @@ struct Inner {
     asking: tokio::sync::Mutex<()>,
     /// When it was doubted last (monotonic ms).
     doubted: AtomicU64,
+    offers: Offers,
 }
 
 impl Eras {
@@ -75,6 +77,7 @@ impl Eras {
             now: watch::Sender::new(kept),
             asking: tokio::sync::Mutex::default(),
             doubted: AtomicU64::new(0),
+            offers: Offers::of(paths, endpoint),
         }))
     }
 
@@ -109,6 +112,11 @@ impl Eras {
         if let Err(error) = written.and_then(|text| file::write_atomic(&self.0.file, &text)) {
             tracing::info!(%error, "the service's era could not be kept");
         }
+    }
+
+    /// What the service offers beyond the core.
+    pub(super) fn offers(&self) -> &Offers {
+        &self.0.offers
     }
 
     /// Whether an odd answer is reason enough to ask anew.
@@ -221,7 +229,12 @@ impl ReadLane {
 
     async fn probe(&self) -> Result<Verdict, Failure> {
         match tokio::time::timeout(PROBE, self.ask_discover()).await {
-            Ok(Ok(answer)) => Ok(verdict(&answer.text)),
+            Ok(Ok(answer)) => {
+                if let Some(eras) = &self.0.eras {
+                    eras.note_discovery(&answer.text);
+                }
+                Ok(verdict(&answer.text))
+            }
             Ok(Err(failure)) => verdict_of(failure),
             Err(_) => Ok(Verdict::Open),
         }
@@ -258,7 +271,7 @@ impl ReadLane {
     }
 
     /// Whether a service of the other era could have answered so.
-    fn is_doubtful(&self, was: Era, outcome: &Result<Answer, Failure>) -> bool {
+    pub fn is_doubtful(&self, was: Era, outcome: &Result<Answer, Failure>) -> bool {
         match outcome {
             Ok(answer) => match error_code(&answer.text) {
                 Some(UNSUPPORTED_VERSION) => true,

@@ -179,8 +179,8 @@ fn plain(error: &reqwest::Error) -> String {
         let Some(next) = cause.source() else { break };
         cause = next;
     }
-    let text: String = cause
-        .to_string()
+    let text = cause.to_string();
+    let text: String = without_manual(&text)
         .chars()
         .filter(|c| !c.is_control())
         .take(160)
@@ -192,6 +192,11 @@ fn plain(error: &reqwest::Error) -> String {
         return format!("the proxy is of a kind that is not spoken here ({text}); HTTP proxies are");
     }
     text
+}
+
+/// Without the page of a library's manual that its error names: it is for whoever builds with it.
+fn without_manual(text: &str) -> &str {
+    text.split_once(": https://").map_or(text, |(said, _)| said)
 }
 
 #[cfg(test)]
@@ -215,6 +220,13 @@ mod tests {
             "{said}"
         );
         assert_eq!(certificate(&std::io::Error::other("marker")), None);
+    }
+
+    #[test]
+    fn no_manual_is_named() {
+        let cut = "peer closed connection without sending TLS close_notify";
+        assert_eq!(without_manual(&format!("{cut}: https://manual.example/x#y")), cut);
+        assert_eq!(without_manual(cut), cut);
     }
 
     #[test]

@@ -350,11 +350,25 @@ impl ReadLane {
         extra: &HeaderMap,
         purpose: Use,
     ) -> Result<Response, Failure> {
+        let made = |bearer: Option<&Bearer>| {
+            let post = self.0.http.post(to.clone()).headers(self.headers(bearer, extra));
+            post.body(text.clone())
+        };
+        self.challenged(purpose, made).await
+    }
+
+    /// Sends what `made` makes with the lane's token; once more with another where the service challenges it and there is one.
+    /// The head of each answer comes within [`http::HEAD`] or not at all.
+    pub(super) async fn challenged(
+        &self,
+        purpose: Use,
+        made: impl Fn(Option<&Bearer>) -> reqwest::RequestBuilder,
+    ) -> Result<Response, Failure> {
         let mut bearer = self.0.keys.bearer().await?;
         for round in 0.. {
-            let response = self
-                .send(to, text.clone(), bearer.as_ref(), extra, purpose)
-                .await?;
+            // The service counts every HTTP request, the lifecycle included.
+            self.0.budget.turn(purpose).await;
+            let response = head(made(bearer.as_ref())).await?;
             let status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 return Ok(response);
@@ -371,22 +385,6 @@ impl ReadLane {
             }
         }
         Err(Failure::Unauthorized)
-    }
-
-    /// One POST; its answer's head comes within [`http::HEAD`] or not at all.
-    async fn send(
-        &self,
-        to: &Url,
-        text: Bytes,
-        bearer: Option<&Bearer>,
-        extra: &HeaderMap,
-        purpose: Use,
-    ) -> Result<Response, Failure> {
-        // The service counts every HTTP request, the lifecycle included.
-        self.0.budget.turn(purpose).await;
-        let headers = self.headers(bearer, extra);
-        let post = self.0.http.post(to.clone());
-        head(post.headers(headers).body(text)).await
     }
 
     pub(super) fn headers(&self, bearer: Option<&Bearer>, extra: &HeaderMap) -> HeaderMap {

@@ -320,7 +320,7 @@ impl ReadLane {
     }
 
     /// The service has no sessions any more: the open one is over, with its stream.
-    pub(super) fn leave_session(&self) {
+    pub fn leave_session(&self) {
         if let Some(session) = self.state().current.take() {
             session.0.over.cancel();
         }

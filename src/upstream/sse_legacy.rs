@@ -7,9 +7,8 @@
 use super::Failure;
 use super::answer::{self, Answer, Large, Pace, one_line};
 use super::budget::Use;
-use super::http;
-use super::keys::Challenged;
-use super::read_lane::{self, ReadLane};
+use super::read_lane::ReadLane;
+use crate::oauth::Bearer;
 use crate::system::clock::mono_ms;
 use crate::wire::envelope::{self, Id, Kind, Line, Message};
 use crate::wire::sse;
@@ -32,8 +31,6 @@ const SILENCE_MS: u64 = 300_000;
 const LOOK: Duration = Duration::from_secs(5);
 /// From here on an event is a large one (bytes): it takes one of the places for large answers.
 const LARGE: usize = 1024 * 1024;
-/// Rounds of a sign-in for one GET.
-const ROUNDS: u32 = 4;
 
 /// The stream, and where to speak. All clones are one.
 #[derive(Debug, Clone)]
@@ -252,29 +249,17 @@ impl Listening {
 
 /// The stream, with a token where the server asks for one.
 async fn get(lane: &ReadLane) -> Result<Response, Failure> {
-    let mut bearer = lane.0.keys.bearer().await?;
-    for round in 0..ROUNDS {
-        lane.0.budget.turn(Use::Own).await;
-        let mut headers = lane.headers(bearer.as_ref(), &HeaderMap::new());
+    let made = |bearer: Option<&Bearer>| {
+        let mut headers = lane.headers(bearer, &HeaderMap::new());
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         headers.remove(reqwest::header::CONTENT_TYPE);
-        let response = read_lane::head(lane.0.http.get(lane.0.endpoint.url()).headers(headers)).await?;
-        let status = response.status();
-        if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Ok(response);
-        }
-        let challenged = Challenged {
-            status,
-            challenge: http::challenge(response.headers()),
-            refused: bearer,
-            round,
-        };
-        match lane.0.keys.after(challenged).await? {
-            Some(other) => bearer = Some(other),
-            None => return Err(Failure::Unauthorized),
-        }
+        lane.0.http.get(lane.0.endpoint.url()).headers(headers)
+    };
+    let response = lane.challenged(Use::Own, made).await?;
+    match response.status() {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Failure::Unauthorized),
+        _ => Ok(response),
     }
-    Err(Failure::Unauthorized)
 }
 
 /// Reads the stream up to the event that names the second address; it is the first one (2024-11-05, HTTP with SSE).

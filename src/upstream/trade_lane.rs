@@ -519,6 +519,7 @@ impl TradeLane {
         let answer = asked
             .await
             .map_err(|_| Failure::Broken("no answer in time".to_owned()))??;
+        self.eras.note_discovery(&answer);
         match era::verdict(&answer) {
             Verdict::Of(Era::Modern) => Ok(Session {
                 way: Way::Modern,

@@ -3,6 +3,7 @@
 //! Owns: the four pairings, and what stands in the place of what one side lacks. Refuses to know: what is asked for, and
 //! whether it may be; whoever calls this has let it through.
 
+pub(super) mod logs;
 pub(super) mod newer;
 pub(super) mod older;
 
@@ -31,6 +32,20 @@ fn not_sent(id: &Id, why: &str) -> Answer {
         &format!("NOT SENT. {why}"),
         Some(&data),
     ))
+}
+
+/// Whether a method sets something in the session that whatever comes after it must be told again.
+pub(super) fn sets_session(method: &str) -> bool {
+    matches!(
+        method,
+        "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe"
+    )
+}
+
+/// Whether what such a request set counts by this answer. Nobody follows any longer what they do not want, whatever the service
+/// says.
+pub(super) fn is_taken(method: &str, answer: &Answer) -> bool {
+    method == "resources/unsubscribe" || super::era::member(&answer.text, "result").is_some()
 }
 
 /// Why a request is not passed on whose parameters cannot be split into members without a doubt.
@@ -85,7 +100,10 @@ impl Link {
             (None, Era::Legacy) => self.read.request(text.to_owned(), id, repeat).await,
             (Some(_), Era::Modern) => self.read.request_modern(text.to_owned(), id, repeat).await,
             (None, Era::Modern) => self.lifted(text, id, repeat).await,
-            (Some(said), Era::Legacy) => self.newer.request(from.lane, text, id, said, repeat).await,
+            (Some(said), Era::Legacy) => {
+                let _wanting = self.wants_logs(from.lane, said).await;
+                self.newer.request(from.lane, text, id, said, repeat).await
+            }
         }
     }
 }

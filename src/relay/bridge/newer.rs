@@ -61,6 +61,37 @@ struct Running {
     said: Arc<Said>,
 }
 
+/// What one call needs to be asked with, as often as the service must be asked for it.
+struct Call {
+    to: mpsc::Sender<Event>,
+    lane: ReadLane,
+    said: Arc<Said>,
+    method: String,
+    params: String,
+    now: Arc<Mutex<Now>>,
+}
+
+/// What runs of a call now.
+#[derive(Debug, Default, Clone)]
+struct Now {
+    /// The id under which the service was asked last.
+    id: Option<Id>,
+    /// The task that it has become there: its id as JSON text.
+    task: Option<String>,
+}
+
+/// Forgets a request when it has ended.
+struct Forget<'p> {
+    parking: &'p Parking,
+    id: &'p Id,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        lock(&self.parking.0.running).remove(self.id);
+    }
+}
+
 /// What comes of a call that runs at the service.
 #[derive(Debug)]
 enum Event {
@@ -229,44 +260,107 @@ impl Parking {
     /// Begins the call at the service, under an id of ours: the client's ids change from round to round.
     fn start(&self, lane: &ReadLane, message: &Message<'_>, said: &Arc<Said>, repeat: Repeat) -> Open {
         let (send, events) = mpsc::channel(MAX_QUESTIONS + 1);
-        let own = Id::ours(&format!("cs-p{}", self.0.count.fetch_add(1, Ordering::Relaxed)));
         let params = message
             .params
             .map(without_protocol)
             .map(|params| without_task(&params));
-        let text = envelope::request(&own, &message.method, params.as_deref());
         let over = self.0.ending.child_token();
-        let running = Running {
+        let call = Call {
             to: send.clone(),
             lane: lane.clone(),
-            may_ask: MAY_ASK.contains(&&*message.method),
             said: Arc::clone(said),
+            method: message.method.clone().into_owned(),
+            params: params.unwrap_or_else(|| "{}".to_owned()),
+            now: Arc::default(),
         };
-        lock(&self.0.running).insert(own.clone(), running);
-        let (parking, stop, at) = (self.clone(), over.clone(), lane.clone());
+        let (parking, stop, at, now) = (self.clone(), over.clone(), lane.clone(), Arc::clone(&call.now));
         self.0.tasks.spawn(async move {
-            let mut asking = std::pin::pin!(at.request(text, &own, repeat));
+            let mut asking = std::pin::pin!(parking.to_its_end(call, repeat));
             let outcome = stop.run_until_cancelled(&mut asking).await;
             if let Some(outcome) = outcome {
-                lock(&parking.0.running).remove(&own);
                 let _ = send.send(Event::Ended(outcome)).await;
-            } else {
-                // Nobody waits for it any more: the service is told (2025-11-25, cancellation), in the session where it runs.
-                let session = at.session_of(&own);
-                lock(&parking.0.running).remove(&own);
-                let params = format!(r#"{{"requestId":{}}}"#, own.raw());
-                let told = envelope::notification("notifications/cancelled", Some(&params));
-                if session.is_some() {
-                    let telling = at.tell(told, Word::Reply, session);
-                    let _ = parking.0.ending.run_until_cancelled(telling).await;
-                }
+                return;
             }
+            // Nobody waits for it any more: the service is told, in the session where it runs. Of a task it has words of its
+            // own for that (2025-11-25, cancellation, tasks).
+            let Now { id, task } = lock(&now).clone();
+            let Some(session) = id.as_ref().and_then(|id| at.session_of(id)) else {
+                return;
+            };
+            let told = match (task, id) {
+                (Some(task), _) => {
+                    let params = format!(r#"{{"taskId":{task}}}"#);
+                    envelope::request(&parking.own_id(), "tasks/cancel", Some(&params))
+                }
+                (None, Some(id)) => {
+                    let params = format!(r#"{{"requestId":{}}}"#, id.raw());
+                    envelope::notification("notifications/cancelled", Some(&params))
+                }
+                (None, None) => return,
+            };
+            let telling = at.tell(told, Word::Reply, Some(session));
+            let _ = parking.0.ending.run_until_cancelled(telling).await;
         });
         Open {
             events,
             lane: lane.clone(),
             _hold: Hold(over),
         }
+    }
+
+    fn own_id(&self) -> Id {
+        Id::ours(&format!("cs-p{}", self.0.count.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A call, whatever the service needs to be asked for it. A tool that runs as a task only (2025-11-25, tasks) is run as one
+    /// and waited for: the newer era has no such tasks.
+    async fn to_its_end(&self, call: Call, repeat: Repeat) -> Result<Answer, Failure> {
+        let answer = self.one(&call, &call.method, &call.params, repeat).await?;
+        if !self.wants_a_task(&call, &answer).await {
+            return Ok(answer);
+        }
+        // It has refused the call unrun, as one that must be a task.
+        let Some(params) = with_task(&call.params) else {
+            return Ok(answer);
+        };
+        let begun = self.one(&call, &call.method, &params, repeat).await?;
+        let Some(task) = task_of(&begun.text) else {
+            return Ok(begun);
+        };
+        let params = format!(r#"{{"taskId":{task}}}"#);
+        lock(&call.now).task = Some(task);
+        self.one(&call, "tasks/result", &params, Repeat::Harmless).await
+    }
+
+    /// One request of a call, under an id of its own.
+    async fn one(&self, call: &Call, method: &str, params: &str, repeat: Repeat) -> Result<Answer, Failure> {
+        let own = self.own_id();
+        let running = Running {
+            to: call.to.clone(),
+            lane: call.lane.clone(),
+            may_ask: MAY_ASK.contains(&&*call.method),
+            said: Arc::clone(&call.said),
+        };
+        lock(&self.0.running).insert(own.clone(), running);
+        lock(&call.now).id = Some(own.clone());
+        let _forget = Forget {
+            parking: self,
+            id: &own,
+        };
+        let text = envelope::request(&own, method, Some(params));
+        call.lane.request(text, &own, repeat).await
+    }
+
+    /// Whether the service refused a call because it wants it as a task.
+    async fn wants_a_task(&self, call: &Call, answer: &Answer) -> bool {
+        let code = member(&answer.text, "error").and_then(|error| member(error, "code"));
+        if call.method != "tools/call" || code != Some("-32601") {
+            return false;
+        }
+        let said = call.lane.greeting().await.unwrap_or_default();
+        let path = ["capabilities", "tasks", "requests", "tools", "call"];
+        let found = path.iter().try_fold(said.as_str(), |at, key| member(at, key));
+        found.is_some()
     }
 
     /// Takes a parked call up again with the client's answers; `None` where none such waits.
@@ -406,6 +500,20 @@ fn without_task(params: &str) -> String {
     format!("{{{}}}", kept.map(shown).collect::<Vec<_>>().join(","))
 }
 
+/// Parameters that ask for a task (2025-11-25, tasks), which lives as long as the service likes.
+fn with_task(params: &str) -> Option<String> {
+    let inner = params.trim().strip_prefix('{')?.trim_start();
+    let comma = if inner.starts_with('}') { "" } else { "," };
+    Some(format!(r#"{{"task":{{}}{comma}{inner}"#))
+}
+
+/// The id of the task that a call has become, as JSON text; `None` where it has become none.
+fn task_of(answer: &str) -> Option<String> {
+    let task = member(member(answer, "result")?, "task")?;
+    let id = member(task, "taskId").filter(|id| id.starts_with('"'))?;
+    Some(id.to_owned())
+}
+
 /// The answer to a round that goes on with nothing: it is not passed on, so nothing runs.
 fn no_such_round(id: &Id) -> Answer {
     let why = "This `requestState` belongs to no call that waits: begin the call anew without it";
@@ -476,9 +584,27 @@ mod tests {
             digest("prompts/get", r#"{"name":"a","arguments":{"x":1.50}}"#),
             first
         );
+    }
+
+    #[test]
+    fn a_task_of_the_older_era_is_asked_for_where_we_want_one_alone() {
         assert_eq!(
             without_task(r#"{"name":"a","task":{"ttl":1}}"#),
             r#"{"name":"a"}"#
         );
+        assert_eq!(
+            with_task(r#"{"name":"a"}"#).as_deref(),
+            Some(r#"{"task":{},"name":"a"}"#)
+        );
+        assert_eq!(with_task("{}").as_deref(), Some(r#"{"task":{}}"#));
+        let created = r#"{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"t\u0031","status":"working"}}}"#;
+        assert_eq!(task_of(created).as_deref(), Some(r#""t\u0031""#));
+        for none in [
+            r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":1}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"task":{"taskId":"t"}}}"#,
+        ] {
+            assert_eq!(task_of(none), None, "{none}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::relay::era::{NEWER, OWN_META, member, own_meta_out, shown, without_pr
 use crate::relay::link::Link;
 use crate::relay::lock;
 use crate::upstream::{
-    Answer, Failure, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, Repeat, one_line,
+    Answer, Failure, META_CAPABILITIES, META_INFO, META_VERSION, MODERN, Repeat, one_line, without_tasks,
 };
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
@@ -71,16 +71,9 @@ impl Link {
         if json::members(params).is_err() {
             return Ok(not_sent(id, UNREADABLE));
         }
-        match &*message.method {
-            "logging/setLevel" => {
-                *lock(&self.older.level) = member(params, "level").map(str::to_owned);
-                return Ok(Answer::small(envelope::response(id, "{}")));
-            }
-            "resources/subscribe" | "resources/unsubscribe" => {
-                self.follow(params, message.method == "resources/subscribe");
-                return Ok(Answer::small(envelope::response(id, "{}")));
-            }
-            _ => {}
+        if super::sets_session(&message.method) {
+            self.remember(&message.method, params);
+            return Ok(Answer::small(envelope::response(id, "{}")));
         }
         let (mut asked, mut answers) = (id.clone(), None::<String>);
         for _ in 0..ROUNDS {
@@ -223,7 +216,19 @@ impl Link {
         ))
     }
 
-    pub(in crate::relay) fn follow(&self, params: &str, on: bool) {
+    /// Notes what a request of a client set in its session, for what follows: the next session is told again, and where the
+    /// service has none (any more), each request says it.
+    pub(in crate::relay) fn remember(&self, method: &str, params: &str) {
+        self.read.remember(method, params);
+        match method {
+            "logging/setLevel" => *lock(&self.older.level) = member(params, "level").map(str::to_owned),
+            "resources/subscribe" => self.follow(params, true),
+            "resources/unsubscribe" => self.follow(params, false),
+            _ => {}
+        }
+    }
+
+    fn follow(&self, params: &str, on: bool) {
         let Some(uri) = member(params, "uri") else { return };
         let mut followed = lock(&self.older.followed);
         let changed = if on {
@@ -256,6 +261,8 @@ impl Link {
             };
             let began = tokio::time::Instant::now();
             tokio::select! {
+                // What changed before it was asked for is in it already.
+                biased;
                 () = self.ending.cancelled() => return,
                 () = self.older.changed.notified() => {
                     pause = PAUSE.0;
@@ -312,15 +319,17 @@ fn under(id: &Id, answer: Answer) -> Answer {
     }
 }
 
-/// What the client can do, as the newer era says it: without what that era does not have.
+/// What the client can do, as the newer era says it: without what that era does not have, and without its tasks, for whose
+/// results a client of the older era has no words.
 fn newer_capabilities(capabilities: &str) -> String {
     let members = json::members(capabilities).unwrap_or_default();
     let parts: Vec<String> = members
         .iter()
         .filter(|member| member.key != "tasks")
-        .map(|member| match &*member.key {
-            "roots" => r#""roots":{}"#.to_owned(),
-            _ => shown(member),
+        .filter_map(|member| match &*member.key {
+            "roots" => Some(r#""roots":{}"#.to_owned()),
+            "extensions" => without_tasks(member.value).map(|kept| format!(r#""extensions":{kept}"#)),
+            _ => Some(shown(member)),
         })
         .collect();
     format!("{{{}}}", parts.join(","))
@@ -378,6 +387,16 @@ mod tests {
         assert_eq!(
             newer_capabilities(r#"{"roots":{"listChanged":true},"tasks":{},"elicitation":{"url":{}}}"#),
             r#"{"roots":{},"elicitation":{"url":{}}}"#
+        );
+        assert_eq!(
+            newer_capabilities(
+                r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"a":1.0}}}"#
+            ),
+            r#"{"extensions":{"io.modelcontextprotocol/ui":{"a":1.0}}}"#
+        );
+        assert_eq!(
+            newer_capabilities(r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#),
+            "{}"
         );
     }
 

@@ -1,42 +1,14 @@
-//! What an older server says unasked, for clients without a handshake (2026-07-28): the streams that they open, and the log
-//! messages that they ask for with a request. And in which session such a client's requests run there.
+//! What an older server says unasked, for clients without a handshake (2026-07-28): to whom it goes. And in which session such
+//! a client's requests run there.
 
 use super::{Plain, lock};
 use crate::relay::era::{self, Said};
 use crate::relay::listen::{self, About, Listening, Listens};
-use crate::system::clock::mono_ms;
 use crate::upstream::{Era, Hello};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-/// How long (ms) after its answer a request's log messages may come: servers send them on their standing stream, beside it.
-const AFTER: u64 = 1000;
-
-/// The log messages that an older server sends for clients without a handshake.
-#[derive(Debug, Default)]
-pub(super) struct Logs {
-    /// The level that was set there.
-    set: Option<usize>,
-    /// What the requests that run ask for.
-    wanted: Vec<usize>,
-    /// What the last request that was answered asked for, and when that was (monotonic ms).
-    last: Option<(usize, u64)>,
-}
-
-/// A request that asks for log messages of this level.
-pub(super) struct Wanting(Arc<Plain>, usize);
-
-impl Drop for Wanting {
-    fn drop(&mut self) {
-        let mut logs = lock(&self.0.logs);
-        if let Some(at) = logs.wanted.iter().position(|level| *level == self.1) {
-            logs.wanted.swap_remove(at);
-        }
-        logs.last = Some((self.1, mono_ms()));
-    }
-}
 
 impl Listening for Plain {
     fn listens(&self) -> &Listens {
@@ -103,37 +75,6 @@ impl Plain {
         }
     }
 
-    /// Sets the level of log messages that a request asks for, where the last one asked for another.
-    pub(super) async fn set_level(&self, said: &Said) {
-        let Some(level) = said.log else { return };
-        let is_set = lock(&self.logs).set.replace(level) == Some(level);
-        let name = era::level(level);
-        if is_set || name.is_empty() || !lock(&self.client).version.is_empty() {
-            return;
-        }
-        let params = format!(r#"{{"level":"{name}"}}"#);
-        match self.read.own("logging/setLevel", &params).await {
-            Ok(_) => self.read.remember("logging/setLevel", &params),
-            Err(failure) => tracing::info!(%failure, "the level of log messages could not be set"),
-        }
-    }
-
-    /// While this is held, and shortly after, the log messages that the request asks for are passed on: they come beside the
-    /// answer, and may come behind it.
-    pub(super) fn wanting_logs(self: &Arc<Self>, said: &Said) -> Option<Wanting> {
-        let level = said.log?;
-        lock(&self.logs).wanted.push(level);
-        Some(Wanting(Arc::clone(self), level))
-    }
-
-    /// Whether somebody without a handshake wants a message that belongs to no request.
-    fn wants_log(&self, level: &str) -> bool {
-        let logs = lock(&self.logs);
-        let late = logs.last.filter(|(_, at)| mono_ms().saturating_sub(*at) <= AFTER);
-        let mut least = logs.wanted.iter().copied().chain(late.map(|(level, _)| level));
-        least.any(|least| era::is_wanted(level, Some(least)))
-    }
-
     /// A notification of the server: for those who asked for it, in their own way.
     pub(super) fn said_unasked(&self, message: &Message<'_>, with: Option<&Id>) {
         let params = message.params.unwrap_or("{}");
@@ -149,7 +90,7 @@ impl Plain {
                     Some(said) => era::is_wanted(&level, said.log),
                     // On the stream of a request that runs as it came, or in the session of a client that shook hands.
                     None if with.is_some() => true,
-                    None => self.wants_log(&level) || lock(&self.client).takes_untagged(),
+                    None => self.logs.wants(&self.read, &level) || lock(&self.client).takes_untagged(),
                 };
                 if wanted {
                     self.say(message.text);

@@ -3,11 +3,12 @@
 //!
 //! Also which era it is of (2025-11-25 and before: with a handshake; 2026-07-28: without). A client is answered in the era
 //! in which it speaks wherever the server speaks that too: what is not translated cannot be translated wrongly. So a server
-//! that is known from a client of one era is asked for the other as well, once in each process that has a client of it.
+//! that is known from a client of one era is asked for the other as well, once in each process that has a client of it. And one
+//! that no longer speaks what it spoke is forgotten as such.
 
 use super::lock;
-use crate::system::{Paths, file};
-use crate::upstream::{Era, Failure, MODERN, ReadLane};
+use crate::system::{Paths, file, mono_ms};
+use crate::upstream::{Answer, Era, Failure, MODERN, ReadLane, TASKS};
 use crate::wire::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(1500);
 /// How long a first `server/discover` waits: the probes of clients give up after 3 s, and then say `initialize`.
 const PROBE: Duration = Duration::from_millis(2500);
+/// How long (ms) after a doubt that was wrong the next odd answer sets off no question.
+const DOUBT_MS: u64 = 30_000;
 /// The largest answer that is kept.
 const MAX: u64 = 1024 * 1024;
 
@@ -38,9 +41,22 @@ pub(super) struct Greeting {
 struct Asked {
     legacy: bool,
     modern: bool,
+    /// When an odd answer was last reason enough to ask anew (monotonic ms).
+    doubted: Option<u64>,
 }
 
 impl Asked {
+    fn may_doubt(&mut self) -> bool {
+        let now = mono_ms();
+        let may = self
+            .doubted
+            .is_none_or(|last| now.saturating_sub(last) >= DOUBT_MS);
+        if may {
+            self.doubted = Some(now);
+        }
+        may
+    }
+
     fn of(&mut self, era: Era) -> &mut bool {
         match era {
             Era::Legacy => &mut self.legacy,
@@ -158,6 +174,50 @@ impl Greeting {
         }
     }
 
+    /// Whether this outcome of a request that was made as to a server of the era `was` shows that the server speaks the other
+    /// one alone by now. Then what is kept of the first is forgotten, and [`Self::known`] says the other.
+    pub(super) async fn has_moved(
+        &self,
+        lane: &ReadLane,
+        was: Era,
+        outcome: &Result<Answer, Failure>,
+    ) -> bool {
+        if !lane.is_doubtful(was, outcome) {
+            return false;
+        }
+        let mut asked = self.asking.lock().await;
+        // Somebody else has found out meanwhile.
+        if self.known(was) != Some(was) {
+            return true;
+        }
+        if !asked.may_doubt() {
+            return false;
+        }
+        let now = match was {
+            // Its handshake was refused just now, or the request with the words of the other era.
+            Era::Legacy => Era::Modern,
+            Era::Modern if self.ask(lane, was).await.is_err_and(|failure| says_no(&failure)) => Era::Legacy,
+            Era::Modern => return false,
+        };
+        if self.ask(lane, now).await.is_err() {
+            return false;
+        }
+        tracing::info!(?was, ?now, "the server has moved to the other era");
+        if now == Era::Modern {
+            lane.leave_session();
+        }
+        *asked.of(was) = true;
+        // This doubt was right: the next one may come as soon.
+        asked.doubted = None;
+        let mut kept = self.kept();
+        match was {
+            Era::Legacy => kept.legacy = None,
+            Era::Modern => kept.modern = None,
+        }
+        self.keep(kept);
+        true
+    }
+
     /// The era that is known, the client's own first.
     pub(super) fn known(&self, client: Era) -> Option<Era> {
         let kept = lock(&self.kept);
@@ -240,10 +300,7 @@ fn with_version(said: &str, version: &str) -> String {
 fn from_discovery(said: &str, version: &str) -> String {
     let said: Value = serde_json::from_str(said).unwrap_or_default();
     let mut capabilities = said.get("capabilities").cloned().unwrap_or_else(|| json!({}));
-    if let Some(members) = capabilities.as_object_mut() {
-        // Extensions are not translated, so they are not promised.
-        members.remove("extensions");
-    }
+    take_tasks_out(&mut capabilities);
     let info = said
         .pointer("/_meta/io.modelcontextprotocol~1serverInfo")
         .cloned();
@@ -270,10 +327,7 @@ fn goes_on(client: &str) -> bool {
 fn from_handshake(said: &str) -> String {
     let said: Value = serde_json::from_str(said).unwrap_or_default();
     let mut capabilities = said.get("capabilities").cloned().unwrap_or_else(|| json!({}));
-    if let Some(members) = capabilities.as_object_mut() {
-        // Tasks of the older era are another thing than those of the newer (2026-07-28, changes).
-        members.remove("tasks");
-    }
+    take_tasks_out(&mut capabilities);
     let mut result = json!({
         "resultType": "complete",
         "supportedVersions": [MODERN],
@@ -291,6 +345,22 @@ fn from_handshake(said: &str) -> String {
         }
     }
     result.to_string()
+}
+
+/// Tasks of the older era are another thing than the extension of the newer (2026-07-28, changes): neither is promised to a
+/// client of the other. What else there is of extensions is the same in both, and passes.
+fn take_tasks_out(capabilities: &mut Value) {
+    let Some(members) = capabilities.as_object_mut() else {
+        return;
+    };
+    members.remove("tasks");
+    let extensions = members.get_mut("extensions").and_then(Value::as_object_mut);
+    if let Some(extensions) = extensions {
+        extensions.remove(TASKS);
+        if extensions.is_empty() {
+            members.remove("extensions");
+        }
+    }
 }
 
 fn for_any(version: &str) -> String {
@@ -328,6 +398,24 @@ mod tests {
                 "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "a", "version": "1" } },
             })
         );
+    }
+
+    #[test]
+    fn extensions_pass_but_for_tasks() {
+        let said = |extensions: &str| {
+            format!(
+                r#"{{"supportedVersions":["2026-07-28"],"capabilities":{{"tools":{{}},"extensions":{extensions}}}}}"#
+            )
+        };
+        let both = said(r#"{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{}}"#);
+        let alone = said(r#"{"io.modelcontextprotocol/tasks":{}}"#);
+        for translate in [|said: &str| from_discovery(said, "2025-11-25"), from_handshake] {
+            let found: Value = serde_json::from_str(&translate(&both)).unwrap();
+            let ui = json!({ "tools": {}, "extensions": { "io.modelcontextprotocol/ui": {} } });
+            assert_eq!(found["capabilities"], ui);
+            let found: Value = serde_json::from_str(&translate(&alone)).unwrap();
+            assert_eq!(found["capabilities"], json!({ "tools": {} }));
+        }
     }
 
     #[test]

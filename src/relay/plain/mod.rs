@@ -24,7 +24,8 @@ use crate::wire::json;
 use greeting::Greeting;
 use keys::PlainKeys;
 use reqwest::header::HeaderMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use tokio_util::sync::CancellationToken;
 
 /// What the person said of the server beside its address.
@@ -42,7 +43,8 @@ struct Plain {
     grants: Grants,
     greeting: Greeting,
     listens: Listens,
-    logs: Mutex<following::Logs>,
+    /// The stream that stands for a session's is looked after.
+    listening: AtomicBool,
 }
 
 impl std::ops::Deref for Plain {
@@ -87,7 +89,7 @@ impl Plain {
                 grants,
                 greeting,
                 listens: Listens::default(),
-                logs: Mutex::default(),
+                listening: AtomicBool::new(false),
             }
         })
     }
@@ -181,15 +183,15 @@ impl Plain {
         let method = message.method.clone().into_owned();
         let set = message
             .params
-            .filter(|_| super::reads::sets_session(&method))
+            .filter(|_| super::bridge::sets_session(&method))
             .map(str::to_owned);
         self.tasks.spawn(async move {
             let work = plain.answer_of(&id, text, &method, said.as_ref());
             let Some(answer) = cancel.run_until_cancelled(work).await else {
                 return;
             };
-            if let Some(params) = set {
-                plain.read.remember(&method, &params);
+            if let Some(params) = set.filter(|_| super::bridge::is_taken(&method, &answer)) {
+                plain.remember(&method, &params);
                 plain.follows_too(&method, &params);
             }
             if cancel.run_until_cancelled(plain.out.room()).await.is_some() {
@@ -212,24 +214,29 @@ impl Plain {
             Repeat::Harmless
         };
         let era = if said.is_some() { Era::Modern } else { Era::Legacy };
-        let outcome = match self.greeting.era(&self.read, era).await {
-            Ok(service) => {
-                let mut wanted = None;
-                if let (Some(said), Era::Legacy) = (said, service) {
-                    self.greet_for(said);
-                    wanted = self.wanting_logs(said);
-                    self.set_level(said).await;
-                }
-                let from = From {
-                    said,
-                    lane: &self.read,
-                };
-                let outcome = self.link.between(&from, service, &text, id, repeat).await;
-                drop(wanted);
-                outcome
+        let mut again = false;
+        let outcome = loop {
+            let service = match self.greeting.era(&self.read, era).await {
+                Ok(service) => service,
+                // It was not even asked.
+                Err(failure) => return not_sent(id, method, &failure),
+            };
+            if let (Some(said), Era::Legacy) = (said, service) {
+                self.greet_for(said);
             }
-            // It was not even asked.
-            Err(failure) => return not_sent(id, method, &failure),
+            let from = From {
+                said,
+                lane: &self.read,
+            };
+            let outcome = self.link.between(&from, service, &text, id, repeat).await;
+            if again || !self.greeting.has_moved(&self.read, service, &outcome).await {
+                break outcome;
+            }
+            self.keep_listening();
+            if repeat == Repeat::Never && !is_refused_unrun(&outcome) {
+                break outcome;
+            }
+            again = true;
         };
         match outcome {
             Ok(answer) if self.greeting.is_made_up() => {
@@ -253,7 +260,7 @@ impl Plain {
                 let plain = Arc::clone(self);
                 self.tasks.spawn(async move {
                     match plain.ending.run_until_cancelled(plain.arrive()).await {
-                        Some(Ok(Era::Modern)) => plain.listen().await,
+                        Some(Ok(Era::Modern)) => plain.keep_listening(),
                         Some(Err(failure)) => {
                             tracing::info!(%failure, "the server's session could not be opened yet");
                         }
@@ -281,10 +288,26 @@ impl Plain {
     /// Opens the session, where the server has sessions.
     async fn arrive(&self) -> Result<Era, Failure> {
         let era = self.greeting.era(&self.read, Era::Legacy).await?;
-        if era == Era::Legacy {
-            self.read.open().await?;
+        if era == Era::Modern {
+            return Ok(era);
         }
-        Ok(era)
+        let opened = self.read.open().await.map(|()| Answer::small(String::new()));
+        if self.greeting.has_moved(&self.read, era, &opened).await {
+            return Ok(Era::Modern);
+        }
+        opened.map(|_| era)
+    }
+
+    /// Where the client speaks the older era and the server the newer, a stream of ours stands for the one of a session.
+    fn keep_listening(self: &Arc<Self>) {
+        if !self.is_bridged() || self.listening.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let plain = Arc::clone(self);
+        self.tasks.spawn(async move {
+            plain.listen().await;
+            plain.listening.store(false, Ordering::Relaxed);
+        });
     }
 
     /// Whether the client speaks the older era and the server the newer.
@@ -327,6 +350,18 @@ impl Peer for Plain {
         };
         let _ = tokio::time::timeout(LEAVE.0, rest).await;
         self.out.finish(200).await;
+    }
+}
+
+/// Whether the server refused this in words that prove that nothing of it ran: it does not speak its revision, or refused the
+/// handshake before it.
+fn is_refused_unrun(outcome: &Result<Answer, Failure>) -> bool {
+    match outcome {
+        Ok(answer) => {
+            let code = era::member(&answer.text, "error").and_then(|error| era::member(error, "code"));
+            code == Some("-32022")
+        }
+        Err(failure) => matches!(failure, Failure::Revision(_) | Failure::Refused(_)),
     }
 }
 

@@ -10,9 +10,11 @@
     reason = "a test fails by panicking, and measures real time"
 )]
 
+mod extensions;
 mod gate;
 mod listen;
 mod local;
+mod logs;
 mod parked;
 mod pipe;
 mod same;

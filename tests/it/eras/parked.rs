@@ -2,8 +2,7 @@
 //! U-29, section 2.4).
 
 use super::*;
-
-const ACCEPT: &str = r#"{"action":"accept","content":{"session":"RTH"}}"#;
+use crate::support::sim::{client_answered, questions};
 
 fn read() -> Value {
     json!({ "name": "GetQuote", "arguments": quote() })
@@ -17,7 +16,7 @@ async fn ask(bench: &Bench, kind: &str) {
 }
 
 fn accept() -> Value {
-    serde_json::from_str(ACCEPT).expect("JSON")
+    json!({ "action": "accept", "content": { "session": "RTH" } })
 }
 
 #[tokio::test]
@@ -25,19 +24,7 @@ async fn a_question_becomes_a_round() {
     let bench = Bench::new().await;
     let mut client = bench.client().await;
     let able = json!({ "elicitation": {}, "sampling": {}, "roots": {} });
-    for (kind, method, answer) in [
-        ("elicitation", "elicitation/create", accept()),
-        (
-            "sampling",
-            "sampling/createMessage",
-            json!({ "role": "assistant", "model": "m", "content": { "type": "text", "text": "calm" } }),
-        ),
-        (
-            "roots",
-            "roots/list",
-            json!({ "roots": [{ "uri": "file:///tmp" }] }),
-        ),
-    ] {
+    for (kind, method, answer) in questions() {
         ask(&bench, kind).await;
         let asked = client.request("tools/call", &by("Able", &able, read())).await;
         let asked = &asked["result"];
@@ -53,9 +40,7 @@ async fn a_question_becomes_a_round() {
             .await;
         let done = &done["result"];
         assert_eq!(done["resultType"], "complete", "{kind}: {done}");
-        let said: Value =
-            serde_json::from_str(done["content"][1]["text"].as_str().expect("what was said")).expect("JSON");
-        assert_eq!(said["client_answered"], answer, "{kind}");
+        assert_eq!(client_answered(done), answer, "{kind}");
         // A round is gone through once.
         let again = client.request("tools/call", &by("Able", &able, next)).await;
         assert_eq!(again["error"]["code"], -32602, "{kind}: {again}");
@@ -123,9 +108,7 @@ async fn a_client_that_cannot_is_not_asked() {
         let done = client.request("tools/call", &modern(read())).await;
         let done = &done["result"];
         assert_eq!(done["resultType"], "complete", "{kind}: {done}");
-        let said: Value =
-            serde_json::from_str(done["content"][1]["text"].as_str().expect("what was said")).expect("JSON");
-        assert_eq!(said["client_answered"]["code"], -32601, "{kind}: {said}");
+        assert_eq!(client_answered(done)["code"], -32601, "{kind}: {done}");
     }
 }
 

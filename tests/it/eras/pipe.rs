@@ -223,14 +223,7 @@ async fn questions_without_a_request_stay_in_their_session() {
         )
         .await;
     assert_eq!(told["told"], 2, "{told}");
-    let asked = |line: &String| {
-        let value: Value = serde_json::from_str(line).ok()?;
-        (value["method"] == "elicitation/create").then_some(value)
-    };
-    let question = client
-        .find(asked, PATIENCE)
-        .await
-        .expect("the first one is asked");
+    let question = client.said("elicitation/create").await;
     assert_eq!(question["id"], 901, "{question}");
     let rounds = client.result(newer).await;
     assert_eq!(rounds["resultType"], "input_required", "{rounds}");

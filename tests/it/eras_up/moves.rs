@@ -56,6 +56,55 @@ async fn a_start_finds_out_that_the_service_has_moved() {
     }
 }
 
+/// What a client set in its session is not lost with it: the level of log messages and what it follows are said as the other era
+/// says them, and told again when the service comes back.
+#[tokio::test]
+async fn what_was_set_in_a_session_outlives_it() {
+    let bench = Bench::with(&["--era", "legacy"]).await;
+    let mut client = bench.client().await;
+    let uri = "crosstrade://accounts";
+    for (method, params) in [
+        ("logging/setLevel", json!({ "level": "warning" })),
+        ("resources/subscribe", json!({ "uri": uri })),
+        ("resources/subscribe", json!({ "uri": "crosstrade://no/such" })),
+    ] {
+        client.request(method, &params).await;
+    }
+    for era in ["modern", "legacy"] {
+        moves_to(&bench.sim, era).await;
+        bench.sim.post("reset", &Value::Null).await;
+        assert_eq!(client.call("GetQuote", &quote()).await["isError"], false, "{era}");
+        let heard = async |fits: &dyn Fn(&str) -> bool| {
+            let raw = bench.sim.get("raw?n=400").await;
+            let mut all = raw.as_array().expect("an array").iter();
+            all.any(|entry| entry["text"].as_str().is_some_and(fits))
+        };
+        if era == "modern" {
+            let level = r#""io.modelcontextprotocol/logLevel":"warning""#;
+            let read = |text: &str| text.contains(r#""GetQuote""#) && text.contains(level);
+            assert!(heard(&read).await, "the read says the level");
+            let followed = format!(r#""resourceSubscriptions":["{uri}"]"#);
+            let stream = |text: &str| text.contains("subscriptions/listen") && text.contains(&followed);
+            bench
+                .until("what is followed", async || heard(&stream).await)
+                .await;
+        } else {
+            let level = |text: &str| text.contains("logging/setLevel") && text.contains("warning");
+            let followed = |text: &str| text.contains("resources/subscribe") && text.contains(uri);
+            bench.until("the level", async || heard(&level).await).await;
+            bench
+                .until("what is followed", async || heard(&followed).await)
+                .await;
+            assert_eq!(
+                bench.count("resources/subscribe").await,
+                1,
+                "what was refused is not asked for"
+            );
+        }
+    }
+    client.close().await;
+}
+
 /// It moves while the card is up. The order goes as the reads have found that the service speaks by now.
 #[tokio::test]
 async fn an_order_is_executed_once_by_a_service_that_moves_under_its_card() {

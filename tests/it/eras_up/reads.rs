@@ -2,18 +2,7 @@
 
 use super::*;
 use crate::support::program::{status, text};
-
-/// Waits for a message of this method.
-async fn said(client: &mut Client, method: &str) -> Value {
-    let wanted = |line: &String| {
-        let message: Value = serde_json::from_str(line).expect("JSON");
-        (message["method"] == method).then_some(message)
-    };
-    client
-        .find(wanted, PATIENCE)
-        .await
-        .unwrap_or_else(|| panic!("{method} did not come"))
-}
+use crate::support::sim::{client_answered, questions};
 
 /// Whichever the service speaks, the client sees the same, and the service hears only what it knows.
 #[tokio::test]
@@ -162,32 +151,19 @@ async fn a_read_whose_definition_cannot_be_followed_is_left_out_and_told() {
 async fn questions_of_a_modern_service_reach_the_client() {
     let bench = Bench::modern().await;
     let mut client = bench.client().await;
-    for (kind, method, answer) in [
-        (
-            "elicitation",
-            "elicitation/create",
-            json!({ "action": "accept", "content": { "session": "RTH" } }),
-        ),
-        (
-            "roots",
-            "roots/list",
-            json!({ "roots": [{ "uri": "file:///tmp" }] }),
-        ),
-    ] {
+    for (kind, method, answer) in questions() {
         bench
             .sim
             .post("elicit", &json!({ "kind": kind, "tool": "GetQuote" }))
             .await;
         let id = client.send_call("GetQuote", &quote()).await;
-        let question = said(&mut client, method).await;
+        let question = client.said(method).await;
         client
             .line(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer }).to_string())
             .await;
         let result = client.result(id).await;
         assert!(result["resultType"].is_null(), "{result}");
-        let said = result["content"][1]["text"].as_str().expect("what was said");
-        let said: Value = serde_json::from_str(said).expect("JSON");
-        assert_eq!(said["client_answered"]["session"], answer, "{kind}");
+        assert_eq!(client_answered(&result)["session"], answer, "{kind}");
     }
     assert_eq!(bench.sim.executed().await, [""; 0]);
 }
@@ -219,7 +195,7 @@ async fn a_cancel_closes_the_stream() {
         .await;
     let params = json!({ "name": "GetQuote", "arguments": quote(), "_meta": { "progressToken": "p" } });
     let id = client.send("tools/call", &params).await;
-    said(&mut client, "notifications/progress").await;
+    client.said("notifications/progress").await;
     let cancel =
         json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
     client.line(&cancel.to_string()).await;

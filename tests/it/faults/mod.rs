@@ -15,7 +15,7 @@
 
 mod certs;
 mod first;
-mod forward;
+pub(crate) mod forward;
 mod many;
 mod orders;
 mod plain;
@@ -23,5 +23,5 @@ mod proxy;
 mod reach;
 mod script;
 mod second;
-mod server;
+pub(crate) mod server;
 mod table;

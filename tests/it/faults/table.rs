@@ -38,7 +38,7 @@ proxy that does not work is an error, never a reason to go past it. `countersign
 
 const COLUMNS: &str = "| fault | the client saw | time | requests seen | next call |";
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     Section {
         heading: "An order",
         text: "\
@@ -60,7 +60,16 @@ lets the orders through; where a person has to be asked there is nobody on that 
             "orders-drip",
             "orders-late",
             "orders-asleep",
+            "orders-proxy",
         ],
+    },
+    Section {
+        heading: "A read",
+        text: "\
+CrossTrade's profile: the same refusal for three calls in a row. Access is renewed at most once for a call, no window is opened, and
+the calls after it are answered.",
+        columns: "| fault | the client saw | time | requests seen | next call |",
+        families: &["reads-refused"],
     },
     Section {
         heading: "Any server",

@@ -9,7 +9,9 @@
 
 mod bridge;
 mod everything;
+mod moves;
 mod one_pipe;
+mod rounds;
 mod start;
 mod two_addresses;
 
@@ -60,11 +62,16 @@ fn plain(home: &Home, url: &str, words: &[&str]) -> Client {
 }
 
 /// The parameters of a request of 2026-07-28.
-fn modern(mut params: Value) -> Value {
+fn modern(params: Value) -> Value {
+    able(&json!({}), params)
+}
+
+/// The same by a client that can do this.
+fn able(capabilities: &Value, mut params: Value) -> Value {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "Test Client", "version": "1" },
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
     });
     params
 }

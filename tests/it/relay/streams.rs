@@ -1,7 +1,7 @@
 //! Event streams: cut and resumed, progress, cancellation, and what the service asks of the client.
 
 use super::{Bench, quote};
-use crate::support::program::Client;
+use crate::support::sim::{client_answered, questions};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -63,52 +63,22 @@ async fn a_closed_standing_stream_is_opened_again() {
     assert!(client.find(again, super::PATIENCE).await.is_some());
 }
 
-/// Plays the client's part of a request that the service makes during a call.
-async fn asked(client: &mut Client, method: &str) -> Value {
-    let wanted = |line: &String| {
-        let message: Value = serde_json::from_str(line).expect("JSON");
-        (message["method"] == method).then_some(message)
-    };
-    client
-        .find(wanted, super::PATIENCE)
-        .await
-        .unwrap_or_else(|| panic!("{method} did not come"))
-}
-
 #[tokio::test]
 async fn the_service_may_ask_the_client() {
     let bench = Bench::new().await;
     let mut client = bench.client("2025-06-18").await;
-    for (kind, method, answer) in [
-        (
-            "elicitation",
-            "elicitation/create",
-            json!({ "action": "accept", "content": { "session": "RTH" } }),
-        ),
-        (
-            "sampling",
-            "sampling/createMessage",
-            json!({ "role": "assistant", "model": "m", "content": { "type": "text", "text": "calm" } }),
-        ),
-        (
-            "roots",
-            "roots/list",
-            json!({ "roots": [{ "uri": "file:///tmp" }] }),
-        ),
-    ] {
+    for (kind, method, answer) in questions() {
         bench
             .sim
             .post("elicit", &json!({ "kind": kind, "tool": "GetQuote" }))
             .await;
         let id = client.send_call("GetQuote", &quote()).await;
-        let question = asked(&mut client, method).await;
+        let question = client.said(method).await;
         client
             .line(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer }).to_string())
             .await;
         let result = client.result(id).await;
-        let said: Value = serde_json::from_str(result["content"][1]["text"].as_str().expect("what was said"))
-            .expect("JSON");
-        assert_eq!(said["client_answered"], answer, "{kind}");
+        assert_eq!(client_answered(&result), answer, "{kind}");
     }
 }
 
@@ -123,9 +93,7 @@ async fn a_client_that_cannot_is_not_asked() {
             .post("elicit", &json!({ "kind": kind, "tool": "GetQuote" }))
             .await;
         let result = client.call("GetQuote", &quote()).await;
-        let said: Value = serde_json::from_str(result["content"][1]["text"].as_str().expect("what was said"))
-            .expect("JSON");
-        assert_eq!(said["client_answered"]["code"], -32601, "{said}");
+        assert_eq!(client_answered(&result)["code"], -32601, "{result}");
     }
     assert!(
         !client.aside().iter().any(|line| line.contains("create")),

@@ -310,6 +310,16 @@ impl Client {
             .unwrap_or_else(|| panic!("no answer to {id}"))
     }
 
+    /// The next message of this method: a notification, or a request of the service.
+    pub(crate) async fn said(&mut self, method: &str) -> Value {
+        let wanted = |line: &String| {
+            let message: Value = serde_json::from_str(line).expect("JSON");
+            (message["method"] == method).then_some(message)
+        };
+        let found = self.find(wanted, Duration::from_secs(20)).await;
+        found.unwrap_or_else(|| panic!("{method} did not come"))
+    }
+
     /// The next line that fits, within the time.
     pub(crate) async fn find<T>(
         &mut self,

@@ -135,3 +135,31 @@ impl Drop for Sim {
         let _ = self.child.wait();
     }
 }
+
+/// What it can be told to ask in the middle of a call (`elicit`): the kind, the method of the request, and a client's answer.
+pub(crate) fn questions() -> [(&'static str, &'static str, Value); 3] {
+    [
+        (
+            "elicitation",
+            "elicitation/create",
+            json!({ "action": "accept", "content": { "session": "RTH" } }),
+        ),
+        (
+            "sampling",
+            "sampling/createMessage",
+            json!({ "role": "assistant", "model": "m", "content": { "type": "text", "text": "calm" } }),
+        ),
+        (
+            "roots",
+            "roots/list",
+            json!({ "roots": [{ "uri": "file:///tmp" }] }),
+        ),
+    ]
+}
+
+/// What the simulator heard from the client that it asked, by the result of the call in whose middle it did.
+pub(crate) fn client_answered(result: &Value) -> Value {
+    let said = result["content"][1]["text"].as_str().expect("what was said");
+    let said: Value = serde_json::from_str(said).expect("JSON");
+    said["client_answered"].clone()
+}

@@ -5,6 +5,7 @@
 
 use super::certs::Authority;
 use super::forward::Upstream;
+use super::proxy::Proxy;
 use super::server::{Answer, Begin, Play, Request, Server, Step};
 use super::table::{Row, Table};
 use crate::support::program::{Client, Home, status, text};
@@ -15,11 +16,16 @@ use std::time::{Duration, Instant};
 
 mod answers;
 mod broken;
+mod proxies;
+mod reads;
 mod slow;
 
 const POLICY: &str = "version = 1\n[limits]\norders_per_minute = 100\norders_per_day = 1000\n\
                       [account.\"Sim101\"]\nclass = \"sim\"\n\
                       [[rule]]\nclass = \"order\"\naccount = \"Sim101\"\ndo = \"allow\"\n";
+
+/// A name that nobody has.
+const NAME: &str = "ct.example";
 
 /// What an order came to.
 struct Came {
@@ -60,6 +66,25 @@ impl Bench {
         Self::over(family, begin, "https", home, Some(authority.trusted())).await
     }
 
+    /// By a name that only a proxy finds, as bytes of TLS.
+    async fn through_proxy(family: &'static str) -> (Self, Proxy) {
+        let (authority, home) = (Authority::new(), Home::new());
+        let file = authority.file(home.folder()).display().to_string();
+        let begin = Begin::Tls(authority.server(NAME, &["http/1.1"]));
+        let (sim, front) = Self::front(begin, "https", Some(NAME)).await;
+        let proxy = Proxy::start(front.address).await;
+        let home = home
+            .with("SSL_CERT_FILE", &file)
+            .with("HTTPS_PROXY", &proxy.url());
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .resolve(NAME, front.address)
+            .add_root_certificate(authority.trusted());
+        let origin = format!("https://{NAME}:{}", front.address.port());
+        let bench = Self::signed_in(family, sim, front, &origin, home, http).await;
+        (bench, proxy)
+    }
+
     async fn over(
         family: &'static str,
         begin: Begin,
@@ -67,18 +92,34 @@ impl Bench {
         home: Home,
         trusted: Option<reqwest::Certificate>,
     ) -> Self {
-        let sim = Sim::start(&["--frozen"]);
-        let upstream = Upstream::of(&sim.url, scheme, None);
-        let path = sim.url.splitn(4, '/').nth(3).expect("a path").to_owned();
-        let front = Server::on("127.0.0.1:0", begin, Some(upstream), |_| Play::Forward).await;
+        let (sim, front) = Self::front(begin, scheme, None).await;
         let builder = reqwest::Client::builder().no_proxy();
         let http = trusted
             .into_iter()
             .fold(builder, reqwest::ClientBuilder::add_root_certificate);
-        let sim = sim.behind(
-            format!("{scheme}://{}/{path}", front.address),
-            http.build().expect("a client"),
-        );
+        let origin = format!("{scheme}://{}", front.address);
+        Self::signed_in(family, sim, front, &origin, home, http).await
+    }
+
+    /// The service, and the server that hurts in front of it.
+    async fn front(begin: Begin, scheme: &'static str, host: Option<&'static str>) -> (Sim, Server) {
+        let sim = Sim::start(&["--frozen"]);
+        let upstream = Upstream::of(&sim.url, scheme, host);
+        let front = Server::on("127.0.0.1:0", begin, Some(upstream), |_| Play::Forward).await;
+        (sim, front)
+    }
+
+    /// An installation that knows the service by this origin, and a client.
+    async fn signed_in(
+        family: &'static str,
+        sim: Sim,
+        front: Server,
+        origin: &str,
+        home: Home,
+        http: reqwest::ClientBuilder,
+    ) -> Self {
+        let path = sim.url.splitn(4, '/').nth(3).expect("a path").to_owned();
+        let sim = sim.behind(format!("{origin}/{path}"), http.build().expect("a client"));
         home.settings("requests_per_second = 0.0\nhold_seconds = 60\n");
         // A sign-in waits for the browser at one of a few ports: one at a time here, so that none finds them all taken.
         let turn =
@@ -119,6 +160,8 @@ impl Bench {
                 return came;
             }
             assert_eq!((came.seen, came.ran), (0, 0));
+            // For 3 s the state counts as unread for an order like this one.
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
         panic!("the account's state is never read in time");
     }
