@@ -18,8 +18,9 @@ command -v makensis >/dev/null || skip 'no makensis here'
 if [ -z "${COUNTERSIGN_WINDOWS_EXE:-}" ]; then
     # A gate for the script alone: what is packed is no program, and the file is thrown away.
     printf 'no program' >"$work/none.exe"
-    printf 'no bundle' >"$work/countersign-win32.mcpb"
     root=$(dirname "$here")
+    mkdir -p "$work/none" && printf 'no bundle' >"$work/none/manifest.json"
+    python3 "$here/pack.py" bundle "$work/countersign-win32.mcpb" "$work/none" || die 'no bundle was made'
     env name=countersign title=Countersign "version=$version" "binary_file=$work/none.exe" "out=$work" "work=$work" \
         "here=$here" "root=$root" SOURCE_DATE_EPOCH=0 "$here/windows/installer.sh" || die 'the installer does not compile'
     skip 'the installer compiles, without warnings; COUNTERSIGN_WINDOWS_EXE is not set, so it was not run'
@@ -72,6 +73,13 @@ mkdir -p "$bin"
 run "$setup" /S || die "the silent installation ended with $?"
 for file in countersign.exe countersign.mcpb uninstall.exe; do [ -e "$bin/$file" ] || die "$file was not installed"; done
 cmp "$bin/countersign.exe" "$COUNTERSIGN_WINDOWS_EXE" || die 'another program was installed'
+# Packed in another way than the one that is downloaded, and the same inside.
+python3 "$here/pack.py" verify "$bin/countersign.mcpb" || die 'the installed bundle is no bundle'
+python3 - "$bin/countersign.mcpb" "$rel/countersign-win32.mcpb" <<'END' || die 'another bundle was installed'
+import sys, zipfile
+one, other = ({m.filename: (z.read(m), m.external_attr, m.date_time) for m in z.infolist()} for z in map(zipfile.ZipFile, sys.argv[1:]))
+sys.exit(one != other)
+END
 [ "$(run "$bin/countersign.exe" --version | tr -d '\r')" = "countersign $version" ] || die 'the program does not answer'
 for entry in 'Set up' 'Status' 'Stop AI trading' 'Allow again'; do
     [ -e "$profile/AppData/Roaming/Microsoft/Windows/Start Menu/Programs/Countersign/$entry.lnk" ] || die "no $entry in the Start menu"
