@@ -39,7 +39,7 @@ elsewhere() {
     )
 }
 elsewhere env CARGO_TARGET_DIR="$work/what was built" packaging/build.sh ${target:+"$target"}
-second="$work/what was built/${target:+$target/}release/$(basename "$program")"
+second="$work/what was built/${target:+$target/}release/countersign"
 cp "$second" "$work/second"
 rm -rf "$work/what was built"
 
