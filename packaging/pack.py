@@ -3,6 +3,7 @@
 
     pack.py tar.gz|tar|zip OUT FOLDER      the folder's content under its own name
     pack.py bundle OUT FOLDER              a zip of the folder's content without the folder (.mcpb)
+    pack.py stored OUT BUNDLE              the same bundle without compression, for what is compressed as a whole afterwards
     pack.py verify ZIP                     strict: the zip ends where its last record ends, and every file is whole
 
 SOURCE_DATE_EPOCH is the time stamp, in seconds since 1970; without it, 1980-01-01 (the earliest that a zip can say).
@@ -59,6 +60,14 @@ def zipped(out, folder, prefix):
             archive.writestr(member, path.read_bytes(), compresslevel=9)
 
 
+def stored(out, bundle):
+    with zipfile.ZipFile(bundle) as given, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for member in given.infolist():
+            content = given.read(member)
+            member.compress_type = zipfile.ZIP_STORED
+            archive.writestr(member, content)
+
+
 def verify(path):
     """What strict readers look at: hosts refuse a bundle with bytes after its end record."""
     data = Path(path).read_bytes()
@@ -97,6 +106,9 @@ def main(args):
     elif kind == "tar.gz":
         with open(out, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
             packed.write(tar(folder, prefix))
+    elif kind == "stored":
+        stored(out, folder)
+        verify(out)
     elif kind in ("zip", "bundle"):
         zipped(out, folder, prefix)
         verify(out)

@@ -5,7 +5,8 @@
 #   packaging/cross/windows.sh build [ARG…]   builds the program; prints the path of countersign.exe last
 #   packaging/cross/windows.sh cargo ARG…     any cargo command with that compiler
 #
-# ARGs go to cargo (`--release`). Returns 77 where the compilers cannot be had.
+# ARGs go to cargo. With `--release`, no folder and no time of this machine gets into the program.
+# Returns 77 where the compilers cannot be had.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=/dev/null
@@ -16,10 +17,15 @@ target=("-Zbuild-std=$std" --target x86_64-pc-windows-gnu)
 case ${1:-} in
 check) cargo clippy "${target[@]}" --locked --lib --bins "${@:2}" -- -D warnings ;;
 build)
-    cargo build "${target[@]}" --locked --bin countersign "${@:2}"
     profile=debug
-    [[ " $* " != *" --release "* ]] || profile=release
+    if [[ " $* " == *" --release "* ]]; then
+        profile=release
+        # shellcheck source=packaging/flags.sh
+        . packaging/flags.sh
+        flags x86_64-pc-windows-gnu
+    fi
+    cargo build "${target[@]}" --locked --bin countersign "${@:2}"
     printf '%s\n' "$CARGO_TARGET_DIR/x86_64-pc-windows-gnu/$profile/countersign.exe" ;;
 cargo) cargo "${2:?}" "${target[@]}" "${@:3}" ;;
-*) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+*) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

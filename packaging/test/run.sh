@@ -43,17 +43,31 @@ make_release() {
         [ -e "$work/key" ] || minisign -G -W -p "$work/key.pub" -s "$work/key" >/dev/null || return
         words+=(--minisign-key "$work/key")
     fi
-    "$here/release.sh" "$version" --out "$1" "${words[@]}" >"$work/release.log" 2>&1
+    "${2:-$here}/release.sh" "$version" --out "$1" "${words[@]}" >"$work/release.log" 2>&1
     case $? in 0) ;; 3) grep '^LEFT OUT' "$work/release.log" | sort -u ;; *) cat "$work/release.log"; return 1 ;; esac
 }
 
+# What is in a release, but for the signature: it carries the time of signing.
+sums() { (cd "$1" && find . -type f ! -name '*.minisig' ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum); }
+
+# The same release as another machine makes it: from another folder (with a space in its name), in another time zone and
+# language, for somebody whose new files nobody else may read.
+make_release_elsewhere() {
+    local there="$work/somewhere else"
+    mkdir -p "$there" && git -C "$root" ls-files -z | tar -C "$root" --null -T - -c | tar -C "$there" -x || return
+    (
+        umask 077
+        SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
+        export SOURCE_DATE_EPOCH TZ=Pacific/Chatham LC_ALL=C
+        make_release "$1" "$there/packaging"
+    )
+}
+
 part_release() {
-    # The signature carries the time of signing: it is the one thing that differs.
-    (cd "$rel" && find . -type f ! -name '*.minisig' ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum) >"$work/first"
-    make_release "$work/second-run" || return
-    (cd "$work/second-run" && find . -type f ! -name '*.minisig' ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum) |
-        diff - "$work/first" || { die "the same program gave another release"; return; }
-    say "$(wc -l <"$work/first") files, the same bytes when made twice"
+    sums "$rel" >"$work/first"
+    make_release_elsewhere "$work/second run" || return
+    sums "$work/second run" | diff - "$work/first" || { die "the same program gave another release"; return; }
+    say "$(wc -l <"$work/first") files, the same bytes when made again in another folder"
     local before=$rel/SHA256SUMS
     (cd "$rel" && sha256sum --quiet -c SHA256SUMS) || return
     [ ! -e "$before.minisig" ] || minisign -Vqm "$before" -p "$work/key.pub" || return

@@ -22,6 +22,8 @@ RequestExecutionLevel user
 InstallDir "$PROFILE\.countersign\bin"
 InstallDirRegKey HKCU "${KEY}" "InstallLocation"
 SetCompressor /SOLID lzma
+; In MB: so far back that the program in the bundle is seen to be the one before it.
+SetCompressorDictSize 32
 ManifestDPIAware true
 BrandingText "Countersign ${VERSION}"
 VIProductVersion "${NUMBERS}"

@@ -5,7 +5,8 @@ set -euo pipefail
 folder=$work/nsis
 mkdir -p "$folder"
 cp "$binary_file" "$folder/countersign.exe"
-cp "$out/$name-win32.mcpb" "$folder/countersign.mcpb"
+# The same program a second time: packed without compression, it costs the installer next to nothing (see the .nsi).
+python3 "$here/pack.py" stored "$folder/countersign.mcpb" "$out/$name-win32.mcpb"
 cp "$root/LICENSE" "$folder/LICENSE.txt"
 python3 "$here/icon.py" "$folder/countersign.ico"
 python3 "$here/icon.py" "$folder/countersign.png" 256
