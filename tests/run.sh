@@ -131,7 +131,7 @@ stage_build() { cargo build --workspace --locked --bins --tests; }
 # what needs the processors or the time for itself says so in .config/nextest.toml. Those that do nothing but wait, a minute or
 # two each, for a server that never goes on, all wait beside the others. What could not be tried on this machine is told at
 # the end: a test's own words are shown only where it fails.
-ONLY_WAIT='test(/^faults::(orders|plain)::slow::/) | test(=trade::once::no_answer_within_a_minute)
+ONLY_WAIT='test(/^faults::(orders|plain)::slow::/) | test(=faults::orders::answers::refusals) | test(=trade::once::no_answer_within_a_minute)
     | test(=plain::two_addresses::an_event_of_one_byte_a_second)'
 stage_tests() {
     local result=0 waiting

@@ -34,10 +34,14 @@ impl Yard {
         base.login(&sim, false).await;
         base.login(&sim, true).await;
         play_money(&base);
+        // What a first conversation writes down of the service is there, so that an order's own files are the only ones.
+        let mut first = base.serve(&sim).await.hello().await;
+        first.call("GetQuote", &json!({ "instrument": "MES 12-26" })).await;
+        first.close().await;
         Self { sim, base }
     }
 
-    /// An installation as it was after the sign-in.
+    /// An installation as it was after a first read.
     pub(crate) fn home(&self) -> Home {
         let home = Home::new();
         copy(self.base.folder(), home.folder());
