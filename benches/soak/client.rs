@@ -46,6 +46,19 @@ pub(crate) async fn verified(home: &Home) -> Outcome<String> {
     }
 }
 
+/// Says that the person has looked at an order whose outcome was unknown.
+pub(crate) async fn acknowledge(home: &Home, ticket: &str) -> Outcome<()> {
+    let done = home
+        .command(&["acknowledge", ticket])?
+        .stdin(Stdio::null())
+        .output()
+        .await?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&done.stderr).into())
+}
+
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
 pub(crate) struct Client {

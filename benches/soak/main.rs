@@ -63,6 +63,7 @@ mod run {
         orders: BTreeMap<String, u64>,
         approved: u64,
         denied: u64,
+        acknowledged: u64,
         reads: u64,
         reads_failed: u64,
         looks: Vec<Look>,
@@ -84,7 +85,11 @@ mod run {
             let last = order + LIFE;
             while Instant::now() < until && order < last {
                 order += 1;
-                one(&ai, &sim, &popups, order, &mut sums).await?;
+                if let Some(unknown) = one(&ai, &sim, &popups, order, &mut sums).await? {
+                    // The person has looked at it; until then nothing is opened there.
+                    client::acknowledge(&home, &unknown).await?;
+                    sums.acknowledged += 1;
+                }
                 sums.looks.push(ai.look());
             }
             let (reads, failed) = ai.end().await?;
@@ -94,8 +99,15 @@ mod run {
         told(&home, &sim, &sums).await
     }
 
-    /// One order and its decision, with reads beside it, and what the network does to them.
-    async fn one(ai: &Client, sim: &Sim, popups: &Popups, order: u64, sums: &mut Sums) -> Outcome<()> {
+    /// One order and its decision, with reads beside it, and what the network does to them; its ticket where its outcome is
+    /// unknown.
+    async fn one(
+        ai: &Client,
+        sim: &Sim,
+        popups: &Popups,
+        order: u64,
+        sums: &mut Sums,
+    ) -> Outcome<Option<String>> {
         let begun = Instant::now();
         let fault = FAULTS.get(usize::try_from(order)? % FAULTS.len()).copied();
         if let Some(fault) = fault {
@@ -134,13 +146,15 @@ mod run {
         let answer = answer?;
         let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str);
         let status = text("/result/structuredContent/status").unwrap_or("an error");
+        let unknown = text("/result/structuredContent/ticket").filter(|_| status == "unknown");
+        let unknown = unknown.map(str::to_owned);
         let status = match text("/result/structuredContent/code") {
             Some(code) => format!("{status}, {code}"),
             None => status.to_owned(),
         };
         *sums.orders.entry(status).or_default() += 1;
         tokio::time::sleep(ORDERS_EVERY.saturating_sub(begun.elapsed())).await;
-        Ok(())
+        Ok(unknown)
     }
 
     /// The sums, and whether they agree.
@@ -154,8 +168,8 @@ mod run {
         let of = |name: &str| sums.orders.get(name).copied().unwrap_or_default();
         println!("orders by what their client was told: {:?}", sums.orders);
         println!(
-            "approved {}, denied {}; approvals in the journal {written}, executed at the service {executed}",
-            sums.approved, sums.denied
+            "approved {}, denied {}, acknowledged {}; approvals in the journal {written}, executed at the service {executed}",
+            sums.approved, sums.denied, sums.acknowledged
         );
         println!(
             "reads answered {}, with an error {}",
