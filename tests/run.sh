@@ -386,6 +386,8 @@ main() {
     # What is killed leaves its temporary files behind (tests that hang, browsers, Wine): they go with this run. Short,
     # because sockets lie there too.
     scratch=$(mktemp -d) || exit
+    # One test starts the program as another user, who has to get through to a folder below; nobody sees what is here.
+    chmod 711 "$scratch" || exit
     export TMPDIR=$scratch
     trap 'rm -rf "$scratch" || { sleep 2; rm -rf "$scratch"; }' EXIT
     cargo --version >/dev/null || { die "cargo does not start; with an empty HOME, set RUSTUP_HOME and CARGO_HOME"; exit 2; }
