@@ -36,7 +36,9 @@ impl Yard {
         play_money(&base);
         // What a first conversation writes down of the service is there, so that an order's own files are the only ones.
         let mut first = base.serve(&sim).await.hello().await;
-        first.call("GetQuote", &json!({ "instrument": "MES 12-26" })).await;
+        first
+            .call("GetQuote", &json!({ "instrument": "MES 12-26" }))
+            .await;
         first.close().await;
         Self { sim, base }
     }

@@ -74,7 +74,7 @@ async fn nobody_there() {
     let (next, _) = bench.ask("tools/call").await;
     bench.table.add(Row {
         fault: "connection closed as soon as it is open".to_owned(),
-        saw,
+        saw: "`-31000`, sent `no` (NOT SENT) or `unknown` (SENT, and whether it ran is not known): as the request was in the socket by then or not".to_owned(),
         took,
         seen: "0".to_owned(),
         next,
