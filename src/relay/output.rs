@@ -39,7 +39,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     /// Each with its line end.
-    lines: VecDeque<String>,
+    lines: VecDeque<Vec<u8>>,
     bytes: usize,
     /// Since when a write has been under way without an end.
     stuck_since: Option<u64>,
@@ -63,14 +63,14 @@ impl Queue {
     }
 
     /// What is written next, and what it counted for: one line, and the small ones that wait behind it.
-    fn next(&mut self) -> Option<(String, usize)> {
+    fn next(&mut self) -> Option<(Vec<u8>, usize)> {
         let mut text = self.lines.pop_front()?;
         let mut bytes = text.len() + PER_LINE;
         while let Some(line) = self.lines.front()
             && text.len() + line.len() < AT_ONCE
         {
             bytes += line.len() + PER_LINE;
-            text.push_str(line);
+            text.extend_from_slice(line);
             self.lines.pop_front();
         }
         Some((text, bytes))
@@ -111,17 +111,18 @@ impl Output {
     }
 
     /// Writes one line, or queues it. Small answers of our own go through whatever is waiting, up to a second bound.
-    pub(crate) fn line(&self, mut line: String) {
+    pub(crate) fn line(&self, line: String) {
         let mut queue = self.queue();
         if queue.broken || queue.closed {
             return;
         }
-        line.push('\n');
+        let mut line = line.into_bytes();
+        line.push(b'\n');
         queue.large |= line.len() >= LARGE;
         if let Some(pipe) = &self.0.pipe
             && queue.is_idle()
         {
-            match pipe.write_some(line.as_bytes()) {
+            match pipe.write_some(&line) {
                 Ok(written) if written == line.len() => return,
                 // A part of it went: no other line may come between.
                 Ok(written) => drop(line.drain(..written)),
@@ -211,7 +212,7 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
                 queue = shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let written = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+        let written = sink.write_all(&text).and_then(|()| sink.flush());
         let mut queue = lock();
         queue.stuck_since = None;
         queue.bytes = queue.bytes.saturating_sub(bytes);
