@@ -134,7 +134,7 @@ mod other {
         ///
         /// # Errors
         /// None.
-        pub async fn read(&self, _: &mut [u8]) -> std::io::Result<usize> {
+        pub fn read(&self, _: &mut [u8]) -> std::future::Ready<std::io::Result<usize>> {
             match *self {}
         }
     }

@@ -25,7 +25,7 @@ const DOUBT_MS: u64 = 30_000;
 /// Endpoints that are remembered, and the largest file of them (bytes).
 const MAX_KEPT: (usize, u64) = (64, 64 * 1024);
 /// The service does not speak this revision, and names those that it does (2026-07-28, versioning).
-pub(super) const UNSUPPORTED_VERSION: i64 = -32022;
+pub const UNSUPPORTED_VERSION: i64 = -32022;
 /// The service wants other headers than it got (2026-07-28, Streamable HTTP): it did not run the request.
 pub(super) const HEADER_MISMATCH: i64 = -32020;
 /// A modern error: the request needs something of the client that it did not declare.
@@ -273,7 +273,7 @@ impl ReadLane {
     /// Whether a service of the other era could have answered so.
     pub fn is_doubtful(&self, was: Era, outcome: &Result<Answer, Failure>) -> bool {
         match outcome {
-            Ok(answer) => match error_code(&answer.text) {
+            Ok(answer) => match refusal_code(&answer.text) {
                 Some(UNSUPPORTED_VERSION) => true,
                 // The range that 2026-07-28 leaves to the servers of before.
                 Some(-32019..=-32000 | -32600) => was == Era::Modern,
@@ -290,7 +290,7 @@ impl ReadLane {
 /// The era that an outcome itself names.
 fn shown(outcome: &Result<Answer, Failure>) -> Option<Era> {
     let modern = match outcome {
-        Ok(answer) if error_code(&answer.text) == Some(UNSUPPORTED_VERSION) => supports_ours(&answer.text),
+        Ok(answer) if refusal_code(&answer.text) == Some(UNSUPPORTED_VERSION) => supports_ours(&answer.text),
         Err(Failure::Revision(modern)) => *modern,
         _ => return None,
     };
@@ -304,6 +304,15 @@ pub(super) fn member<'t>(text: &'t str, key: &str) -> Option<&'t str> {
 /// The code of the error that an answer carries.
 pub(super) fn error_code(answer: &str) -> Option<i64> {
     member(member(answer, "error")?, "code")?.parse().ok()
+}
+
+/// The same for what came of a read: a refusal is short, and a result of megabytes is not read through once more for it.
+pub fn refusal_code(answer: &str) -> Option<i64> {
+    const LONGEST: usize = 64 * 1024;
+    if answer.len() > LONGEST {
+        return None;
+    }
+    error_code(answer)
 }
 
 /// Whether an error about the revision names ours as one that the service speaks.

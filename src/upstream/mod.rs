@@ -23,7 +23,7 @@ mod trade_lane;
 
 pub use answer::{Answer, answer_to, one_line};
 pub use budget::{Budget, Use};
-pub use era::{Era, Eras};
+pub use era::{Era, Eras, UNSUPPORTED_VERSION, refusal_code};
 pub use failure::{Failure, is_certificate_trouble};
 pub use http::{PROTOCOL_VERSIONS, client, newest_common};
 pub use keys::{Challenged, GrantKeys, Keys};

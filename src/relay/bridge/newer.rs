@@ -8,7 +8,7 @@
 use super::{UNREADABLE, not_sent};
 use crate::relay::era::{Said, member, newer, shown, without_protocol};
 use crate::relay::{lock, words};
-use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word};
+use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word, refusal_code};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use base64::Engine as _;
@@ -353,8 +353,9 @@ impl Parking {
 
     /// Whether the service refused a call because it wants it as a task.
     async fn wants_a_task(&self, call: &Call, answer: &Answer) -> bool {
-        let code = member(&answer.text, "error").and_then(|error| member(error, "code"));
-        if call.method != "tools/call" || code != Some("-32601") {
+        if call.method != "tools/call"
+            || refusal_code(&answer.text) != Some(i64::from(words::method_not_found()))
+        {
             return false;
         }
         let said = call.lane.greeting().await.unwrap_or_default();

@@ -18,7 +18,9 @@ use super::output::Output;
 use super::{LEAVE, lock, words};
 use crate::oauth::{ClientChoice, Endpoint, Grants, TokenError};
 use crate::system::World;
-use crate::upstream::{Answer, Budget, Era, Failure, ReadLane, Repeat, Word};
+use crate::upstream::{
+    Answer, Budget, Era, Failure, ReadLane, Repeat, UNSUPPORTED_VERSION, Word, refusal_code,
+};
 use crate::wire::envelope::{self, Id, Kind, Message};
 use crate::wire::json;
 use greeting::Greeting;
@@ -357,10 +359,7 @@ impl Peer for Plain {
 /// handshake before it.
 fn is_refused_unrun(outcome: &Result<Answer, Failure>) -> bool {
     match outcome {
-        Ok(answer) => {
-            let code = era::member(&answer.text, "error").and_then(|error| era::member(error, "code"));
-            code == Some("-32022")
-        }
+        Ok(answer) => refusal_code(&answer.text) == Some(UNSUPPORTED_VERSION),
         Err(failure) => matches!(failure, Failure::Revision(_) | Failure::Refused(_)),
     }
 }
