@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 const MOST: usize = 120;
 /// How often all edges are gone through for the sake of one that has to be met. Threads do not take turns alike in each run,
 /// so the N-th call is now and then another one, and an edge can fall between two runs.
-const PASSES: usize = 6;
+const PASSES: usize = 20;
 
 /// What stood when the program died, seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
