@@ -120,6 +120,9 @@ async fn an_order_is_executed_once_by_a_service_that_moves_under_its_card() {
             text.contains(after).then_some(())
         })
         .await;
+        // And reads go the new way: one that is in the middle of the change cannot tell the position, and then nothing is sent.
+        let read = client.call("GetQuote", &quote()).await;
+        assert_eq!(read["isError"], false, "{before} to {after}: {read}");
         desk.desktop.click(Button::Middle);
         let result = client.result(id).await;
         let executed = desk.sim.executed().await;
