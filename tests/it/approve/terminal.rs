@@ -21,7 +21,7 @@ impl Tmux {
         let tmux = Self { folder };
         let program = std::env::current_exe().expect("our path");
         let child = format!(
-            "SCENE={scene} ANSWER={} {} --ignored --exact --nocapture approve::terminal::in_the_terminal",
+            "SCENE={scene} ANSWER={} {} --exact --nocapture approve::terminal::words_decide",
             tmux.answer_file().display(),
             program.display()
         );
@@ -94,11 +94,10 @@ impl Drop for Tmux {
     }
 }
 
-/// What runs in the terminal. The scene and the place for the answer come from the tests below.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "started in a terminal by the tests below"]
-async fn in_the_terminal() {
-    let scene = std::env::var("SCENE").expect("a scene");
+/// What runs in the terminal, in a process of its own: the tests below start this program once more, with the scene and the
+/// place for the answer.
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_terminal(scene: String) {
     let file = std::env::var("ANSWER").expect("a place for the answer");
     let wait_ms = if scene == "pin-wait" { 60_000 } else { 300 };
     let (checking, checks) = watch::channel(false);
@@ -162,8 +161,12 @@ async fn in_the_terminal() {
     std::fs::rename(format!("{file}.new"), file).expect("in place");
 }
 
+/// Also what the other tests start in a terminal: with a scene it is the program there, not the one that looks at it.
 #[test]
 fn words_decide() {
+    if let Ok(scene) = std::env::var("SCENE") {
+        return in_the_terminal(scene);
+    }
     for (word, answer) in [("approve", "Approved"), ("deny", "Denied"), ("stop", "Halted")] {
         let tmux = Tmux::start("plain");
         tmux.until("Type approve");
@@ -281,7 +284,7 @@ fn without_a_terminal_nobody_is_asked() {
     let file = folder.path().join("answer");
     let mut child = Command::new(std::env::current_exe().expect("our path"));
     child
-        .args(["--ignored", "--exact", "approve::terminal::in_the_terminal"])
+        .args(["--exact", "approve::terminal::words_decide"])
         .stdin(Stdio::null());
     child
         .env("SCENE", "plain")
