@@ -97,7 +97,7 @@ impl Drop for Tmux {
 /// What runs in the terminal, in a process of its own: the tests below start this program once more, with the scene and the
 /// place for the answer.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn in_the_terminal(scene: String) {
+async fn in_the_terminal(scene: &str) {
     let file = std::env::var("ANSWER").expect("a place for the answer");
     let wait_ms = if scene == "pin-wait" { 60_000 } else { 300 };
     let (checking, checks) = watch::channel(false);
@@ -117,7 +117,7 @@ async fn in_the_terminal(scene: String) {
         }
         .boxed()
     });
-    let mut asked = match scene.as_str() {
+    let mut asked = match scene {
         "code" => {
             let mut code = code_card();
             let free = code.free_text.as_mut().expect("code");
@@ -165,7 +165,7 @@ async fn in_the_terminal(scene: String) {
 #[test]
 fn words_decide() {
     if let Ok(scene) = std::env::var("SCENE") {
-        return in_the_terminal(scene);
+        return in_the_terminal(&scene);
     }
     for (word, answer) in [("approve", "Approved"), ("deny", "Denied"), ("stop", "Halted")] {
         let tmux = Tmux::start("plain");
