@@ -1,6 +1,7 @@
-//! kill -9 at every edge: the program runs under `strace`, which kills it as it enters the N-th of one system call, for
-//! every N until the order comes through. Between two such calls nothing can be seen from outside, so no edge is left out.
+//! kill -9 at every edge: the program is killed as it enters the N-th of one system call, for every N until the order comes
+//! through. Between two such calls nothing can be seen from outside, so no edge is left out.
 
+use super::tracer::{self, Death};
 use super::*;
 use crate::trade::bid;
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::process::{Command, Stdio};
 const MOST: usize = 120;
 /// How often all edges are gone through for the sake of one that has to be met. Threads do not take turns alike in each run,
 /// so the N-th call is now and then another one, and an edge can fall between two runs.
-const PASSES: usize = 20;
+const PASSES: usize = 5;
 
 /// What stood when the program died, seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,21 +33,16 @@ enum Place {
     Journal,
 }
 
-/// The program under `strace`, killed at the N-th of this call.
-fn killed_at(home: &Home, url: &str, call: &str, place: Place, nth: usize) -> Command {
-    let mut command = home.shell("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null"]);
-    if place == Place::Journal {
-        command.arg("-P").arg(home.folder().join("state/journal.jsonl"));
-    }
-    command.args(["-e", &format!("trace={call}")]);
-    command.args(["-e", &format!("inject={call}:signal=SIGKILL:when={nth}")]);
-    command.args([env!("CARGO_BIN_EXE_countersign"), "serve", "--url", url]);
-    command
+/// The program, to be killed at the N-th of this call.
+fn killed_at(home: &Home, url: &str, call: &'static str, place: Place, nth: usize) -> (Command, Death) {
+    let mut command = home.shell(env!("CARGO_BIN_EXE_countersign"));
+    command.args(["serve", "--url", url]);
+    let file = (place == Place::Journal).then(|| home.folder().join("state/journal.jsonl"));
+    (tracer::stopped(&command), Death { call, file, nth })
 }
 
 /// Speaks to it until it answers the order or dies; whether it was killed.
-fn order_until_dead(mut command: Command, price: f64) -> bool {
+fn order_until_dead((mut command, death): (Command, Death), price: f64) -> bool {
     let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "Test Client", "version": "1" } } });
     let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
@@ -55,9 +51,8 @@ fn order_until_dead(mut command: Command, price: f64) -> bool {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .expect("`strace` is not installed: apt-get install strace");
+    let mut child = command.spawn().expect("a shell");
+    let traced = tracer::trace(child.id(), death);
     let mut stdin = child.stdin.take().expect("a pipe");
     // It may be dead before it has read them.
     let _ = write!(stdin, "{hello}\n{ready}\n{call}\n").and_then(|()| stdin.flush());
@@ -69,8 +64,9 @@ fn order_until_dead(mut command: Command, price: f64) -> bool {
         }
     }
     drop(stdin);
+    traced.join().expect("it was traced to its end");
     let end = child.wait_with_output().expect("its end");
-    end.status.signal() == Some(9) || end.status.code() == Some(137)
+    end.status.signal() == Some(9)
 }
 
 /// What the dead one left.
@@ -323,19 +319,20 @@ async fn recovery_killed_at_each(call: &'static str, dies_at: (&'static str, usi
         assert!(dead.await.expect("no panic"));
         let edge = left(&yard, &home, price).await;
         assert_eq!(edge.ticket, state);
+        let (command, death) = killed_at(&home, &yard.sim.url, call, Place::Anywhere, nth);
         let mut second = Home::start({
-            let mut command =
-                tokio::process::Command::from(killed_at(&home, &yard.sim.url, call, Place::Anywhere, nth));
+            let mut command = tokio::process::Command::from(command);
             command.kill_on_drop(true);
             command
         });
-        let survived = second.outlives(async || {
-            tickets(&home)
-                .iter()
-                .all(|ticket| ticket["ended_wall"].is_u64())
-                .then_some(())
-        });
-        let survived = survived.await;
+        let traced = tracer::trace(second.id(), death);
+        let all_ended = || tickets(&home).iter().all(|ticket| ticket["ended_wall"].is_u64());
+        until("its end, or the recovery's", async || {
+            (traced.is_finished() || all_ended()).then_some(())
+        })
+        .await;
+        // It may die at a later step as well.
+        let survived = !traced.is_finished();
         if survived {
             second.close().await;
         }

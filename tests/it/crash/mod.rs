@@ -21,6 +21,7 @@ mod files;
 mod full;
 mod leaving;
 mod races;
+mod tracer;
 
 /// A simulator and an installation that is signed in for trading, to take copies of.
 pub(crate) struct Yard {

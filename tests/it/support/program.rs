@@ -151,8 +151,21 @@ impl Home {
         assert_eq!(code, 0, "{stderr}");
     }
 
-    /// The same, whatever comes of it.
+    /// The same, whatever comes of it. Other tests sign in at the same moment, and the ports to which a browser comes back are
+    /// the same few for the whole machine: where all are taken, it is tried again.
     pub(crate) async fn try_login(&self, sim: &Sim, words: &[&str]) -> (i32, String, String) {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(ended) = self.login_once(sim, words).await {
+                return ended;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "no free port");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// `None` where the browser cannot come back.
+    async fn login_once(&self, sim: &Sim, words: &[&str]) -> Option<(i32, String, String)> {
         let all = [&["login", "--no-browser", "--url", sim.url.as_str()], words].concat();
         let mut command = self.command(&all);
         command
@@ -166,6 +179,10 @@ impl Home {
         while let Ok(Some(line)) = said.next_line().await {
             stderr.push_str(&line);
             stderr.push('\n');
+            if line.contains("all its ports here are taken") {
+                child.kill().await.expect("killed");
+                return None;
+            }
             if let Some(at) = line.find("http").filter(|_| !opened) {
                 opened = true;
                 let address = line[at..].trim().to_owned();
@@ -181,11 +198,8 @@ impl Home {
             .read_to_string(&mut stdout)
             .await
             .expect("its output");
-        (
-            child.wait().await.expect("an end").code().unwrap_or(-1),
-            stdout,
-            stderr,
-        )
+        let code = child.wait().await.expect("an end").code();
+        Some((code.unwrap_or(-1), stdout, stderr))
     }
 
     /// Starts the relay to this simulator.
@@ -405,19 +419,6 @@ impl Client {
     pub(crate) async fn ended(mut self) {
         let ended = tokio::time::timeout(Duration::from_secs(12), self.child.wait()).await;
         assert!(ended.is_ok(), "it does not end");
-    }
-
-    /// Looks until there is something to see, or the program is dead; whether it lives.
-    pub(crate) async fn outlives(&mut self, mut look: impl AsyncFnMut() -> Option<()>) -> bool {
-        loop {
-            if self.child.try_wait().expect("its state").is_some() {
-                return false;
-            }
-            if look().await.is_some() {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     /// Closes our end of its stdout, as a client does that dies in parts.
