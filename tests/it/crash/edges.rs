@@ -320,7 +320,7 @@ async fn recovery_killed_at_each(call: &'static str, dies_at: (&'static str, usi
         let edge = left(&yard, &home, price).await;
         assert_eq!(edge.ticket, state);
         let (command, death) = killed_at(&home, &yard.sim.url, call, Place::Anywhere, nth);
-        let mut second = Home::start({
+        let second = Home::start({
             let mut command = tokio::process::Command::from(command);
             command.kill_on_drop(true);
             command
