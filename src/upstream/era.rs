@@ -249,25 +249,41 @@ impl ReadLane {
         if eras.known().is_some_and(|now| now != was) {
             return self.is_doubtful(was, outcome);
         }
-        let now = match shown(outcome) {
-            Some(now) if now == was => return false,
-            Some(now) => Some(now),
-            None if self.is_doubtful(was, outcome) && eras.may_doubt() => match self.probe().await {
-                Ok(Verdict::Of(now)) => Some(now),
-                Ok(Verdict::Open) | Err(_) => None,
-            },
-            None => None,
-        };
-        let Some(now) = now.filter(|now| *now != was) else {
-            return false;
-        };
+        match shown(outcome) {
+            Some(now) if now == was => false,
+            Some(now) => {
+                self.moved_to(eras, now);
+                true
+            }
+            None if self.is_doubtful(was, outcome) => {
+                // Of several that are refused at once one asks; the others wait for what it learns.
+                let _one = eras.0.asking.lock().await;
+                if eras.known().is_some_and(|now| now != was) {
+                    return true;
+                }
+                if !eras.may_doubt() {
+                    return false;
+                }
+                match self.probe().await {
+                    Ok(Verdict::Of(now)) if now != was => {
+                        self.moved_to(eras, now);
+                        true
+                    }
+                    Ok(_) | Err(_) => false,
+                }
+            }
+            None => false,
+        }
+    }
+
+    /// Leaves the era that it was in.
+    fn moved_to(&self, eras: &Eras, now: Era) {
         if now == Era::Modern {
             self.leave_session();
         }
         eras.learn(now);
         // This doubt was right: the next one may come as soon.
         eras.0.doubted.store(0, Ordering::Relaxed);
-        true
     }
 
     /// Whether a service of the other era could have answered so.

@@ -37,6 +37,26 @@ async fn reads_follow_a_service_that_moves_and_comes_back() {
     }
 }
 
+/// Several reads meet the move at once: one of them finds it out, and all of them are answered.
+#[tokio::test]
+async fn all_reads_that_meet_a_move_are_answered() {
+    for (before, after) in [("legacy", "modern"), ("modern", "legacy")] {
+        let bench = Bench::with(&["--era", before]).await;
+        let mut client = bench.client().await;
+        assert_eq!(client.call("GetQuote", &quote()).await["isError"], false);
+        moves_to(&bench.sim, after).await;
+        let mut asked = Vec::new();
+        for _ in 0..8 {
+            asked.push(client.send_call("GetQuote", &quote()).await);
+        }
+        for id in asked {
+            let result = client.result(id).await;
+            assert_eq!(result["isError"], false, "{before} to {after}: {result}");
+        }
+        client.close().await;
+    }
+}
+
 /// An installation that knows the older era finds a service that has moved while nothing ran, and the other way round.
 #[tokio::test]
 async fn a_start_finds_out_that_the_service_has_moved() {
