@@ -1,6 +1,6 @@
 //! stdin: line by line. Where it is a pipe it is read when something is there; anything else has a thread that waits.
 
-use crate::system::pipe::Reader;
+use crate::system::pipe::{Reader, wait_for_input};
 use crate::wire::frame::{Frame, Framer};
 use std::collections::VecDeque;
 use std::io::Read;
@@ -93,6 +93,7 @@ fn start(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Frame> {
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => wait_for_input(),
                 Err(_) => break,
             }
         }
