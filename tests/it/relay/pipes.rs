@@ -2,7 +2,6 @@
 
 use crate::support::program::Home;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -117,38 +116,6 @@ async fn reads_late(non_blocking: bool) {
     assert!(
         ended
             .expect("it ends with its stdin")
-            .expect("a status")
-            .success()
-    );
-}
-
-/// A client that never stops writing keeps nothing else from happening: here, the end that it is told to come to.
-#[tokio::test]
-async fn a_flood_of_lines_holds_nothing_up() {
-    let home = Home::new();
-    let mut command = home.command(&["serve", "--url", NOWHERE]);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().expect("the program starts");
-    let stdin = child.stdin.take().expect("a pipe");
-    let stdin = stdin.into_owned_fd().expect("a pipe");
-    let many = format!("{}\n", ping(1)).repeat(1000);
-    let floods = std::thread::spawn(move || {
-        let mut stdin = std::fs::File::from(stdin);
-        while stdin.write_all(many.as_bytes()).is_ok() {}
-    });
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    let pid = pid.and_then(Pid::from_raw).expect("it runs");
-    kill_process(pid, Signal::TERM).expect("it runs");
-    let ended = tokio::time::timeout(super::PATIENCE, child.wait()).await;
-    child.kill().await.expect("it is ours");
-    floods.join().expect("nobody reads any more");
-    assert!(
-        ended
-            .expect("it ends when it is told to")
             .expect("a status")
             .success()
     );
