@@ -173,7 +173,10 @@ impl Listens {
 
     /// Closes a stream: nothing more is written for it.
     pub(super) fn close(&self, id: &Id) {
-        lock(&self.state).open.remove(id);
+        let mut state = lock(&self.state);
+        state.open.remove(id);
+        // What came too early for it is for no other stream of this id.
+        state.of_tasks.retain(|_, of| !of.is_for(id));
     }
 
     fn close_this(&self, id: &Id, serial: u64) {
@@ -336,8 +339,8 @@ pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>
                         tasks,
                         ..wish
                     };
-                    // Cancelled in this moment: nothing is written for it any more.
-                    if !lock(&peer.in_flight).is_open(&id) {
+                    // Cancelled in this moment: nothing is written for it any more, and the id may be another request's by now.
+                    if cancel.is_cancelled() {
                         return let_go(&*peer, &uris).await;
                     }
                     (peer.listens().open(&peer.out, &id, granted), uris)
