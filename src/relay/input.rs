@@ -1,6 +1,6 @@
 //! stdin: line by line. Where it is a pipe it is read when something is there; anything else has a thread that waits.
 
-use crate::system::pipe::Reader;
+use crate::system::pipe::{Reader, wait_for_input};
 use crate::wire::frame::{Frame, Framer};
 use std::collections::VecDeque;
 use std::io::Read;
@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 /// Frames that wait for the loop. The loop never waits for anything but them, so they do not pile up.
 const WAITING: usize = 16;
 const CHUNK: usize = 64 * 1024;
+/// Lines, or reads, that are taken one after the other before everything else has a turn.
+const TURNS: usize = 16;
 
 /// The client's lines.
 pub(crate) enum Input {
@@ -25,6 +27,7 @@ pub(crate) struct Pipe {
     found: VecDeque<Frame>,
     chunk: Vec<u8>,
     ended: bool,
+    turns: usize,
 }
 
 impl Input {
@@ -37,6 +40,7 @@ impl Input {
                 found: VecDeque::new(),
                 chunk: vec![0; CHUNK],
                 ended: false,
+                turns: 0,
             })),
             None => Self::Thread(start(std::io::stdin())),
         }
@@ -54,6 +58,13 @@ impl Input {
 impl Pipe {
     async fn next(&mut self) -> Option<Frame> {
         loop {
+            // A client that never stops writing is always ready: whatever else there is has its turn, and has done with what
+            // the last lines began before there are more of it.
+            self.turns += 1;
+            if self.turns >= TURNS {
+                self.turns = 0;
+                tokio::task::yield_now().await;
+            }
             if let Some(frame) = self.found.pop_front() {
                 return Some(frame);
             }
@@ -93,6 +104,7 @@ fn start(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Frame> {
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => wait_for_input(),
                 Err(_) => break,
             }
         }

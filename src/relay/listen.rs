@@ -51,6 +51,8 @@ struct State {
     open: HashMap<Id, Listen>,
     /// Resources that streams follow or are about to, with how many do.
     claimed: HashMap<String, usize>,
+    /// Those of them that the service was asked for: only of these must it be told when nobody follows them any more.
+    asked: HashSet<String>,
     /// Resources that a client of the older era follows in the same session.
     older: HashSet<String>,
     /// Streams of the service's own, by the id under which we asked for each.
@@ -171,7 +173,10 @@ impl Listens {
 
     /// Closes a stream: nothing more is written for it.
     pub(super) fn close(&self, id: &Id) {
-        lock(&self.state).open.remove(id);
+        let mut state = lock(&self.state);
+        state.open.remove(id);
+        // What came too early for it is for no other stream of this id.
+        state.of_tasks.retain(|_, of| !of.is_for(id));
     }
 
     fn close_this(&self, id: &Id, serial: u64) {
@@ -249,6 +254,16 @@ impl Listens {
         }
     }
 
+    /// The service is asked for this resource now.
+    fn asks(&self, uri: &str) {
+        lock(&self.state).asked.insert(uri.to_owned());
+    }
+
+    /// Whether the service was asked for this resource, once.
+    fn was_asked(&self, uri: &str) -> bool {
+        lock(&self.state).asked.remove(uri)
+    }
+
     /// Whether an open stream follows exactly this resource.
     fn has(&self, uri: &str) -> bool {
         let state = lock(&self.state);
@@ -324,8 +339,8 @@ pub(super) fn listen<P: Listening>(peer: &Arc<P>, id: &Id, message: &Message<'_>
                         tasks,
                         ..wish
                     };
-                    // Cancelled in this moment: nothing is written for it any more.
-                    if !lock(&peer.in_flight).is_open(&id) {
+                    // Cancelled in this moment: nothing is written for it any more, and the id may be another request's by now.
+                    if cancel.is_cancelled() {
                         return let_go(&*peer, &uris).await;
                     }
                     (peer.listens().open(&peer.out, &id, granted), uris)
@@ -375,24 +390,26 @@ async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<S
         async move {
             if peer.has_stream() {
                 peer.remember("resources/subscribe", &params);
+                peer.listens().asks(&uri);
                 return Some(uri);
             }
             // The service was asked for another stream.
             if peer.listens().has(&uri) {
                 return Some(uri);
             }
-            let asked = asked(peer, "resources/subscribe", &params);
+            let asked = asked(peer, "resources/subscribe", &params, || peer.listens().asks(&uri));
             match tokio::time::timeout_at(until, asked).await {
                 Ok(Ok(_)) => {
                     peer.remember("resources/subscribe", &params);
-                    Some(uri)
+                    // Another stream that asked for it too may have been refused meanwhile.
+                    peer.listens().asks(&uri);
+                    return Some(uri);
                 }
-                Ok(Err(failure)) => {
-                    tracing::info!(%failure, "a resource cannot be followed");
-                    None
-                }
-                Err(_) => None,
+                Ok(Err(failure)) => tracing::info!(%failure, "a resource cannot be followed"),
+                Err(_) => {}
             }
+            peer.listens().was_asked(&uri);
+            None
         }
     };
     let all = futures_util::future::join_all(uris.iter().map(ask)).await;
@@ -400,9 +417,15 @@ async fn accepted<P: Listening>(peer: &P, uris: &BTreeSet<String>) -> BTreeSet<S
 }
 
 /// Asks the service as the client would, in its part of the budget: exits and approved orders do not wait behind it.
-async fn asked<P: Listening>(peer: &P, method: &str, params: &str) -> Result<String, Failure> {
+async fn asked<P: Listening>(
+    peer: &P,
+    method: &str,
+    params: &str,
+    begins: impl FnOnce(),
+) -> Result<String, Failure> {
     // Never closed, so there is always a permit in the end.
     let _permit = peer.listens().asking.acquire().await.ok();
+    begins();
     peer.read.own_for(method, params, Use::Client).await
 }
 
@@ -416,10 +439,10 @@ async fn let_go<P: Listening>(peer: &P, uris: &BTreeSet<String>) {
         }
         let params = serde_json::json!({ "uri": uri }).to_string();
         peer.remember("resources/unsubscribe", &params);
-        if peer.has_stream() {
+        if !peer.listens().was_asked(uri) || peer.has_stream() {
             continue;
         }
-        let asked = asked(peer, "resources/unsubscribe", &params);
+        let asked = asked(peer, "resources/unsubscribe", &params, || {});
         let _ = peer
             .ending
             .run_until_cancelled(tokio::time::timeout(ACCEPT, asked))

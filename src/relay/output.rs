@@ -4,9 +4,9 @@
 //! all that follows queues up behind.
 
 use crate::system::clock::mono_ms;
-use crate::system::pipe::Writer;
+use crate::system::pipe::{Writer, wait_for_room};
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -212,7 +212,7 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
                 queue = shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let written = sink.write_all(&text).and_then(|()| sink.flush());
+        let written = write_whole(&mut sink, &text);
         let mut queue = lock();
         queue.stuck_since = None;
         queue.bytes = queue.bytes.saturating_sub(bytes);
@@ -224,6 +224,25 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
         shared.drained.notify_waiters();
         if broken {
             return;
+        }
+    }
+}
+
+/// Writes and flushes all of it. A pipe that somebody else who has it made non-blocking is waited for, as any other.
+fn write_whole(sink: &mut impl Write, text: &[u8]) -> std::io::Result<()> {
+    let mut rest = text;
+    loop {
+        let step = match rest {
+            [] => sink.flush().map(|()| None),
+            _ => sink.write(rest).map(Some),
+        };
+        match step {
+            Ok(None) => return Ok(()),
+            Ok(Some(0)) => return Err(ErrorKind::WriteZero.into()),
+            Ok(Some(written)) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait_for_room(),
+            Err(error) => return Err(error),
         }
     }
 }

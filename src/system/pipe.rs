@@ -9,6 +9,34 @@ pub use linux::{Reader, Writer};
 #[cfg(not(target_os = "linux"))]
 pub use other::{Reader, Writer};
 
+/// Waits until our stdin has something to read, or its end. For a thread whose read would not wait: whoever has the same end
+/// of it may have made it non-blocking, for all who have it.
+pub fn wait_for_input() {
+    #[cfg(unix)]
+    wait_for(std::io::stdin(), rustix::event::PollFlags::IN);
+    #[cfg(not(unix))]
+    std::thread::sleep(PAUSE);
+}
+
+/// The same for room in our stdout.
+pub fn wait_for_room() {
+    #[cfg(unix)]
+    wait_for(std::io::stdout(), rustix::event::PollFlags::OUT);
+    #[cfg(not(unix))]
+    std::thread::sleep(PAUSE);
+}
+
+/// For a system that cannot be asked, or does not say.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+#[cfg(unix)]
+fn wait_for(fd: impl std::os::fd::AsFd, events: rustix::event::PollFlags) {
+    let mut looked = [rustix::event::PollFd::new(&fd, events)];
+    if rustix::event::poll(&mut looked, None).is_err() {
+        std::thread::sleep(PAUSE);
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -290,7 +290,8 @@ impl ReadLane {
     pub fn is_doubtful(&self, was: Era, outcome: &Result<Answer, Failure>) -> bool {
         match outcome {
             Ok(answer) => match refusal_code(&answer.text) {
-                Some(UNSUPPORTED_VERSION) => true,
+                // In the older era the code is free, but for a service that names the newer one with it.
+                Some(UNSUPPORTED_VERSION) => was == Era::Modern || supports_ours(&answer.text),
                 // The range that 2026-07-28 leaves to the servers of before.
                 Some(-32019..=-32000 | -32600) => was == Era::Modern,
                 _ => false,

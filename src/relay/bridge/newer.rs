@@ -8,7 +8,7 @@
 use super::{UNREADABLE, not_sent};
 use crate::relay::era::{Said, member, newer, shown, without_protocol};
 use crate::relay::{lock, words};
-use crate::upstream::{Answer, Failure, ReadLane, Repeat, Word, refusal_code};
+use crate::upstream::{Answer, Failure, ReadLane, Repeat, UNSUPPORTED_VERSION, Word, refusal_code};
 use crate::wire::envelope::{self, Id, Message};
 use crate::wire::json;
 use base64::Engine as _;
@@ -329,7 +329,16 @@ impl Parking {
         };
         let params = format!(r#"{{"taskId":{task}}}"#);
         lock(&call.now).task = Some(task);
-        self.one(&call, "tasks/result", &params, Repeat::Harmless).await
+        // The call runs: a refusal of this says nothing of it, and must not read as if it had not run.
+        let cut =
+            |why: &str| Failure::BadAnswer(format!("its task runs, but the result cannot be had: {why}"));
+        match self.one(&call, "tasks/result", &params, Repeat::Harmless).await {
+            Ok(answer) if refusal_code(&answer.text) == Some(UNSUPPORTED_VERSION) => {
+                Err(cut("the service changed to another revision of the protocol"))
+            }
+            Ok(answer) => Ok(answer),
+            Err(failure) => Err(cut(&failure.of_any_server())),
+        }
     }
 
     /// One request of a call, under an id of its own.
@@ -351,7 +360,8 @@ impl Parking {
         call.lane.request(text, &own, repeat).await
     }
 
-    /// Whether the service refused a call because it wants it as a task.
+    /// Whether the service refused a call because it wants it as a task: it says so of this tool as well. The code alone may come
+    /// from something behind a tool that has run.
     async fn wants_a_task(&self, call: &Call, answer: &Answer) -> bool {
         if call.method != "tools/call"
             || refusal_code(&answer.text) != Some(i64::from(words::method_not_found()))
@@ -361,7 +371,18 @@ impl Parking {
         let said = call.lane.greeting().await.unwrap_or_default();
         let path = ["capabilities", "tasks", "requests", "tools", "call"];
         let found = path.iter().try_fold(said.as_str(), |at, key| member(at, key));
-        found.is_some()
+        if found.is_none() {
+            return false;
+        }
+        let text = |object: &str, key: &str| {
+            let text = member(object, key).and_then(|raw| json::string(raw).ok());
+            text.map(std::borrow::Cow::into_owned)
+        };
+        let name = text(&call.params, "name");
+        let listed = call.lane.list("tools/list", "tools").await.unwrap_or_default();
+        let tool = listed.iter().find(|tool| text(tool, "name") == name);
+        let support = tool.and_then(|tool| text(member(tool, "execution")?, "taskSupport"));
+        support.as_deref() == Some("required")
     }
 
     /// Takes a parked call up again with the client's answers; `None` where none such waits.

@@ -193,6 +193,61 @@ async fn a_read_may_become_a_task() {
     client.close().await;
 }
 
+/// The service tells of a task before it grants to tell of it, and the client takes its stream back. Another conversation on the
+/// pipe may use the id next.
+#[tokio::test]
+async fn what_came_for_one_stream_is_not_told_on_the_next_of_its_id() {
+    let front = Front::of("modern", json!({ TASKS: {} })).await;
+    let mut client = front.client().await;
+    found(&mut client).await;
+    front.server.rule(|request, _| {
+        let message = request.json();
+        if !message["params"]["notifications"]["taskIds"].is_array() {
+            return None;
+        }
+        let said = json!({ "jsonrpc": "2.0", "method": "notifications/tasks", "params": {
+            "taskId": "t1", "status": "working",
+            "_meta": { "io.modelcontextprotocol/subscriptionId": message["id"] },
+        } });
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        Some(Play::Steps(vec![
+            Step::Send(head.into()),
+            Step::Send(format!("data: {said}\n\n").into_bytes()),
+            Step::Silence,
+        ]))
+    });
+    let listen = |wish: Value| {
+        let params = knowing(json!({ "notifications": wish }));
+        json!({ "jsonrpc": "2.0", "id": 71, "method": "subscriptions/listen", "params": params })
+    };
+    client
+        .line(&listen(json!({ "taskIds": ["t1"] })).to_string())
+        .await;
+    let asked = || async {
+        let is_asked = |request: &Request| request.json()["params"]["notifications"]["taskIds"].is_array();
+        (front.server.count(is_asked) > 0).then_some(())
+    };
+    crate::trade::until("the stream of tasks", asked).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 71 } });
+    // Both in one write: nothing else has a turn between them.
+    let next = listen(json!({ "toolsListChanged": true }));
+    client.line(&format!("{cancel}\n{next}")).await;
+    let granted = client.said("notifications/subscriptions/acknowledged").await;
+    assert_eq!(
+        granted["params"]["notifications"],
+        json!({ "toolsListChanged": true })
+    );
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    client.request("ping", &json!({})).await;
+    let told = client.close().await;
+    assert!(
+        !told.iter().any(|line| line.contains("notifications/tasks")),
+        "{told:?}"
+    );
+}
+
 /// Whatever a client knows and the service offers: an order is held, sent once in words that declare nothing, and a task in it is
 /// refused.
 #[tokio::test]

@@ -13,6 +13,7 @@ mod moves;
 mod one_pipe;
 mod rounds;
 mod start;
+mod twice;
 mod two_addresses;
 
 use crate::support::program::{Client, Home};

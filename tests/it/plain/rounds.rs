@@ -6,13 +6,13 @@ use crate::faults::server::{Answer, Begin, Play, Request, Server, Step};
 use std::sync::Mutex;
 use tokio::sync::watch;
 
-fn answer(request: &Request, result: &Value) -> Play {
+pub(super) fn answer(request: &Request, result: &Value) -> Play {
     Play::Answer(Answer::json(
         &json!({ "jsonrpc": "2.0", "id": request.json()["id"], "result": result }),
     ))
 }
 
-fn refuse(request: &Request, code: i64, data: &Value) -> Play {
+pub(super) fn refuse(request: &Request, code: i64, data: &Value) -> Play {
     let error = json!({ "code": code, "message": "not so", "data": data });
     Play::Answer(Answer::json(
         &json!({ "jsonrpc": "2.0", "id": request.json()["id"], "error": error }),
@@ -20,7 +20,7 @@ fn refuse(request: &Request, code: i64, data: &Value) -> Play {
 }
 
 /// What any server of the older era says; its calls are somebody else's.
-fn older(request: &Request, call: impl Fn(&Request) -> Play) -> Play {
+pub(super) fn older(request: &Request, call: impl Fn(&Request) -> Play) -> Play {
     let message = request.json();
     match request.what().as_str() {
         "initialize" => {
@@ -34,6 +34,13 @@ fn older(request: &Request, call: impl Fn(&Request) -> Play) -> Play {
                 other => other,
             }
         }
+        "tools/list" => answer(
+            request,
+            &json!({ "tools": [
+                { "name": "t", "inputSchema": { "type": "object" }, "execution": { "taskSupport": "required" } },
+                { "name": "plain", "inputSchema": { "type": "object" } },
+            ] }),
+        ),
         "GET" => Play::Answer(Answer::new(405, "", "")),
         "DELETE" => Play::Answer(Answer::new(200, "", "")),
         what if what.starts_with("notifications/") => Play::Answer(Answer::new(202, "", "")),
@@ -42,7 +49,7 @@ fn older(request: &Request, call: impl Fn(&Request) -> Play) -> Play {
     }
 }
 
-fn calls(server: &Server) -> usize {
+pub(super) fn calls(server: &Server) -> usize {
     server.count(|request| request.what() == "tools/call")
 }
 
@@ -57,7 +64,7 @@ fn stream(steps: Vec<Step>) -> Play {
 
 const DONE: &str = "done";
 
-fn done() -> Value {
+pub(super) fn done() -> Value {
     json!({ "content": [{ "type": "text", "text": DONE }] })
 }
 

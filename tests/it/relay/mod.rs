@@ -12,6 +12,8 @@
 mod batch;
 mod client_garbage;
 mod client_silence;
+#[cfg(unix)]
+mod floods;
 mod handshake;
 mod lanes;
 mod lossless;

@@ -1,6 +1,8 @@
 //! What stdin and stdout may be: pipes (every other test), sockets as Node.js gives its children, files.
 
 use crate::support::program::Home;
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -55,8 +57,19 @@ async fn a_file_is_read_to_its_end_and_answered_into_a_file() {
 
 #[tokio::test]
 async fn on_a_socket_nothing_is_lost_or_torn_when_the_client_reads_late() {
+    reads_late(false).await;
+}
+
+/// Whoever has the same end of a pipe may make it non-blocking, at any time and for all who have it.
+#[tokio::test]
+async fn nothing_is_lost_on_a_pipe_that_somebody_made_non_blocking() {
+    reads_late(true).await;
+}
+
+async fn reads_late(non_blocking: bool) {
     let home = Home::new();
     let (ours, theirs) = UnixStream::pair().expect("a pair");
+    theirs.set_nonblocking(non_blocking).expect("a socket");
     let both = theirs.try_clone().expect("a copy");
     let mut command = home.command(&["serve", "--url", NOWHERE]);
     command
@@ -106,4 +119,45 @@ async fn on_a_socket_nothing_is_lost_or_torn_when_the_client_reads_late() {
             .expect("a status")
             .success()
     );
+}
+
+#[tokio::test]
+async fn a_terminal_that_somebody_made_non_blocking_is_not_at_its_end() {
+    let home = Home::new();
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("a terminal");
+    let name = ptsname(&ours, Vec::new()).expect("its name");
+    let how = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let theirs = rustix::fs::open(name, how, Mode::empty()).expect("its other end");
+    let mut command = home.command(&["serve", "--url", NOWHERE]);
+    command
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    drop(command);
+    let mut answers = BufReader::new(std::fs::File::from(
+        child
+            .stdout
+            .take()
+            .expect("a pipe")
+            .into_owned_fd()
+            .expect("a pipe"),
+    ));
+    // By now it has looked for a line and found none.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(
+        child.try_wait().expect("a status"),
+        None,
+        "it waits for the first line"
+    );
+    let mut ours = std::fs::File::from(ours);
+    writeln!(ours, "{}", ping(7)).expect("it reads");
+    let reads = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        answers.read_line(&mut line).expect("a line");
+        line
+    });
+    let line = tokio::time::timeout(super::PATIENCE, reads).await;
+    assert_eq!(id_of(&line.expect("in time").expect("no panic")), Some(7));
 }
