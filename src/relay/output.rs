@@ -1,7 +1,8 @@
 //! stdout: whole lines, one after the other, bounded by bytes. Nothing else in the program writes there.
 //!
-//! A line that the client's pipe takes at once is written at once. What would have to wait, a thread writes, and while it does
-//! all that follows queues up behind.
+//! What the client's pipe takes at once is written by a task, whose turn comes after everything that was ready together: all
+//! their lines go with one write, and wake the client once. What would have to wait, a thread writes, and while it does all
+//! that follows queues up behind.
 
 use crate::system::clock::mono_ms;
 use crate::system::pipe::{Writer, wait_for_room};
@@ -16,8 +17,10 @@ pub(crate) const BOUND: usize = 64 * 1024 * 1024;
 /// Room above [`BOUND`] for small answers of our own: refusals, pings. A client that lets even these pile up gets no
 /// more of them.
 const OWN: usize = 16 * 1024 * 1024;
-/// Lines that wait go out with one write up to this size: what a pipe takes at once on most systems.
+/// Lines that wait go out with one write of the thread up to this size: what a pipe takes at once on most systems.
 const AT_ONCE: usize = 64 * 1024;
+/// Writes that the task makes before others have their turn again.
+const WRITES: usize = 16;
 /// From here on a line is a large one, whose memory is worth giving back.
 const LARGE: usize = 1024 * 1024;
 /// What a waiting line costs beside its bytes.
@@ -30,7 +33,10 @@ pub(crate) struct Output(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
+    /// For the thread.
     filled: Condvar,
+    /// For the task, where there is a pipe.
+    ready: Notify,
     drained: Notify,
     /// The pipe under the thread's sink, where there is one.
     pipe: Option<Writer>,
@@ -62,12 +68,13 @@ impl Queue {
         self.bytes = 0;
     }
 
-    /// What is written next, and what it counted for: one line, and the small ones that wait behind it.
-    fn next(&mut self) -> Option<(Vec<u8>, usize)> {
+    /// What is written next, and what it counted for: one line, and those that wait behind it while there are no more than so
+    /// many bytes.
+    fn next(&mut self, most: usize) -> Option<(Vec<u8>, usize)> {
         let mut text = self.lines.pop_front()?;
         let mut bytes = text.len() + PER_LINE;
         while let Some(line) = self.lines.front()
-            && text.len() + line.len() < AT_ONCE
+            && text.len() + line.len() <= most
         {
             bytes += line.len() + PER_LINE;
             text.extend_from_slice(line);
@@ -78,9 +85,18 @@ impl Queue {
 }
 
 impl Output {
-    /// Our stdout.
+    /// Our stdout. Wants a runtime.
     pub(crate) fn stdout() -> Self {
-        Self::over(std::io::stdout(), Writer::stdout())
+        let output = Self::over(std::io::stdout(), Writer::stdout());
+        if output.0.pipe.is_some() {
+            let shared = Arc::clone(&output.0);
+            crate::system::spawn(async move {
+                while !shared.write_ready() {
+                    shared.ready.notified().await;
+                }
+            });
+        }
+        output
     }
 
     /// Starts the writer thread over `sink`.
@@ -92,6 +108,7 @@ impl Output {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             filled: Condvar::new(),
+            ready: Notify::new(),
             drained: Notify::new(),
             pipe,
         });
@@ -107,10 +124,10 @@ impl Output {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue()
     }
 
-    /// Writes one line, or queues it. Small answers of our own go through whatever is waiting, up to a second bound.
+    /// Queues one line. Small answers of our own go through whatever is waiting, up to a second bound.
     pub(crate) fn line(&self, line: String) {
         let mut queue = self.queue();
         if queue.broken || queue.closed {
@@ -119,19 +136,6 @@ impl Output {
         let mut line = line.into_bytes();
         line.push(b'\n');
         queue.large |= line.len() >= LARGE;
-        if let Some(pipe) = &self.0.pipe
-            && queue.is_idle()
-        {
-            match pipe.write_some(&line) {
-                Ok(written) if written == line.len() => return,
-                // A part of it went: no other line may come between.
-                Ok(written) => drop(line.drain(..written)),
-                Err(_) => return queue.breaks(),
-            }
-            if line.len() > AT_ONCE {
-                pipe.widen();
-            }
-        }
         // A large result has waited for its turn below the first bound, so it is never what is dropped here.
         if queue.bytes >= BOUND + OWN {
             tracing::warn!("a line was dropped: the client does not read");
@@ -139,7 +143,14 @@ impl Output {
         }
         queue.bytes += line.len() + PER_LINE;
         queue.lines.push_back(line);
-        self.0.filled.notify_one();
+        // What the thread is at, it goes on with by itself.
+        if queue.stuck_since.is_some() {
+            return;
+        }
+        match &self.0.pipe {
+            Some(_) => self.0.ready.notify_one(),
+            None => self.0.filled.notify_one(),
+        }
     }
 
     /// Waits until fewer than [`BOUND`] bytes are waiting. Results from upstream do so before they are queued.
@@ -196,13 +207,59 @@ impl Output {
     }
 }
 
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what the pipe takes at once, and leaves the rest to the thread. Whether there is nothing to write any more.
+    fn write_ready(&self) -> bool {
+        let Some(pipe) = &self.pipe else { return true };
+        let mut queue = self.queue();
+        let before = queue.bytes;
+        for _ in 0..WRITES {
+            if queue.stuck_since.is_some() {
+                break;
+            }
+            let Some((mut text, bytes)) = queue.next(Writer::WHOLE) else {
+                break;
+            };
+            queue.bytes = queue.bytes.saturating_sub(bytes);
+            match pipe.write_some(&text) {
+                Ok(written) if written == text.len() => {}
+                Ok(written) => {
+                    if text.len() > AT_ONCE {
+                        pipe.widen();
+                    }
+                    // A part of it went: no other line may come between.
+                    text.drain(..written);
+                    queue.bytes += text.len() + PER_LINE;
+                    queue.lines.push_front(text);
+                    break;
+                }
+                Err(_) => queue.breaks(),
+            }
+        }
+        if !queue.lines.is_empty() && queue.stuck_since.is_none() {
+            self.filled.notify_one();
+        }
+        let has_ended = queue.broken || queue.closed;
+        let has_room = before >= BOUND && queue.bytes < BOUND;
+        drop(queue);
+        if has_room {
+            self.drained.notify_waiters();
+        }
+        has_ended
+    }
+}
+
 fn write_all(shared: &Shared, mut sink: impl Write) {
-    let lock = || shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || shared.queue();
     loop {
         let (text, bytes) = {
             let mut queue = lock();
             loop {
-                if let Some(next) = queue.next() {
+                if let Some(next) = queue.next(AT_ONCE) {
                     queue.stuck_since = Some(mono_ms());
                     break next;
                 }

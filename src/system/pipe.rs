@@ -48,8 +48,6 @@ mod linux {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    /// What a pipe takes whole or not at all where it has room (`PIPE_BUF`, pipe(7)): then a write that begins does not wait.
-    const WHOLE: usize = 4096;
     /// What a wide pipe holds: what a user without rights may ask for (pipe(7), /proc/sys/fs/pipe-max-size).
     const WIDE: usize = 1024 * 1024;
 
@@ -99,7 +97,14 @@ mod linux {
                 match rustix::io::read(self.0.get_ref(), &mut *into) {
                     Err(Errno::INTR) => {}
                     Err(Errno::AGAIN) => ready.clear_ready(),
-                    outcome => return Ok(outcome?),
+                    outcome => {
+                        let length = outcome?;
+                        // It was all that there was: what comes next is told as something new (epoll(7), edge-triggered).
+                        if (1..into.len()).contains(&length) {
+                            ready.clear_ready();
+                        }
+                        return Ok(length);
+                    }
                 }
             }
         }
@@ -113,6 +118,10 @@ mod linux {
     }
 
     impl Writer {
+        /// Bytes that a pipe takes whole or not at all where it has room (`PIPE_BUF`, pipe(7)): then a write that begins does
+        /// not wait.
+        pub const WHOLE: usize = 4096;
+
         /// `None` where it is something else.
         pub fn stdout() -> Option<Self> {
             let stdout = std::io::stdout();
@@ -135,7 +144,7 @@ mod linux {
         /// # Errors
         /// As the system says; the reader may be gone.
         pub fn write_some(&self, bytes: &[u8]) -> std::io::Result<usize> {
-            if bytes.len() > WHOLE || !is_ready(self.out.as_fd(), PollFlags::OUT) {
+            if bytes.len() > Self::WHOLE || !is_ready(self.out.as_fd(), PollFlags::OUT) {
                 return Ok(0);
             }
             match rustix::io::write(&self.out, bytes) {
@@ -172,6 +181,9 @@ mod other {
     pub enum Writer {}
 
     impl Writer {
+        /// As on Linux.
+        pub const WHOLE: usize = 4096;
+
         /// There is none here.
         pub fn stdout() -> Option<Self> {
             None
