@@ -277,6 +277,15 @@ impl Link {
         }
     }
 
+    /// The same for work that took time. Where its request was taken back meanwhile, nothing is written: the id may be another
+    /// request's by now.
+    pub(super) fn answer_late(&self, id: &Id, cancel: &CancellationToken, line: String) {
+        // At the end all of them are cancelled, and what is known is still told.
+        if !cancel.is_cancelled() || self.ending.is_cancelled() {
+            self.answer(id, line);
+        }
+    }
+
     /// Writes an answer, or notes that there will be none; members of a batch wait for each other.
     fn put(&self, id: &Id, line: Option<String>) {
         let Some(batch) = lock(&self.batches).remove(id) else {

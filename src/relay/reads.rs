@@ -80,7 +80,7 @@ impl Relay {
                 let relay = Arc::clone(self);
                 self.tasks.spawn(async move {
                     let result = hold::trade_call(&relay, held, &ask).await;
-                    relay.answer(&ask.id, ask.response(&result));
+                    relay.answer_late(&ask.id, &ask.cancel, ask.response(&result));
                 });
             }
         }
@@ -107,7 +107,7 @@ impl Relay {
                 relay.older_set(&ask.method, &params);
             }
             if ask.cancel.run_until_cancelled(relay.out.room()).await.is_some() {
-                relay.answer(&ask.id, answer.text);
+                relay.answer_late(&ask.id, &ask.cancel, answer.text);
             }
         });
     }
@@ -175,7 +175,7 @@ impl Relay {
                 words::SIGN_IN => signin::in_background(&relay).await,
                 _ => outcomes::status(&relay).await,
             };
-            relay.answer(&ask.id, ask.response(&result));
+            relay.answer_late(&ask.id, &ask.cancel, ask.response(&result));
         });
     }
 }

@@ -31,8 +31,11 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 #[cfg(unix)]
 fn wait_for(fd: impl std::os::fd::AsFd, events: rustix::event::PollFlags) {
-    let mut looked = [rustix::event::PollFd::new(&fd, events)];
-    if rustix::event::poll(&mut looked, None).is_err() {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let mut looked = PollFd::new(&fd, events);
+    let asked = poll(std::slice::from_mut(&mut looked), None);
+    // macOS cannot be asked about a terminal.
+    if asked.is_err() || looked.revents().contains(PollFlags::NVAL) {
         std::thread::sleep(PAUSE);
     }
 }

@@ -8,7 +8,7 @@ use crate::relay::era::{self, Said};
 use crate::relay::link::Link;
 use crate::relay::lock;
 use crate::system::clock::mono_ms;
-use crate::upstream::{ReadLane, Use};
+use crate::upstream::{Failure, ReadLane, Use};
 use std::sync::Mutex;
 
 /// How long (ms) after its answer a request's log messages may come: services send them on their standing stream, beside it.
@@ -85,15 +85,41 @@ impl Logs {
         }
     }
 
-    /// Whether the session must be told to say more than so far; it counts as told from now on, whatever comes of it.
-    fn is_to_be_set(&self, lane: &ReadLane, level: usize) -> bool {
-        self.at(lane, |of| {
+    /// What notes that the session is told to say more than so far, where it must be.
+    fn setting(&self, lane: &ReadLane, level: usize) -> Option<Setting<'_>> {
+        let before = self.at(lane, |of| {
             let more = of.set.is_none_or(|set| level < set);
-            if more {
-                of.set = Some(level);
-            }
-            more
+            more.then(|| of.set.replace(level))
+        })?;
+        Some(Setting {
+            logs: self,
+            lane: lane.clone(),
+            level,
+            before,
+            told: false,
         })
+    }
+}
+
+/// A level that the session is being told.
+struct Setting<'l> {
+    logs: &'l Logs,
+    lane: ReadLane,
+    level: usize,
+    before: Option<usize>,
+    told: bool,
+}
+
+impl Drop for Setting<'_> {
+    fn drop(&mut self) {
+        // It failed, or its request was taken back: the next one that asks for it sets it.
+        if !self.told {
+            self.logs.at(&self.lane, |of| {
+                if of.set == Some(self.level) {
+                    of.set = self.before;
+                }
+            });
+        }
     }
 }
 
@@ -104,11 +130,23 @@ impl Link {
         let wanting = self.logs.wanting(lane, level);
         // In the session of a client that shook hands the level is that client's.
         let is_others = lane.is(&self.read) && !lock(&self.client).version.is_empty();
-        if !is_others && self.logs.is_to_be_set(lane, level) {
+        let setting = if is_others {
+            None
+        } else {
+            self.logs.setting(lane, level)
+        };
+        if let Some(mut setting) = setting {
             let params = format!(r#"{{"level":"{}"}}"#, era::level(level));
             match lane.own_for("logging/setLevel", &params, Use::Client).await {
-                Ok(_) => lane.remember("logging/setLevel", &params),
-                Err(failure) => tracing::info!(%failure, "the level of log messages could not be set"),
+                Ok(_) => {
+                    lane.remember("logging/setLevel", &params);
+                    setting.told = true;
+                }
+                Err(failure) => {
+                    tracing::info!(%failure, "the level of log messages could not be set");
+                    // It has no levels: it would say the same again.
+                    setting.told = matches!(failure, Failure::Refused(_));
+                }
             }
         }
         Some(wanting)

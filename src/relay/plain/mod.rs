@@ -117,9 +117,9 @@ impl Plain {
                 words::invalid_request(),
                 "initialize may not stand in a batch",
             ),
-            ("initialize", Era::Legacy) => self.initialize(id, message.params.unwrap_or("{}")),
+            ("initialize", Era::Legacy) => self.initialize(id, message.params.unwrap_or("{}"), cancel),
             ("ping", Era::Legacy) => self.answer(id, envelope::response(id, "{}")),
-            ("server/discover", _) => self.discover(id, said.as_deref()),
+            ("server/discover", _) => self.discover(id, said.as_deref(), cancel),
             _ if self.out.is_full() => {
                 self.fail(
                     id,
@@ -137,7 +137,7 @@ impl Plain {
 
     /// `server/discover`: a client that asks this speaks 2026-07-28. Where the server does not, what it says is translated,
     /// unless the client is known to go on with `initialize`.
-    fn discover(self: &Arc<Self>, id: &Id, said: Option<&Said>) {
+    fn discover(self: &Arc<Self>, id: &Id, said: Option<&Said>, cancel: CancellationToken) {
         if let Some(said) = said {
             self.greet_for(said);
         }
@@ -153,19 +153,19 @@ impl Plain {
                     None,
                 ),
             };
-            plain.answer(&id, line);
+            plain.answer_late(&id, &cancel, line);
         });
     }
 
     /// The handshake: as the server answered it the last time, else as it answers now, else what fits any server.
-    fn initialize(self: &Arc<Self>, id: &Id, params: &str) {
+    fn initialize(self: &Arc<Self>, id: &Id, params: &str, cancel: CancellationToken) {
         let Some(version) = self.hello(id, params) else {
             return;
         };
         let (plain, id) = (Arc::clone(self), id.clone());
         self.tasks.spawn(async move {
             let result = plain.greeting.to_initialize(version, &plain.read).await;
-            plain.answer(&id, envelope::response(&id, &result));
+            plain.answer_late(&id, &cancel, envelope::response(&id, &result));
         });
     }
 
@@ -197,7 +197,7 @@ impl Plain {
                 plain.follows_too(&method, &params);
             }
             if cancel.run_until_cancelled(plain.out.room()).await.is_some() {
-                plain.answer(&id, answer.text);
+                plain.answer_late(&id, &cancel, answer.text);
             }
         });
     }

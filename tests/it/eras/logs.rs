@@ -71,6 +71,22 @@ async fn a_level_is_set_when_a_request_asks_for_it() {
     client.close().await;
 }
 
+/// A fault that passes is not the last word: the next request that asks for it sets it.
+#[tokio::test]
+async fn a_level_that_could_not_be_set_is_set_the_next_time() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    client.request("tools/call", &call("GetQuote", &quote())).await;
+    let fault = json!({ "kind": "503", "method": "logging/setLevel", "times": 1 });
+    bench.sim.post("fault", &fault).await;
+    for expected in [Value::Null, "info".into()] {
+        let read = client.request("tools/call", &asking("info")).await;
+        assert_eq!(read["result"]["isError"], false, "{read}");
+        assert_eq!(levels(&bench).await, [expected]);
+    }
+    client.close().await;
+}
+
 /// In a session of a client that shook hands the level is that client's: the other's is set in its own.
 #[tokio::test]
 async fn a_level_is_not_taken_from_another_client() {

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 mod exits;
+mod ids;
 mod never;
 mod once;
 mod page;
