@@ -98,7 +98,8 @@ impl Relay {
             .filter(|_| super::bridge::sets_session(&ask.method))
             .map(str::to_owned);
         self.tasks.spawn(async move {
-            let work = relay.answer_of(&ask, text, tool.as_deref());
+            // Of some kilobytes, which would be moved with the task each time that this goes from hand to hand.
+            let work = Box::pin(relay.answer_of(&ask, text, tool.as_deref()));
             let Some(answer) = ask.cancel.run_until_cancelled(work).await else {
                 return;
             };

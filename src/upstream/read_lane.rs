@@ -413,7 +413,8 @@ impl ReadLane {
             let response = match self.get_stream(session, Some(&event)).await {
                 Ok(response) => response,
                 Err(Failure::Connect(_) | Failure::Broken(_)) => continue,
-                Err(failure) => return Err(failure),
+                // Of the look, and not of the request, which is with the service since long.
+                Err(failure) => return Err(Failure::Broken(format!("{why}; then {failure}"))),
             };
             if !response.status().is_success() {
                 break;

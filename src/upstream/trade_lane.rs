@@ -257,7 +257,7 @@ impl TradeLane {
                 match tokio::time::timeout_at(until, answer::read(response, &id, &self.large, &|_| {})).await
                 {
                     Ok(Ok(Read::Answer(answer))) if answer.sole => told(&answer.text),
-                    // An error without an id may be about anything, and of two answers neither counts.
+                    // An error without an id may be about anything, and of two answers in one batch neither counts.
                     Ok(Ok(Read::Answer(_))) => {
                         Sent::Unknown("an answer that may be to something else".to_owned())
                     }

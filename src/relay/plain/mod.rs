@@ -188,7 +188,8 @@ impl Plain {
             .filter(|_| super::bridge::sets_session(&method))
             .map(str::to_owned);
         self.tasks.spawn(async move {
-            let work = plain.answer_of(&id, text, &method, said.as_ref());
+            // Of some kilobytes, which would be moved with the task each time that this goes from hand to hand.
+            let work = Box::pin(plain.answer_of(&id, text, &method, said.as_ref()));
             let Some(answer) = cancel.run_until_cancelled(work).await else {
                 return;
             };
