@@ -15,7 +15,7 @@ use super::instrument::Instrument;
 use super::value::{self, Decimal, Side};
 use crate::wire::json;
 
-pub use super::seen::{Around, Seen, is_missing, seen, trace};
+pub use super::seen::{Around, Seen, is_missing, seen, trace, would_show};
 
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,16 +130,29 @@ pub fn seen(call: &Call, around: Around<'_>, after: &Facts) -> Seen {
 /// was to be changed or cancelled is as before then, and doing it twice is doing it once.
 pub fn trace(call: &Call, around: Around<'_>, after: &Facts) -> Option<String> {
     around.before?.orders.as_ref()?;
-    if matches!(
-        call.form(),
-        Form::Change | Form::CancelOne | Form::CancelOrders | Form::CancelAllOrders
-    ) {
+    if is_same_twice(call) {
         return None;
     }
     match seen(call, around, after) {
         Seen::Done { what, .. } | Seen::Dead { what, .. } | Seen::Maybe(what) => Some(what),
         Seen::NotFound | Seen::CouldNotLook(_) => None,
     }
+}
+
+/// Whether these facts would show a trace of it: where they cannot, that there is none says nothing.
+pub fn would_show(call: &Call, before: Option<&Before>, after: &Facts) -> bool {
+    is_same_twice(call)
+        || before.is_some_and(|before| before.orders.is_some())
+            && after.orders.known().is_some()
+            && after.positions.known().is_some()
+}
+
+/// Whether doing it twice is doing it once.
+fn is_same_twice(call: &Call) -> bool {
+    matches!(
+        call.form(),
+        Form::Change | Form::CancelOne | Form::CancelOrders | Form::CancelAllOrders
+    )
 }
 
 /// Whether the lists do not show an order yet that the service has just taken: none of its ids is there, and no position

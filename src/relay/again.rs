@@ -13,20 +13,37 @@ use super::outcomes::journal;
 use super::unwritten::{Late, Locks};
 use super::{lock, lookup, words};
 use crate::gate::ticket::{State, Ticket};
-use crate::gate::{Facts, NotRun, Verdict};
+use crate::gate::{Facts, NotRun, Verdict, outcome};
 use crate::oauth::Bearer;
 use crate::system::clock::wall_ms;
 use crate::upstream::NotSent;
 
+/// What the lists show of a call that the service says it did not run.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// This, which may come from it.
+    Trace(String),
+    /// Nothing. Nor could there be anything where it did not leave.
+    Nothing,
+    /// They could not be read.
+    Unread,
+}
+
 impl Live {
-    /// What the lists show of a call that left and that the service says it did not run.
-    pub(super) async fn trace(&self, left: bool) -> Option<String> {
+    /// Looks for a call that came back.
+    pub(super) async fn look(&self, left: bool) -> Look {
         if !left {
-            return None;
+            return Look::Nothing;
         }
-        let ticket: Ticket = serde_json::from_slice(&lock(&self.sending)).ok()?;
+        let Ok(ticket) = serde_json::from_slice::<Ticket>(&lock(&self.sending)) else {
+            return Look::Unread;
+        };
         let facts = self.read_facts(Round::Again).await;
-        lookup::trace(&self.relay, &ticket, &self.held.call, &facts)
+        match lookup::trace(&self.relay, &ticket, &self.held.call, &facts) {
+            Some(trace) => Look::Trace(trace),
+            None if outcome::would_show(&self.held.call, ticket.before.as_ref(), &facts) => Look::Nothing,
+            None => Look::Unread,
+        }
     }
 
     /// The call provably did not run. Where it may be tried once more, by itself or after another approval, the ticket

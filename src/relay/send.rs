@@ -1,5 +1,6 @@
 //! What an approval sets off: judged again, sent once, told.
 
+use super::again::Look;
 use super::again::ascii;
 use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pin_changed};
 use super::facts::Round;
@@ -122,11 +123,10 @@ impl Live {
                 .await;
             let back = match sent {
                 Ok(Ok(Sent::Refused(said))) => {
-                    let trace = self.trace(true).await;
-                    let sent = trace.map_or_else(
-                        || Sent::Refused(said.clone()),
-                        |trace| Sent::Unknown(words::refused_but(&said, &trace)),
-                    );
+                    let sent = match self.look(true).await {
+                        Look::Trace(trace) => Sent::Unknown(words::refused_but(&said, &trace)),
+                        Look::Nothing | Look::Unread => Sent::Refused(said),
+                    };
                     self.counted = false;
                     self.finish(sent, on_its_way, line.take()).await;
                     return Decided::Done;
@@ -145,11 +145,12 @@ impl Live {
                 }
             };
             let GivenBack { not_run, why, left } = back;
-            if let Some(trace) = self.trace(left).await {
+            let look = self.look(left).await;
+            if let Look::Trace(trace) = &look {
                 // Spent: nothing makes it a call again.
                 drop(not_run);
                 self.counted = false;
-                let unknown = Sent::Unknown(words::refused_but(&why.to_string(), &trace));
+                let unknown = Sent::Unknown(words::refused_but(&why.to_string(), trace));
                 self.finish(unknown, on_its_way, line.take()).await;
                 return Decided::Done;
             }
@@ -162,7 +163,12 @@ impl Live {
                 Err(why) => return self.void(why).await,
             }
             if left || matches!(why, NotSent::RateLimited(_)) {
-                return self.asked_anew(words::not_taken(&why)).await;
+                return self
+                    .asked_anew(match look {
+                        Look::Unread => words::NOT_LOOKED_UP,
+                        Look::Trace(_) | Look::Nothing => words::not_taken(&why),
+                    })
+                    .await;
             }
         }
         Decided::Done

@@ -301,6 +301,10 @@ pub const LOOKING: &str = "Countersign looks for it for a minute and tells you w
 pub const STILL_ON_ITS_WAY: &str =
     "NOT SENT: THE ORDER BEFORE IT HAS NO ANSWER YET. APPROVE ONCE MORE TO SEND IT";
 
+/// The first line of a card that comes back: the service says that it did not run the call, and nothing but its word is there.
+pub const NOT_LOOKED_UP: &str =
+    "CHECK NINJATRADER FIRST: IT WAS REFUSED, BUT NO LIST CAN BE READ. APPROVE ONCE MORE TO SEND IT";
+
 /// The first line of a card that comes back: the service did not take the call, and says so.
 pub fn not_taken(why: &NotSent) -> &'static str {
     match why {
@@ -731,6 +735,9 @@ mod tests {
                     NotSent::Headers,
                 ]
                 .map(|why| not_taken(&why))
+                .into_iter()
+                .chain([NOT_LOOKED_UP])
+                .collect::<Vec<_>>()
                 .join("\n  ")
             ),
             format!(

@@ -70,6 +70,33 @@ async fn a_reducing_order_asks_while_entries_pause() {
     assert_eq!(desk.sim.executed().await, ["PlaceOrder"]);
 }
 
+/// The service says that it did not run a way out, and no list can be read: the card that comes back does not say "not sent".
+#[tokio::test]
+async fn a_refused_exit_that_cannot_be_looked_up_says_so() {
+    let desk = Desk::new().await;
+    let mut client = desk.client().await;
+    long(&desk, 2).await;
+    let id = desk.hold(&mut client, "ClosePosition", &close()).await;
+    for (kind, tool, scope) in [
+        ("401_once", "ClosePosition", "mcp:trade"),
+        ("500", "ListOrders", "mcp:read"),
+        ("500", "ListPositions", "mcp:read"),
+    ] {
+        let times = u32::from(kind == "401_once");
+        let fault = json!({ "kind": kind, "tool": tool, "scope": scope, "times": times });
+        desk.sim.post("fault", &fault).await;
+    }
+    desk.desktop.click(Button::Middle);
+    desk.journaled("not_run").await;
+    desk.screen.until("CHECK NINJATRADER FIRST").await;
+    desk.card().await;
+    desk.desktop.screenshot("trade-exit-unread");
+    desk.desktop.click(Button::Middle);
+    let told = client.result(id).await;
+    assert_eq!(status(&told), "accepted", "{}", text(&told));
+    assert_eq!(desk.sent("ClosePosition").await, 2);
+}
+
 #[tokio::test]
 async fn an_exit_that_is_not_approved_leaves_a_notice() {
     let desk = Desk::new().await;
