@@ -107,7 +107,7 @@ async fn a_flood_of_changes_is_one_or_two_looks() {
     let mut client = bench.listening("2025-06-18").await;
     let asked = bench.count("tools/list").await;
     bench
-        .fault(&json!({ "kind": "stall", "method": "tools/list", "seconds": 1 }))
+        .fault(&json!({ "kind": "stall", "method": "tools/list", "seconds": 4 }))
         .await;
     for _ in 0..200 {
         bench
