@@ -1,7 +1,6 @@
 //! What an approval sets off: judged again, sent once, told.
 
-use super::again::Look;
-use super::again::ascii;
+use super::again::{Look, ascii};
 use super::ask::{Basis, Decided, JUMPED, LEFT, Live, pin_changed};
 use super::facts::Round;
 use super::judging::{self, counters, make_card};
